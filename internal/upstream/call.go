@@ -1,0 +1,133 @@
+package upstream
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// Call is one exchange with a server: what is sent and what came back. It can
+// be used again after Close and Reset. Do, Next and Close belong to one
+// goroutine; Cancel and Extend may be called from any.
+type Call struct {
+	Verb     Verb
+	Body     []byte // the message, without line breaks; nil for Get and Delete
+	Kind     Kind
+	Method   string    // JSON-RPC method; "" for responses
+	ID       []byte    // raw JSON id of a request
+	Modern   bool      // the message is of the 2026-07-28 era
+	Session  string    // the server's own session id; "" for none
+	Version  string    // MCP-Protocol-Version to send; "" for none
+	Header   []Field   // further header lines
+	Progress []byte    // raw JSON progress token; nil for none
+	Deadline time.Time // zero: now and the server's timeout. It covers everything up to the answer, and the whole of an answer that is not a stream
+
+	// What came back is valid until Close.
+	Status       int // HTTP status
+	Reply        Reply
+	ReplyBody    []byte
+	ReplySession string // Mcp-Session-Id that the server gave; "" for none
+
+	mu       sync.Mutex
+	canceled bool
+	active   exchange // what Cancel interrupts; nil before Do and after Close
+	flow     flow     // what Next reads and Close ends; nil if there is nothing
+}
+
+// exchange is what another goroutine may do to a Call under way. Its methods
+// run under the Call's lock and must not block.
+type exchange interface {
+	interrupt()
+	extend(t time.Time)
+}
+
+// flow is the receiving end of an answer. Both methods run on the goroutine
+// that owns the Call.
+type flow interface {
+	next(c *Call) (Event, error)
+	end(c *Call)
+}
+
+var errNoStream = errors.New("upstream: the call has no stream")
+
+// Next returns the next event of a stream, valid until the call after it.
+// io.EOF is a clean end; any other error is an *Error, and final.
+func (c *Call) Next() (Event, error) {
+	if c.Reply != Stream || c.flow == nil {
+		return Event{}, errNoStream
+	}
+	return c.flow.next(c)
+}
+
+// Cancel ends a Do or Next under way with Canceled, and every later one. Over
+// HTTP it closes the connection; other servers are told by a notification.
+// It does nothing after Close, and nothing the second time.
+func (c *Call) Cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.canceled {
+		return
+	}
+	c.canceled = true
+	if c.active != nil {
+		c.active.interrupt()
+	}
+}
+
+// Extend moves the deadline of a Do or Next under way; zero removes it.
+func (c *Call) Extend(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active != nil && !c.canceled {
+		c.active.extend(t)
+	}
+}
+
+// Close ends the exchange and frees what it holds. It may be called at any
+// time and more than once.
+func (c *Call) Close() {
+	if c.flow != nil {
+		c.flow.end(c)
+		c.flow = nil
+	}
+	c.detach()
+	c.ReplyBody = nil
+}
+
+// Reset makes c ready for another exchange, keeping only its memory.
+func (c *Call) Reset() {
+	c.Close()
+	c.mu.Lock()
+	c.canceled = false
+	c.mu.Unlock()
+	c.Verb, c.Body, c.Kind, c.Method, c.ID = Post, nil, Request, "", nil
+	c.Modern, c.Session, c.Version, c.Header, c.Progress = false, "", "", c.Header[:0], nil
+	c.Deadline = time.Time{}
+	c.Status, c.Reply, c.ReplySession = 0, Empty, ""
+}
+
+// attach makes x what Cancel interrupts. It reports false if Cancel came
+// first; x is then not attached.
+func (c *Call) attach(x exchange) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.canceled {
+		return false
+	}
+	c.active = x
+	return true
+}
+
+// detach ends the reach of Cancel, and reports false if it came first.
+func (c *Call) detach() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.active = nil
+	return !c.canceled
+}
+
+func (c *Call) wasCanceled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.canceled
+}

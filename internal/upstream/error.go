@@ -1,0 +1,43 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrCanceled is the cause of every error with code Canceled.
+var ErrCanceled = errors.New("the call was canceled")
+
+// errShut is the cause of errors after a Server's Close.
+var errShut = errors.New("the gateway has closed this server")
+
+// ErrorCode is a closed list of the ways in which an exchange fails.
+type ErrorCode uint8
+
+// The zero code claims the least: the server may have carried out the call.
+const (
+	Closed      ErrorCode = iota // sent, at least in part; then the connection or the child was lost
+	Unavailable                  // nothing was sent
+	Timeout                      // the deadline passed; the call may have been sent
+	Canceled                     // Cancel was called; the call may have been sent
+	TooLarge                     // the answer broke a bound
+	Protocol                     // the answer was not HTTP, SSE or JSON-RPC as specified
+)
+
+func (c ErrorCode) String() string {
+	return [...]string{"closed", "unavailable", "timeout", "canceled", "too_large", "protocol"}[c]
+}
+
+// Error is why an exchange with a server has failed. Its text is for the
+// operator: it may hold addresses.
+type Error struct {
+	Code   ErrorCode
+	Server string
+	Err    error
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("server %q: %s: %v", e.Server, e.Code, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
