@@ -1,0 +1,153 @@
+package gateway
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// listener hands out connections that bound every write and can be asked whether their client is still there.
+type listener struct {
+	net.Listener
+	watch *watch
+	write time.Duration
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	w := &conn{Conn: c, write: l.write, watch: l.watch}
+	if sc, ok := c.(syscall.Conn); ok {
+		w.raw, _ = sc.SyscallConn()
+	}
+	l.watch.add(w)
+	return w, nil
+}
+
+// conn is one client connection. fasthttp sets its write deadline once a response, which a long stream outlives; conn sets one a write.
+type conn struct {
+	net.Conn
+	raw   syscall.RawConn
+	watch *watch
+	write time.Duration
+
+	mu      sync.Mutex
+	gone    func() // what to do when the client has left; nil when nothing waits on it
+	armedAt uint64
+
+	closed atomic.Bool
+}
+
+// Write bounds each write, so that a client that reads nothing holds a goroutine no longer than the write timeout.
+func (c *conn) Write(b []byte) (int, error) {
+	if c.write > 0 {
+		if err := c.SetWriteDeadline(time.Now().Add(c.write)); err != nil { //nolint:forbidigo // deadlines are wall clock by contract of net.Conn
+			return 0, err
+		}
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *conn) Close() error {
+	if c.closed.CompareAndSwap(false, true) {
+		c.watch.remove(c)
+	}
+	return c.Conn.Close()
+}
+
+// arm asks for gone to be called, once, if the client leaves before disarm. gone runs while conn is locked: it must not block.
+func (c *conn) arm(gone func()) {
+	c.mu.Lock()
+	c.gone, c.armedAt = gone, c.watch.tick.Load()
+	c.mu.Unlock()
+}
+
+// disarm returns only when gone is not running and will not run.
+func (c *conn) disarm() {
+	c.mu.Lock()
+	c.gone = nil
+	c.mu.Unlock()
+}
+
+// poll calls gone if the client has left. Requests younger than a tick are passed over: most end before they are worth a system call.
+func (c *conn) poll(tick uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone == nil || c.armedAt >= tick || c.raw == nil {
+		return
+	}
+	if peerLeft(c.raw) {
+		c.gone()
+		c.gone = nil
+	}
+}
+
+// watch looks, every tick, at the connections on which a request waits. fasthttp has no signal for a client that went away
+// (its RequestCtx.Done fires at shutdown only), and MCP 2026-07-28 says that a closed connection cancels the request.
+type watch struct {
+	tick atomic.Uint64
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+func newWatch() *watch { return &watch{conns: make(map[*conn]struct{})} }
+
+func (w *watch) add(c *conn) {
+	w.mu.Lock()
+	w.conns[c] = struct{}{}
+	w.mu.Unlock()
+}
+
+func (w *watch) remove(c *conn) {
+	w.mu.Lock()
+	delete(w.conns, c)
+	w.mu.Unlock()
+}
+
+func (w *watch) open() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.conns)
+}
+
+// run polls until stop is closed.
+func (w *watch) run(stop <-chan struct{}, tick <-chan time.Time) {
+	var conns []*conn
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick:
+		}
+		now := w.tick.Add(1)
+		conns = conns[:0]
+		w.mu.Lock()
+		for c := range w.conns {
+			conns = append(conns, c)
+		}
+		w.mu.Unlock()
+		for _, c := range conns {
+			c.poll(now)
+		}
+		clear(conns)
+	}
+}
+
+// clientConn finds our conn below c, which may be a TLS connection around it.
+func clientConn(c net.Conn) *conn {
+	for {
+		switch t := c.(type) {
+		case *conn:
+			return t
+		case interface{ NetConn() net.Conn }:
+			c = t.NetConn()
+		default:
+			return nil
+		}
+	}
+}

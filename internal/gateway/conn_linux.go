@@ -1,0 +1,18 @@
+package gateway
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerLeft says whether the other end has closed, without reading a byte.
+func peerLeft(raw syscall.RawConn) bool {
+	left := false
+	err := raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} //nolint:gosec // descriptors are small
+		n, _ := unix.Poll(p, 0)
+		left = n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+	})
+	return err != nil || left
+}

@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+)
+
+// maxSession bounds a session id, the server's and ours alike.
+const maxSession = 1024
+
+// encoding is strict, so that an id has one spelling.
+var encoding = base64.RawURLEncoding.Strict()
+
+var errSession = errors.New("session id is not one that this gateway gave to this principal for this server")
+
+// sealer makes the session ids that clients see: the server's own id under AES-256-GCM, bound to the server and the principal.
+// Nothing is kept: any replica with the key opens any session, and an id in another's hands, or sent to another server, is no session at all.
+type sealer struct{ aead cipher.AEAD }
+
+// newSealer takes a key of 32 bytes; nil makes one that lives as long as the process.
+func newSealer(key []byte) (*sealer, error) {
+	if key == nil {
+		key = make([]byte, 32)
+		if _, err := rand.Read(key); err != nil {
+			return nil, fmt.Errorf("session key: %w", err)
+		}
+	}
+	if len(key) != 32 {
+		return nil, fmt.Errorf("session key: want 32 bytes, have %d", len(key))
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("session key: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("session key: %w", err)
+	}
+	return &sealer{aead}, nil
+}
+
+// sessionOwner is what an id is bound to. The principal's key has one length, so that no two owners read the same.
+func sessionOwner(dst []byte, principal [32]byte, server string) []byte {
+	dst = append(dst, principal[:]...)
+	return append(dst, server...)
+}
+
+// seal appends to dst the id under which owner knows the server's session.
+func (s *sealer) seal(dst, owner []byte, session string) ([]byte, error) {
+	if len(session) > maxSession {
+		return nil, fmt.Errorf("server's session id has %d bytes, at most %d are taken", len(session), maxSession)
+	}
+	box := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(session)+s.aead.Overhead())
+	if _, err := rand.Read(box); err != nil {
+		return nil, fmt.Errorf("session nonce: %w", err)
+	}
+	box = s.aead.Seal(box, box, []byte(session), owner)
+	return encoding.AppendEncode(dst, box), nil
+}
+
+// open appends to dst the server's session id that id stands for.
+func (s *sealer) open(dst, owner, id []byte) ([]byte, error) {
+	if len(id) > 2*maxSession || bytes.ContainsAny(id, "\r\n") { // the decoder would pass over line breaks
+		return nil, errSession
+	}
+	var room [2 * maxSession]byte
+	box, err := encoding.AppendDecode(room[:0], id)
+	n := s.aead.NonceSize()
+	if err != nil || len(box) < n {
+		return nil, errSession
+	}
+	out, err := s.aead.Open(dst, box[:n], box[n:], owner)
+	if err != nil {
+		return nil, errSession
+	}
+	return out, nil
+}

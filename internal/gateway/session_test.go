@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func testSealer(t *testing.T) *sealer {
+	t.Helper()
+	s, err := newSealer(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSessionOpensOnlyForItsOwner(t *testing.T) {
+	s := testSealer(t)
+	alice := sessionOwner(nil, [32]byte{1}, "files")
+	id, err := s.seal(nil, alice, "upstream-id-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.open(nil, alice, id); err != nil || string(got) != "upstream-id-1" {
+		t.Fatalf("open = %q, %v", got, err)
+	}
+	for name, owner := range map[string][]byte{
+		"another principal": sessionOwner(nil, [32]byte{2}, "files"),
+		"another server":    sessionOwner(nil, [32]byte{1}, "mail"),
+		"no owner":          nil,
+	} {
+		if got, err := s.open(nil, owner, id); err == nil {
+			t.Errorf("%s opened the session: %q", name, got)
+		}
+	}
+	if bytes.Contains(id, []byte("upstream")) {
+		t.Errorf("id %q shows the server's own id", id)
+	}
+	for _, c := range id {
+		if c <= ' ' || c > '~' {
+			t.Errorf("id %q is not visible ASCII", id)
+		}
+	}
+}
+
+func TestSessionKeysAndSizes(t *testing.T) {
+	for _, n := range []int{0, 16, 31, 33} {
+		if _, err := newSealer(make([]byte, n)); err == nil {
+			t.Errorf("a key of %d bytes was taken", n)
+		}
+	}
+	s := testSealer(t)
+	if _, err := s.seal(nil, nil, strings.Repeat("x", maxSession+1)); err == nil {
+		t.Error("an endless session id was sealed")
+	}
+	id, err := s.seal(nil, nil, strings.Repeat("x", maxSession))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.open(nil, nil, id); err != nil {
+		t.Errorf("the longest session id does not open: %v", err)
+	}
+	if _, err := s.open(nil, nil, bytes.Repeat([]byte("A"), 4*maxSession)); err == nil {
+		t.Error("an endless id was opened")
+	}
+	random, err := newSealer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := random.open(nil, nil, id); err == nil {
+		t.Error("another key opened the session")
+	}
+}
+
+func FuzzSessionForgery(f *testing.F) {
+	s, err := newSealer(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	owner := sessionOwner(nil, [32]byte{1}, "files")
+	good, err := s.seal(nil, owner, "upstream-id-1")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(""))
+	f.Fuzz(func(t *testing.T, id []byte) {
+		if _, err := s.open(nil, owner, id); err == nil && !bytes.Equal(id, good) {
+			t.Fatalf("forged id %q opened", id)
+		}
+	})
+}
