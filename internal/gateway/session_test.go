@@ -83,11 +83,16 @@ func FuzzSessionForgery(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(good)
-	f.Add([]byte(""))
-	f.Fuzz(func(t *testing.T, id []byte) {
+	f.Add(uint(0), byte('A'))
+	f.Add(uint(len(good)-1), byte('B'))
+	f.Fuzz(func(t *testing.T, at uint, b byte) {
+		id := bytes.Clone(good)
+		id[at%uint(len(id))] = b
 		if _, err := s.open(nil, owner, id); err == nil && !bytes.Equal(id, good) {
 			t.Fatalf("forged id %q opened", id)
+		}
+		if _, err := s.open(nil, owner, append(bytes.Clone(good), b)); err == nil {
+			t.Fatalf("%q and one byte %q opened", good, b)
 		}
 	})
 }
