@@ -1,0 +1,73 @@
+package jsonscan
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSpace(b)
+}
+
+func BenchmarkScan(b *testing.B) {
+	for _, name := range []string{"call_1k.json", "call_16k.json"} {
+		src := read(b, name)
+		b.Run(name, func(b *testing.B) {
+			var d Doc
+			b.SetBytes(int64(len(src)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := d.Scan(src, Options{Fold: true}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkScanAndEmit(b *testing.B) {
+	for _, name := range []string{"call_1k.json", "call_16k.json"} {
+		src := read(b, name)
+		b.Run(name, func(b *testing.B) {
+			var d Doc
+			var out []byte
+			b.SetBytes(int64(len(src)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := d.Scan(src, Options{Fold: true}); err != nil {
+					b.Fatal(err)
+				}
+				out = d.Root().AppendTo(out[:0])
+			}
+		})
+	}
+}
+
+// BenchmarkEncodingJSON is the ratio's other side: the same work by the standard
+// library, without the checks.
+func BenchmarkEncodingJSON(b *testing.B) {
+	for _, name := range []string{"call_1k.json", "call_16k.json"} {
+		src := read(b, name)
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(src)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var v any
+				if err := json.Unmarshal(src, &v); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := json.Marshal(v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

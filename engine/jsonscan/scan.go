@@ -1,0 +1,192 @@
+package jsonscan
+
+const noNode = ^uint32(0)
+
+// scanner is the state of one Scan. It keeps no stack of its own: the open
+// containers are linked through their nodes.
+type scanner struct {
+	Options
+	src   []byte
+	doc   *Doc
+	open  uint32 // the innermost open container, or noNode
+	depth int
+	dirty int // the end of the last thing that AppendTo would write differently
+	err   Error
+}
+
+// fail records the refusal; its result is the "offset" that tells a caller to stop.
+func (s *scanner) fail(code ErrorCode, offset int) int {
+	s.err = Error{Code: code, Offset: offset}
+	return -1
+}
+
+// text scans the whole input.
+func (s *scanner) text() bool {
+	i := s.value(s.space(0))
+	if i < 0 {
+		return false
+	}
+	if i = s.space(i); i < len(s.src) {
+		s.fail(CodeTrailingData, i)
+		return false
+	}
+	return true
+}
+
+// value scans the value at i with all its content and returns the offset after it.
+func (s *scanner) value(i int) int {
+	for i >= 0 {
+		if i >= len(s.src) {
+			return s.fail(CodeSyntax, i)
+		}
+		empty := false
+		switch c := s.src[i]; c {
+		case '"':
+			i = s.text1(i)
+		case '{', '[':
+			i, empty = s.begin(i, c)
+			if i >= 0 && !empty {
+				continue
+			}
+		default:
+			i = s.scalar(i, c)
+		}
+		if i < 0 || s.open == noNode {
+			return i
+		}
+		var more bool
+		if i, more = s.after(i); !more {
+			return i
+		}
+	}
+	return i
+}
+
+// begin opens the container at i and returns the offset of its first value, or,
+// when it is empty, the offset after it.
+func (s *scanner) begin(i int, bracket byte) (next int, empty bool) {
+	kind, closer := Object, byte('}')
+	if bracket == '[' {
+		kind, closer = Array, ']'
+	}
+	if s.depth++; s.depth > s.Depth {
+		return s.fail(CodeDepth, i), false
+	}
+	at := s.push(node{start: uint32(i), end: s.doc.names.height(), next: s.open, kind: kind})
+	if at == noNode {
+		return -1, false
+	}
+	s.open = at
+	if i = s.space(i + 1); i < len(s.src) && s.src[i] == closer {
+		s.end(i + 1)
+		return i + 1, true
+	}
+	if kind == Object {
+		i = s.name(i)
+	}
+	return i, false
+}
+
+// end closes the innermost container, whose closing bracket is before offset i.
+func (s *scanner) end(i int) {
+	n := &s.doc.nodes[s.open]
+	s.open = n.next
+	s.depth--
+	s.doc.names.truncate(n.end)
+	n.next = uint32(len(s.doc.nodes))
+	n.end = uint32(i)
+	if s.dirty <= int(n.start) {
+		n.flags |= flagPlain
+	}
+}
+
+// after goes from the end of a value inside a container to the next value, closing
+// the containers that end between. more is false when the text's value has ended or
+// the text is refused.
+func (s *scanner) after(i int) (next int, more bool) {
+	for s.open != noNode {
+		i = s.space(i)
+		if i >= len(s.src) {
+			return s.fail(CodeSyntax, i), false
+		}
+		object := s.doc.nodes[s.open].kind == Object
+		switch c := s.src[i]; {
+		case c == ',' && object:
+			i = s.name(s.space(i + 1))
+			return i, i >= 0
+		case c == ',':
+			return s.space(i + 1), true
+		case c == '}' && object, c == ']' && !object:
+			i++
+			s.end(i)
+		default:
+			return s.fail(CodeSyntax, i), false
+		}
+	}
+	return i, false
+}
+
+// name scans the member name at i and returns the offset of the member's value.
+func (s *scanner) name(i int) int {
+	if i >= len(s.src) || s.src[i] != '"' {
+		return s.fail(CodeSyntax, i)
+	}
+	end, flags := s.str(i, true)
+	if end < 0 {
+		return end
+	}
+	at := uint32(len(s.doc.nodes))
+	s.doc.nodes = append(s.doc.nodes, node{
+		start: uint32(i), end: uint32(end), next: at + 1, kind: String, flags: flags | flagName,
+	})
+	if code := s.doc.names.add(s, at); code != 0 {
+		return s.fail(code, i)
+	}
+	i = s.space(end)
+	if i >= len(s.src) || s.src[i] != ':' {
+		return s.fail(CodeSyntax, i)
+	}
+	return s.space(i + 1)
+}
+
+// push adds a value's node and returns its index; noNode when there are too many.
+func (s *scanner) push(n node) uint32 {
+	if s.Values--; s.Values < 0 {
+		s.fail(CodeSize, int(n.start))
+		return noNode
+	}
+	s.doc.nodes = append(s.doc.nodes, n)
+	return uint32(len(s.doc.nodes) - 1)
+}
+
+// leaf adds the node of a value without content and returns the offset after it.
+func (s *scanner) leaf(kind Kind, flags uint8, start, end int) int {
+	next := uint32(len(s.doc.nodes) + 1)
+	if s.push(node{start: uint32(start), end: uint32(end), next: next, kind: kind, flags: flags}) == noNode {
+		return -1
+	}
+	return end
+}
+
+// space returns the offset of the first byte at or after i that is not whitespace.
+func (s *scanner) space(i int) int {
+	if i >= 0 && i < len(s.src) && s.src[i] <= ' ' {
+		return s.skip(i)
+	}
+	return i
+}
+
+func (s *scanner) skip(i int) int {
+	from := i
+	for i < len(s.src) && isSpace(s.src[i]) {
+		i++
+	}
+	if i > from && s.open != noNode {
+		s.dirty = i
+	}
+	return i
+}
+
+func isSpace(c byte) bool {
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t'
+}
