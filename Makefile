@@ -1,0 +1,52 @@
+GO     := go
+CACHE  := $(CURDIR)/.cache
+FUZZ   ?= 20s
+BENCH  ?=
+
+.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools generate check vuln
+
+help: ## list targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
+
+build: ## build the gateway into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+test: ## test everything that needs only Go
+	$(GO) test ./...
+	@test -n "$$SALLYPORT_PEERS" || echo "SKIPPED: real peers and conformance need Node; make e2e conformance runs them"
+
+race: ## test under the race detector
+	$(GO) test -race ./...
+
+lint: ## lint
+	$(GO) tool -modfile=.ci/tools.mod golangci-lint run ./...
+
+fmt: ## format
+	$(GO) tool -modfile=.ci/tools.mod golangci-lint fmt ./...
+
+fuzz: ## run each fuzz target for FUZZ (20s)
+	@.ci/fuzz $(FUZZ)
+
+bench: ## measure the gateway against the bare proxy; BENCH="-enforce" makes a missed target an error
+	$(GO) run ./bench/cmd/duel $(BENCH)
+
+bench-smoke: ## check that the measure runs and sees no errors (about 20 s, says nothing about speed)
+	$(GO) run ./bench/cmd/duel -smoke
+
+conformance: tools ## run the MCP conformance suites directly and through the gateway, and compare
+	SALLYPORT_PEERS=$(CACHE) $(GO) test -count=1 -v -timeout 20m -run '^TestConformance' ./internal/e2e
+
+e2e: tools ## run the gateway against the TypeScript client and the reference server
+	SALLYPORT_PEERS=$(CACHE) $(GO) test -count=1 -v -timeout 20m -run '^TestPeers' ./internal/e2e
+
+tools: ## install Node, the conformance suites, the TypeScript client, the reference server and go-sdk's fixtures into .cache/
+	@.ci/tools $(CACHE)
+
+generate: ## regenerate what is generated
+	$(GO) generate ./...
+
+vuln: ## look for known vulnerabilities
+	$(GO) tool -modfile=.ci/vuln.mod govulncheck ./...
+
+check: generate fmt lint test race ## what to run before sending a change; a dirty tree fails
+	@git diff --exit-code
