@@ -1,0 +1,136 @@
+// Package engine compiles a bundle of policies into an immutable Snapshot and decides
+// requests on it. It is the policy decision point: a library without globals, logging,
+// goroutines or network, whose answer to anything that it cannot decide is a denial.
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/condition"
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/engine/policy"
+)
+
+// Effect is the answer of a rule or of a decision. The zero Effect denies.
+type Effect = policy.Effect
+
+// The effects, weakest first: a deny overrides an approve, an approve overrides an allow.
+const (
+	Deny    = policy.Deny
+	Approve = policy.Approve
+	Allow   = policy.Allow
+)
+
+// Phase is the door that a message stands at.
+type Phase = policy.Phase
+
+// The two doors: what a caller asks, and what is answered.
+const (
+	PhaseRequest  = policy.Request
+	PhaseResponse = policy.Response
+)
+
+// The reasons that the engine sets itself. A rule that denies gives its own reason, or
+// ReasonDeniedByRule if it has none. Reasons are stable and meant for machines.
+const (
+	ReasonNoRuleMatched    = "no_rule_matched"   // nothing allowed the call
+	ReasonNoPolicy         = "no_policy"         // a nil Snapshot, or nothing to decide by
+	ReasonDeniedByRule     = "denied_by_rule"    // a deny rule without a reason of its own
+	ReasonApprovalRequired = "approval_required" // an approve rule without a reason of its own
+	ReasonEvaluationError  = "evaluation_error"  // a rule that could have denied failed
+	ReasonCostExceeded     = "cost_exceeded"     // ... by running over its cost limit
+	ReasonInputTooLarge    = "input_too_large"   // ... by touching a value beyond the input limit
+	ReasonInterrupted      = "interrupted"       // ... because its context ended
+)
+
+// Kinds of principal, as principal.type shows them.
+const (
+	KindAnonymous = condition.KindAnonymous
+	KindAPIKey    = condition.KindAPIKey
+	KindJWT       = condition.KindJWT
+)
+
+// Principal is who makes a call, as identity has verified it. It is not changed while a
+// decision reads it, so one Principal may serve any number of requests at once.
+type Principal = condition.Principal
+
+// Request is one message at one door, in the engine's terms. The zero Request denies.
+//
+// The values alias the scanned bytes of the message; the engine reads them during the
+// call it is given them for and keeps nothing.
+type Request struct {
+	Phase Phase
+	// DefaultAllow says that the message is allowed when no rule denies it: lifecycle and
+	// list methods and their notifications. The engine has no table of methods of its own;
+	// a response is allowed by default whatever this says, because its call was.
+	DefaultAllow bool
+
+	Method string // JSON-RPC method, e.g. "tools/call"
+	Server string // configured name of the server that the message goes to or comes from
+
+	// What the method is about. A method that names no tool, prompt or resource leaves the
+	// name empty; tools/call, prompts/get and resources/* count as having one even so.
+	Tool, Prompt, Resource string
+
+	Arguments   jsonscan.Value // the tool's arguments; absent or null reads as {}
+	Params      jsonscan.Value // the JSON-RPC params
+	Annotations jsonscan.Value // the tool's annotations, as its server lists them
+	Result      jsonscan.Value // the tool's result; response phase only
+
+	Principal *Principal               // nil: nobody known; principal.* is absent
+	Source    netip.Addr               // the peer
+	Header    func(name string) string // request header by lower-case name; "" is absent; may be nil
+	Time      time.Time                // the decision's now
+}
+
+// Rule names a rule and where it stands.
+type Rule struct {
+	Policy, Name string
+	File         string
+	Line         int // 1-based; 0 when there is no rule
+}
+
+// ID returns "policy/rule", or "" for no rule.
+func (r Rule) ID() string {
+	if r.Policy == "" && r.Name == "" {
+		return ""
+	}
+	return r.Policy + "/" + r.Name
+}
+
+// Outcome is what a shadow rule would have done. It was not enforced.
+type Outcome struct {
+	Rule   *Rule
+	Effect Effect
+	Reason string
+	Cause  error // the rule failed; Effect is what failing would have meant
+}
+
+// Decision is the engine's answer. The zero Decision denies.
+type Decision struct {
+	Effect  Effect
+	Rule    *Rule  // the rule that decided; nil when none did
+	Reason  string // why, for machines; "" on an allow
+	Message string // why, for the caller, from the rule's message; "" when there is none
+	// Cause is why a rule could not be evaluated, for the operator. On a denial by default
+	// it is the first error of a rule that would have allowed.
+	Cause error
+	// Shadow lists the shadow rules that matched, or failed, in rule order.
+	Shadow   []Outcome
+	Revision string // of the policies that decided
+	reads    *readSet
+}
+
+// Allowed reports whether the message may pass. An approve may not, until it is approved.
+func (d *Decision) Allowed() bool { return d.Effect == Allow }
+
+// Reads lists, sorted, the fields that the rules considered for this decision could read,
+// as paths in canonical names ("args.path", "jwt.sub"; "args" alone means all of it). A
+// record that holds these values can replay the decision. Don't change it.
+func (d *Decision) Reads() []string {
+	if d.reads == nil {
+		return nil
+	}
+	return d.reads.fields
+}
