@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"sync/atomic"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// Snapshot is everything that decides what happens to a request. It is immutable once given to Swap; a request loads it once
+// and is served wholly by what it loaded.
+type Snapshot struct {
+	Policy   *engine.Snapshot // nil denies everything
+	Identity *identity.Resolver
+	Routes   route.Table
+	Servers  map[string]upstream.Server
+	Names    Names
+	Denials  Denials
+	// Issuers are the authorization servers named in the protected resource metadata (RFC 9728). Without any there is none.
+	Issuers []string
+	// PublicURL is the URL of this gateway as clients know it, without a path; "" derives it from the request's Host.
+	PublicURL string
+	// Release frees what this snapshot alone holds. It is called once, when the snapshot has been replaced and its last request has ended.
+	Release func()
+
+	refs atomic.Int64
+}
+
+// Denials says how a caller is told of a denial.
+type Denials struct {
+	// Result answers a denied tools/call with a result that has isError, which a model reads, and not with a JSON-RPC error.
+	Result bool
+	Detail Detail
+}
+
+// Detail is how much a caller learns of why it was denied. The record always has everything.
+type Detail uint8
+
+// The zero Detail tells least.
+const (
+	DetailNone    Detail = iota // that policy denied it, and the decision id
+	DetailReason                // and the rule and its reason
+	DetailMessage               // and the rule's message
+)
+
+// current is the one pointer that a reload swaps. A snapshot counts its users: the gateway while it is current, and each request on it.
+type current struct{ p atomic.Pointer[Snapshot] }
+
+// acquire gives the current snapshot, to be released once.
+func (c *current) acquire() *Snapshot {
+	for {
+		s := c.p.Load()
+		if s == nil {
+			return nil
+		}
+		// Only a count above zero may grow: at zero its last user has left and another snapshot is current by now.
+		if n := s.refs.Load(); n > 0 && s.refs.CompareAndSwap(n, n+1) {
+			return s
+		}
+	}
+}
+
+func (s *Snapshot) release() {
+	if s.refs.Add(-1) == 0 && s.Release != nil {
+		s.Release()
+	}
+}
+
+// swap makes s current. The one it replaces is released when its last request has ended.
+func (c *current) swap(s *Snapshot) {
+	if s != nil {
+		s.refs.Add(1)
+	}
+	if old := c.p.Swap(s); old != nil {
+		old.release()
+	}
+}
