@@ -1,0 +1,141 @@
+// Package audit keeps the decision records: JSON lines in a hash chain, on their way to the disk before a decision is acted on.
+//
+// One record is one line. A line starts with its number and the SHA-256 of the line before it, so an edited, removed or
+// reordered line is found by Verify. A request that is let through leaves two lines, the decision before the upstream sees
+// the call and the outcome after; a refused one leaves one.
+package audit
+
+import (
+	"errors"
+	"time"
+)
+
+// Kind says what a record is about. The zero Kind is refused by Append.
+type Kind uint8
+
+// The kinds of records.
+const (
+	// Decision is written before the upstream sees the call.
+	Decision Kind = iota + 1
+	// Outcome completes the Decision of the same decision id.
+	Outcome
+	// Refusal stands alone: the call went no further.
+	Refusal
+	// Lifecycle is about the gateway itself: started, stopped, reloaded, recovered.
+	Lifecycle
+)
+
+var kindNames = [...]string{Decision: "decision", Outcome: "outcome", Refusal: "refusal", Lifecycle: "lifecycle"}
+
+// String is the kind as it stands in a record, or "" for a kind that is none.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return ""
+}
+
+// Bounds of one record. Text beyond its bound is cut and ends in U+2026.
+const (
+	MaxText   = 512  // bytes of a name, an id or a reason
+	MaxLong   = 2048 // bytes of a URI, a message or a cause
+	MaxInputs = 4096 // bytes of all inputs together, as written
+	MaxShadow = 16   // shadow outcomes
+)
+
+// Marks that a record carries when its inputs don't suffice to decide again. The gateway may set others.
+const (
+	InputsMasked    = "inputs_masked"
+	InputsTruncated = "inputs_truncated"
+)
+
+// A Shadow is what a shadow rule would have done.
+type Shadow struct {
+	Policy, Rule, Effect, Reason string
+}
+
+// An Input is one value that a considered rule read: its canonical CEL name and its JSON text.
+type Input struct {
+	Name string
+	JSON []byte // one valid JSON value; whitespace in it is dropped
+}
+
+// A Record is one decision record before it has a place in the chain. Its zero value but for Kind is valid; empty fields
+// are left out of the line. Text may be hostile: it is bounded, escaped and masked on the way out, so callers hand over
+// what they have. A Record is used by one goroutine at a time, and again after Reset.
+type Record struct {
+	Kind       Kind
+	Event      string    // Lifecycle only: started, stopped, reloaded, recovered, records_lost, reopened
+	Time       time.Time // zero: the log's clock at Append
+	DecisionID ID
+	Revision   string
+
+	PrincipalID   string
+	PrincipalKind string
+	Issuer        string
+	SourceAddress string
+
+	Method          string
+	ProtocolVersion string
+	Session         SessionHash
+	RequestID       []byte // the JSON-RPC id as JSON: a string or a number
+	Server          string
+	Tool            string
+	Resource        string
+	Prompt          string
+
+	Phase   string
+	Effect  string
+	Policy  string
+	Rule    string
+	Reason  string
+	Message string // the client's text
+	Cause   string // the operator's text
+	Shadow  []Shadow
+
+	Inputs        []Input
+	NotReplayable string // why the decision can't be made again from Inputs; "" = it can
+	Truncated     bool   // set by Read: inputs were left out for their size
+
+	Status        int   // HTTP status of the answer; 0 = none
+	ErrorCode     int64 // JSON-RPC error code of the answer; 0 = none
+	Decide        time.Duration
+	Upstream      time.Duration
+	Total         time.Duration
+	RequestBytes  int64
+	ResponseBytes int64
+	TraceID       string
+
+	line    []byte // encoded body, kept for its capacity
+	scratch []byte // decoded strings on their way through the masker
+}
+
+// Reset empties r for its next use and keeps its memory.
+func (r *Record) Reset() {
+	clear(r.Shadow)
+	clear(r.Inputs)
+	*r = Record{Shadow: r.Shadow[:0], Inputs: r.Inputs[:0], line: r.line[:0], scratch: r.scratch[:0]}
+}
+
+// Errors of Append. A call whose record could not be written must be refused.
+var (
+	// ErrClosed means the log was closed.
+	ErrClosed = errors.New("audit log is closed")
+	// ErrFull means records wait for a disk that takes none, and there is no room for more.
+	ErrFull = errors.New("audit buffer is full")
+	// ErrStalled means a write has been under way for longer than Options.Wait.
+	ErrStalled = errors.New("audit write is stalled")
+	// ErrKind means the record says not what it is.
+	ErrKind = errors.New("audit record has no kind")
+)
+
+// WriteError is a write that failed. The records of that write are kept and written again when the disk takes them.
+type WriteError struct {
+	Path string
+	Err  error
+}
+
+func (e *WriteError) Error() string { return "audit log " + e.Path + ": " + e.Err.Error() }
+
+// Unwrap returns what the operating system said.
+func (e *WriteError) Unwrap() error { return e.Err }

@@ -1,0 +1,215 @@
+package audit
+
+import (
+	"strconv"
+	"time"
+)
+
+// encode writes what stands behind the chain's fields into r.line: from the time to the closing brace and the newline.
+func (r *Record) encode(m Masker) {
+	e := encoder{mask: m, b: r.line[:0], scratch: r.scratch}
+	e.time(r.Time)
+	e.raw(`,"kind":"`, kindNames[r.Kind])
+	e.plain(`,"event":"`, r.Event)
+	if !r.DecisionID.IsZero() {
+		e.b = append(append(append(e.b, `,"decision_id":"`...), r.DecisionID[:]...), '"')
+	}
+	e.plain(`,"revision":"`, r.Revision)
+	e.who(r)
+	e.what(r)
+	e.decision(r)
+	e.inputs(r)
+	e.answer(r)
+	r.line = append(e.b, '}', '\n')
+	r.scratch = e.scratch
+}
+
+type encoder struct {
+	mask    Masker
+	b       []byte
+	scratch []byte
+}
+
+func (e *encoder) time(t time.Time) {
+	e.b = append(e.b, `"time":"`...)
+	e.b = t.UTC().AppendFormat(e.b, time.RFC3339Nano)
+	e.b = append(e.b, '"')
+}
+
+func (e *encoder) who(r *Record) {
+	if r.PrincipalKind != "" || r.PrincipalID != "" {
+		e.b = append(e.b, `,"principal":{"kind":"`...)
+		e.b = append(appendCut(e.b, r.PrincipalKind, MaxText), '"')
+		e.text(`,"id":`, r.PrincipalID, MaxText)
+		e.plain(`,"issuer":"`, r.Issuer)
+		e.b = append(e.b, '}')
+	}
+	e.plain(`,"source.address":"`, r.SourceAddress)
+}
+
+func (e *encoder) what(r *Record) {
+	e.text(`,"mcp.method.name":`, r.Method, MaxText)
+	e.text(`,"mcp.protocol.version":`, r.ProtocolVersion, MaxText)
+	if !r.Session.IsZero() {
+		e.b = append(append(append(e.b, `,"mcp.session.id":"`...), r.Session[:]...), '"')
+	}
+	e.requestID(r.RequestID)
+	e.plain(`,"server":"`, r.Server)
+	e.text(`,"gen_ai.tool.name":`, r.Tool, MaxText)
+	e.text(`,"mcp.resource.uri":`, r.Resource, MaxLong)
+	e.text(`,"gen_ai.prompt.name":`, r.Prompt, MaxText)
+}
+
+func (e *encoder) decision(r *Record) {
+	e.plain(`,"phase":"`, r.Phase)
+	e.plain(`,"effect":"`, r.Effect)
+	e.plain(`,"policy":"`, r.Policy)
+	e.plain(`,"rule":"`, r.Rule)
+	e.plain(`,"reason":"`, r.Reason)
+	e.text(`,"message":`, r.Message, MaxLong)
+	e.text(`,"cause":`, r.Cause, MaxLong)
+	e.shadow(r.Shadow)
+}
+
+func (e *encoder) shadow(all []Shadow) {
+	if len(all) == 0 {
+		return
+	}
+	e.b = append(e.b, `,"shadow":[`...)
+	for i, s := range all[:min(len(all), MaxShadow)] {
+		if i > 0 {
+			e.b = append(e.b, ',')
+		}
+		e.b = append(e.b, `{"policy":"`...)
+		e.b = append(appendCut(e.b, s.Policy, MaxText), '"')
+		e.plain(`,"rule":"`, s.Rule)
+		e.plain(`,"effect":"`, s.Effect)
+		e.plain(`,"reason":"`, s.Reason)
+		e.b = append(e.b, '}')
+	}
+	e.b = append(e.b, ']')
+}
+
+// inputs writes the values that fit, and the mark that says whether the decision can be made again from them.
+func (e *encoder) inputs(r *Record) {
+	mark := r.NotReplayable
+	truncated := false
+	if len(r.Inputs) > 0 {
+		masked := false
+		truncated, masked = e.values(r.Inputs)
+		if mark == "" && masked {
+			mark = InputsMasked
+		}
+	}
+	if truncated || r.Truncated {
+		e.b = append(e.b, `,"inputs_truncated":true`...)
+		if mark == "" {
+			mark = InputsTruncated
+		}
+	}
+	e.plain(`,"not_replayable":"`, mark)
+}
+
+func (e *encoder) values(all []Input) (truncated, masked bool) {
+	e.b = append(e.b, `,"inputs":{`...)
+	w := rewrite{mask: e.mask, dst: e.b, scratch: e.scratch, end: len(e.b) + MaxInputs}
+	first := len(w.dst)
+	for _, in := range all {
+		before := len(w.dst)
+		if before > first {
+			w.dst = append(w.dst, ',')
+		}
+		if !w.input(in) {
+			w.dst, truncated = w.dst[:before], true
+		}
+	}
+	e.b, e.scratch = append(w.dst, '}'), w.scratch
+	return truncated, w.masked
+}
+
+// maxSource bounds the text that is read for one input, secrets that never reach the record included.
+const maxSource = 16 * MaxInputs
+
+func (w *rewrite) input(in Input) bool {
+	if len(in.JSON) > maxSource || len(in.Name) > MaxText {
+		return false
+	}
+	secret := w.mask.Secret(in.Name)
+	w.dst, _ = w.mask.appendString(w.dst, in.Name, MaxText)
+	w.dst = append(w.dst, ':')
+	if secret {
+		w.dst = append(w.dst, `"`+Redacted+`"`...)
+		w.masked = true
+		return len(w.dst) <= w.end
+	}
+	return w.run(in.JSON)
+}
+
+func (e *encoder) answer(r *Record) {
+	e.number(`,"http.response.status_code":`, int64(r.Status))
+	e.number(`,"rpc.response.status_code":`, r.ErrorCode)
+	e.micros(`,"decide_us":`, r.Decide)
+	e.micros(`,"upstream_us":`, r.Upstream)
+	e.micros(`,"total_us":`, r.Total)
+	e.number(`,"request_bytes":`, r.RequestBytes)
+	e.number(`,"response_bytes":`, r.ResponseBytes)
+	e.text(`,"trace_id":`, r.TraceID, MaxText)
+}
+
+// requestID writes the id as JSON, so that 1 and "1" stay two ids; one that is neither number nor string is left out.
+func (e *encoder) requestID(id []byte) {
+	if len(id) == 0 || len(id) > MaxText || id[0] == '{' || id[0] == '[' {
+		return
+	}
+	before := len(e.b)
+	e.b = append(e.b, `,"jsonrpc.request.id":`...)
+	w := rewrite{mask: e.mask, dst: e.b, scratch: e.scratch, end: len(e.b) + 8*MaxText}
+	ok := w.run(id)
+	e.b, e.scratch = w.dst, w.scratch
+	if !ok {
+		e.b = e.b[:before]
+	}
+}
+
+func (e *encoder) raw(field, s string) {
+	e.b = append(append(append(e.b, field...), s...), '"')
+}
+
+// plain writes text that comes from configuration: bounded and escaped, not searched for secrets.
+func (e *encoder) plain(field, s string) {
+	if s == "" {
+		return
+	}
+	e.b = append(e.b, field...)
+	if len(s) <= MaxText && classify(s)&byteEscape == 0 {
+		e.b = append(e.b, s...)
+	} else {
+		e.b = appendCut(e.b, s, MaxText)
+	}
+	e.b = append(e.b, '"')
+}
+
+// text writes text that a caller or an upstream may have chosen.
+func (e *encoder) text(field, s string, limit int) {
+	if s == "" {
+		return
+	}
+	e.b = append(e.b, field...)
+	e.b, _ = e.mask.appendString(e.b, s, limit)
+}
+
+func (e *encoder) number(field string, n int64) {
+	if n != 0 {
+		e.b = strconv.AppendInt(append(e.b, field...), n, 10)
+	}
+}
+
+// micros writes d in microseconds with three decimals, exact to the nanosecond.
+func (e *encoder) micros(field string, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	e.b = strconv.AppendInt(append(e.b, field...), int64(d/time.Microsecond), 10)
+	n := d % time.Microsecond
+	e.b = append(e.b, '.', byte('0'+n/100), byte('0'+n/10%10), byte('0'+n%10))
+}

@@ -1,0 +1,431 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Options says where records go and how long anybody waits for that.
+type Options struct {
+	// Path is the file, appended to and made with mode 0600. It is locked against a second writer.
+	Path string
+	// Writer takes the records in place of a file. It can't be resumed or reopened.
+	Writer io.Writer
+	// Now is the clock of records without a time. Required.
+	Now func() time.Time
+	// Mask finds the secrets. The zero Masker knows the usual ones.
+	Mask Masker
+	// Buffer bounds the bytes of records that wait for the disk; 0 = 1 MiB.
+	Buffer int
+	// Wait bounds how long a caller waits for a write that another began; 0 = 100 ms.
+	Wait time.Duration
+	// Flush is how long a record that nobody waits for may wait; 0 = 5 ms.
+	Flush time.Duration
+	// OnError, if set, is told when writing begins to fail (err) and when it works again (nil). It must not call the Log.
+	OnError func(err error)
+}
+
+// Stats counts since the log was opened, but for Seq.
+type Stats struct {
+	Seq         uint64 // number of the last record
+	Records     uint64 // records taken
+	Refused     uint64 // records not taken: the buffer was full or the log closed
+	WriteErrors uint64
+	Writes      uint64
+	Bytes       uint64 // handed to the kernel
+	Pending     int    // bytes that wait for the disk
+	Failing     bool   // the last write failed, or one is stalled
+}
+
+// A Log is an open audit log. It is safe for concurrent use.
+//
+// Records join pending in the order of the chain. Whoever needs one on its way to the disk writes all that is pending,
+// unless somebody is writing already: then it waits for the end of that write and looks again.
+type Log struct {
+	mask    Masker
+	now     func() time.Time
+	limit   int
+	wait    time.Duration
+	flush   time.Duration
+	onError func(error)
+
+	mu   sync.Mutex
+	cond sync.Cond // broadcast when a write ends or stalls
+
+	out  sink     // used by whoever set writing
+	prev [32]byte // hash of the last record
+
+	pending []byte // whole records not yet handed to the kernel
+	torn    int    // bytes at the start of pending that the kernel took in a write that failed
+	spare   []byte
+	held    int // bytes of the write under way
+
+	appended uint64 // records appended
+	written  uint64 // records handed to the kernel
+	tried    uint64 // records that were part of a write, failed or not
+	writing  bool
+	stalled  bool
+	err      error // of the last write; nil = it worked
+	lost     uint64
+	closed   bool
+
+	timer   *time.Timer
+	armed   bool
+	ticks   int    // ticks seen during one write
+	ticking uint64 // the number of that write
+	checked time.Time
+	stats   Stats
+}
+
+// Open opens the log and takes up the chain where the file ends.
+func Open(o Options) (*Log, error) {
+	if o.Now == nil || (o.Path == "") == (o.Writer == nil) {
+		return nil, errors.New("audit log needs a clock, and either a path or a writer")
+	}
+	l := &Log{
+		mask: o.Mask, now: o.Now, onError: o.OnError,
+		limit: orDefault(o.Buffer, 1<<20), wait: orDefault(o.Wait, 100*time.Millisecond), flush: orDefault(o.Flush, 5*time.Millisecond),
+	}
+	l.cond.L = &l.mu
+	l.timer = time.AfterFunc(time.Hour, l.tick)
+	l.timer.Stop()
+	if o.Writer != nil {
+		l.out = stream{o.Writer}
+		return l, nil
+	}
+	f, end, err := openFile(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	l.out, l.prev, l.stats.Seq = f, end.hash, end.seq
+	if end.removed == 0 {
+		return l, nil
+	}
+	if err := l.lifecycle("recovered", "removed an unfinished last line of "+strconv.Itoa(end.removed)+" bytes"); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func orDefault[T int | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+// Append gives r its place in the chain. With durable set it returns when a write that includes r has returned, so that
+// a nil error means the kernel has it; otherwise r follows within Options.Flush. After an error the caller must refuse
+// what r allows. r is free for its next use when Append returns.
+func (l *Log) Append(r *Record, durable bool) error {
+	if r.Kind.String() == "" {
+		return ErrKind
+	}
+	if r.Time.IsZero() {
+		r.Time = l.now()
+	}
+	r.encode(l.mask)
+	l.mu.Lock()
+	err := l.append(r.line, durable)
+	l.mu.Unlock()
+	return err
+}
+
+func (l *Log) append(line []byte, durable bool) error {
+	if err := l.room(len(line) + maxChain); err != nil {
+		l.stats.Refused++
+		l.lost++
+		return err
+	}
+	l.place(line)
+	if durable {
+		return l.until(l.appended)
+	}
+	l.arm(l.flush)
+	return nil
+}
+
+// maxChain bounds the bytes that place adds.
+const maxChain = len(`{"seq":,"prev":"",`) + 20 + 2*sha256.Size
+
+// place appends a line to pending with its number and the hash of the line before.
+func (l *Log) place(body []byte) {
+	l.stats.Seq++
+	start := len(l.pending)
+	b := append(l.pending, `{"seq":`...)
+	b = strconv.AppendUint(b, l.stats.Seq, 10)
+	b = append(b, `,"prev":"`...)
+	b = hex.AppendEncode(b, l.prev[:])
+	b = append(b, '"', ',')
+	b = append(b, body...)
+	l.pending = b
+	l.prev = sha256.Sum256(b[start : len(b)-1])
+	l.appended++
+	l.stats.Records++
+}
+
+// room waits until n more bytes may be held.
+func (l *Log) room(n int) error {
+	for {
+		switch {
+		case l.closed:
+			return ErrClosed
+		case l.held+len(l.pending)+n <= l.limit:
+			return nil
+		case l.writing && l.stalled:
+			return ErrFull
+		case l.writing:
+			l.await()
+		default:
+			if l.write(); l.err != nil && l.held+len(l.pending)+n > l.limit {
+				return errors.Join(ErrFull, l.err)
+			}
+		}
+	}
+}
+
+// until waits for the record numbered n to be handed to the kernel, and does that where nobody else does.
+func (l *Log) until(n uint64) error {
+	for {
+		switch {
+		case l.written >= n:
+			return nil
+		case l.tried >= n && l.err != nil:
+			return l.err
+		case l.writing && l.stalled:
+			return ErrStalled
+		case l.writing:
+			l.await()
+		case l.closed:
+			return ErrClosed
+		default:
+			l.write()
+		}
+	}
+}
+
+// await waits for the write under way to end, or to be found stalled.
+func (l *Log) await() {
+	l.arm(l.flush)
+	l.cond.Wait()
+}
+
+// write hands all that is pending to the kernel. Called with the lock held and nobody writing; the lock is free meanwhile.
+func (l *Log) write() {
+	if len(l.pending) == 0 {
+		return
+	}
+	batch, torn, last, failing := l.pending, l.torn, l.appended, l.err != nil
+	l.pending, l.spare, l.held = l.spare[:0], nil, len(batch)
+	l.begin()
+	if failing && l.out.renew(torn) {
+		torn = 0
+	}
+	n, err := l.out.write(batch[torn:])
+	l.end()
+	l.stats.Writes++
+	l.stats.Bytes += uint64(max(n, 0))
+	l.tried = last
+	l.held = 0
+	if err != nil {
+		l.failed(batch, torn+n, err)
+		return
+	}
+	l.written, l.torn = last, 0
+	if cap(batch) <= 2*l.limit {
+		l.spare = batch[:0]
+	}
+	if failing {
+		l.works()
+	}
+}
+
+// begin takes l.out and frees the lock; end gives both back.
+func (l *Log) begin() {
+	l.writing = true
+	l.mu.Unlock()
+}
+
+func (l *Log) end() {
+	l.mu.Lock()
+	l.writing, l.stalled = false, false
+	l.cond.Broadcast()
+}
+
+// failed keeps what the kernel did not take. A line of which it took a part stays whole, with the part noted, so that
+// the next write goes on in the middle of it and the file never holds half a line before another.
+func (l *Log) failed(batch []byte, taken int, err error) {
+	whole := bytes.LastIndexByte(batch[:taken], '\n') + 1
+	l.written += uint64(bytes.Count(batch[:whole], newline))
+	l.torn = taken - whole
+	l.pending = append(batch[whole:], l.pending...)
+	l.stats.WriteErrors++
+	first := l.err == nil
+	l.err = err
+	l.arm(failedFlush)
+	if first && l.onError != nil {
+		l.onError(err)
+	}
+}
+
+var newline = []byte{'\n'}
+
+// failedFlush is how often writing is tried again while nobody calls.
+const failedFlush = 100 * time.Millisecond
+
+// works notes that writing works again, and leaves a record of what could not be taken meanwhile.
+func (l *Log) works() {
+	l.err = nil
+	if l.onError != nil {
+		l.onError(nil)
+	}
+	if l.lost == 0 {
+		return
+	}
+	r := Record{Kind: Lifecycle, Event: "records_lost", Time: l.now(), Cause: strconv.FormatUint(l.lost, 10) + " records found the buffer full"}
+	l.lost = 0
+	r.encode(l.mask)
+	l.place(r.line)
+	l.arm(l.flush)
+}
+
+func (l *Log) lifecycle(event, cause string) error {
+	return l.Append(&Record{Kind: Lifecycle, Event: event, Cause: cause}, true)
+}
+
+func (l *Log) arm(after time.Duration) {
+	if l.armed {
+		return
+	}
+	l.armed = true
+	l.timer.Reset(after)
+}
+
+// tick writes what nobody waits for, and tells those who wait for a write that takes too long.
+func (l *Log) tick() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.armed = false
+	switch {
+	case l.writing:
+		l.watch()
+	case l.closed:
+		return
+	default:
+		l.look()
+		if !l.writing {
+			l.write()
+		}
+	}
+	if l.writing {
+		l.arm(l.flush)
+	} else if len(l.pending) > 0 {
+		l.arm(max(l.flush, failedFlush))
+	}
+}
+
+func (l *Log) watch() {
+	if l.ticking != l.stats.Writes {
+		l.ticking, l.ticks = l.stats.Writes, 0
+	}
+	l.ticks++
+	if time.Duration(l.ticks)*l.flush >= l.wait && !l.stalled {
+		l.stalled = true
+		l.cond.Broadcast()
+	}
+}
+
+// look finds out, at most once a second, whether the file was removed or renamed, and makes a new one if so.
+func (l *Log) look() {
+	now := l.now()
+	if now.Sub(l.checked) < time.Second && !now.Before(l.checked) {
+		return
+	}
+	l.checked = now
+	torn := l.torn
+	l.begin()
+	renewed := l.out.renew(torn)
+	l.end()
+	if renewed {
+		l.torn = 0
+	}
+}
+
+// Reopen goes on in a new file when the old one was renamed or removed, as log rotation does. The first record of the
+// new file links to the last one of the old. It does nothing when the file is still in its place.
+func (l *Log) Reopen() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	for l.writing {
+		if l.stalled {
+			return ErrStalled
+		}
+		l.await()
+	}
+	torn := l.torn
+	l.begin()
+	renewed, err := l.out.reopen(torn)
+	l.end()
+	if renewed {
+		l.torn = 0
+	}
+	return err
+}
+
+// Close writes what is pending and closes the file. Records that still can't be written are lost, and the error says so.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	l.closed = true
+	for l.writing {
+		if l.stalled {
+			return ErrStalled
+		}
+		l.await()
+	}
+	l.write()
+	l.timer.Stop()
+	return errors.Join(l.err, l.out.close())
+}
+
+// Stats returns the counts as they stand.
+func (l *Log) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stats
+	s.Pending = l.held + len(l.pending)
+	s.Failing = l.err != nil || l.stalled
+	return s
+}
+
+// Err returns why the last write failed, nil if records can be written.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return ErrClosed
+	case l.stalled:
+		return ErrStalled
+	}
+	return l.err
+}
+
+// Head returns the number and the hash of the last record, by which a truncated file is known: keep it elsewhere.
+func (l *Log) Head() (seq uint64, hash string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stats.Seq, hex.EncodeToString(l.prev[:])
+}
