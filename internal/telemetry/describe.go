@@ -1,0 +1,89 @@
+package telemetry
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// MetricDoc describes a metric, for the reference page. The metrics are made from the same table.
+type MetricDoc struct {
+	Name    string
+	Type    string // counter, gauge or histogram
+	Help    string
+	Labels  []string
+	Buckets []float64 // of a histogram: upper bounds in seconds
+}
+
+// Describe lists the gateway's metrics by name. The Go runtime's and the process's own (go_*, process_*) come on top.
+func Describe() []MetricDoc {
+	docs := slices.Clone(docs)
+	for i := range docs {
+		docs[i].Labels = slices.Clone(docs[i].Labels)
+		docs[i].Buckets = slices.Clone(docs[i].Buckets)
+	}
+	return docs
+}
+
+// operationBuckets are those of OpenTelemetry's MCP conventions (0.01 to 300 s) with finer ones below, where a gateway's
+// own time would show.
+var operationBuckets = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300}
+
+var decisionBuckets = []float64{1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 5e-3, 2.5e-2, 0.1}
+
+var docs = []MetricDoc{
+	{Name: "mcp_client_operation_duration_seconds", Type: "histogram", Help: "Time from sending a request to an upstream server to its last byte.", Labels: []string{"mcp_method_name", "server", "error_type"}, Buckets: operationBuckets},
+	{Name: "mcp_server_operation_duration_seconds", Type: "histogram", Help: "Time from reading a client's request to the last byte of its answer.", Labels: []string{"mcp_method_name", "error_type"}, Buckets: operationBuckets},
+	{Name: "sallyport_active_streams", Type: "gauge", Help: "Event streams open to clients."},
+	{Name: "sallyport_audit_bytes_total", Type: "counter", Help: "Bytes of records handed to the kernel."},
+	{Name: "sallyport_audit_failing", Type: "gauge", Help: "1 while records can't be written, and calls are refused for it."},
+	{Name: "sallyport_audit_pending_bytes", Type: "gauge", Help: "Bytes of records that wait to be written."},
+	{Name: "sallyport_audit_records_total", Type: "counter", Help: "Records taken into the audit log."},
+	{Name: "sallyport_audit_refused_total", Type: "counter", Help: "Records that found no room in the audit log's buffer."},
+	{Name: "sallyport_audit_seq", Type: "gauge", Help: "Number of the last record in the chain; kept elsewhere, it shows whether the file was cut."},
+	{Name: "sallyport_audit_write_errors_total", Type: "counter", Help: "Writes of the audit log that failed."},
+	{Name: "sallyport_audit_writes_total", Type: "counter", Help: "Writes of the audit log; one may carry many records."},
+	{Name: "sallyport_build_info", Type: "gauge", Help: "Always 1; the labels say what was built.", Labels: []string{"version", "commit", "go_version"}},
+	{Name: "sallyport_config_last_reload_successful", Type: "gauge", Help: "1 if the last configuration that was tried is in use, 0 if it was refused."},
+	{Name: "sallyport_config_last_reload_timestamp_seconds", Type: "gauge", Help: "When the configuration in use was loaded, in seconds since 1970."},
+	{Name: "sallyport_config_reloads_total", Type: "counter", Help: "Configurations that were tried.", Labels: []string{"result"}},
+	{Name: "sallyport_connections", Type: "gauge", Help: "Connections open to clients."},
+	{Name: "sallyport_decision_duration_seconds", Type: "histogram", Help: "Time that policy took for one decision.", Labels: []string{"phase"}, Buckets: decisionBuckets},
+	{Name: "sallyport_decisions_total", Type: "counter", Help: "Decisions by effect, reason and server.", Labels: []string{"effect", "reason", "server"}},
+	{Name: "sallyport_policy_info", Type: "gauge", Help: "Always 1; the label is the revision that decides.", Labels: []string{"revision"}},
+	{Name: "sallyport_refusals_total", Type: "counter", Help: "Requests refused outside of policy: framing, identity, limits, audit.", Labels: []string{"reason"}},
+	{Name: "sallyport_shadow_total", Type: "counter", Help: "What shadow rules would have done.", Labels: []string{"policy", "rule", "effect"}},
+	{Name: "sallyport_upstream_errors_total", Type: "counter", Help: "Calls that an upstream server did not answer.", Labels: []string{"server", "code"}},
+	{Name: "sallyport_upstream_up", Type: "gauge", Help: "1 if the upstream server can be reached.", Labels: []string{"server"}},
+}
+
+// doc finds the table's entry. A name that is not in it is a mistake of this package, found by any test that calls New.
+func doc(name string) MetricDoc {
+	i := slices.IndexFunc(docs, func(d MetricDoc) bool { return d.Name == name })
+	return docs[i]
+}
+
+func histogramVec(name string) *prometheus.HistogramVec {
+	d := doc(name)
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: d.Name, Help: d.Help, Buckets: d.Buckets}, d.Labels)
+}
+
+func counterVec(name string) *prometheus.CounterVec {
+	d := doc(name)
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: d.Name, Help: d.Help}, d.Labels)
+}
+
+func gaugeVec(name string) *prometheus.GaugeVec {
+	d := doc(name)
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: d.Name, Help: d.Help}, d.Labels)
+}
+
+func gauge(name string) prometheus.Gauge {
+	d := doc(name)
+	return prometheus.NewGauge(prometheus.GaugeOpts{Name: d.Name, Help: d.Help})
+}
+
+func gaugeFunc(name string, f func() float64) prometheus.GaugeFunc {
+	d := doc(name)
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: d.Name, Help: d.Help}, f)
+}
