@@ -1,0 +1,90 @@
+package mcp
+
+import (
+	sdk "github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+)
+
+// DecisionMetaKey is the _meta member under which a denial that is a result
+// carries what a denial that is an error has in its data.
+const DecisionMetaKey = "dev.sallyport/decision"
+
+// Denial is what a client is told of a decision against its call.
+type Denial struct {
+	DecisionID string
+	Rule       string // policy/rule
+	Reason     string // stable, for machines
+	Message    string // for people; "" = none
+}
+
+func (d Denial) appendData(dst []byte) []byte {
+	dst = append(dst, `{"decisionId":`...)
+	dst = jsonscan.AppendQuote(dst, d.DecisionID)
+	dst = append(dst, `,"rule":`...)
+	dst = jsonscan.AppendQuote(dst, d.Rule)
+	dst = append(dst, `,"reason":`...)
+	dst = jsonscan.AppendQuote(dst, d.Reason)
+	if d.Message != "" {
+		dst = append(dst, `,"message":`...)
+		dst = jsonscan.AppendQuote(dst, d.Message)
+	}
+	return append(dst, '}')
+}
+
+func (d Denial) text() string {
+	if d.Message != "" {
+		return "Denied by policy: " + d.Message
+	}
+	return "Denied by policy: " + d.Reason
+}
+
+// Refusal is the denial as a JSON-RPC error, the default style.
+func (d Denial) Refusal() *Refusal {
+	return &Refusal{
+		Status:  statusOf(Modern, CodeDenied),
+		Code:    CodeDenied,
+		Message: d.text(),
+		Data:    d.appendData(nil),
+		Reason:  d.Reason,
+	}
+}
+
+// AppendResult appends the denial of a tools/call as an isError result, which a
+// model gets to read. Other methods have no such result: use Refusal.
+func (d Denial) AppendResult(dst, id []byte, e Era) []byte {
+	dst = append(dst, `{"jsonrpc":"2.0","id":`...)
+	dst = append(dst, id...)
+	dst = append(dst, `,"result":{"content":[{"type":"text","text":`...)
+	dst = jsonscan.AppendQuote(dst, d.text())
+	dst = append(dst, `}],"isError":true,`...)
+	if e == Modern {
+		dst = append(dst, `"resultType":"complete",`...)
+	}
+	dst = append(dst, `"_meta":{"`+DecisionMetaKey+`":`...)
+	dst = d.appendData(dst)
+	return append(dst, "}}}"...)
+}
+
+// Hidden refuses a message as if what it names didn't exist: exactly the answer
+// that an unknown tool, prompt or resource gets.
+func (m *Message) Hidden() *Refusal {
+	switch m.Target {
+	case TargetTool:
+		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown tool: "+m.Name)
+	case TargetPrompt:
+		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown prompt: "+m.Name)
+	case TargetResource:
+		code := sdk.INVALID_PARAMS
+		if m.Era == Legacy {
+			code = sdk.RESOURCE_NOT_FOUND
+		}
+		r := refuse(m.Era, code, ReasonHidden, "Resource not found")
+		r.Data = append(jsonscan.AppendQuote([]byte(`{"uri":`), m.Name), '}')
+		return r
+	case TargetTask:
+		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown task: "+m.Name)
+	case TargetNone, TargetRef:
+	}
+	return methodNotFound(m.Era, m.Method)
+}
