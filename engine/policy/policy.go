@@ -10,9 +10,9 @@ type Policy struct {
 	Owner       string
 	Description string
 	Annotations map[string]string
-	Env         string // the named CEL environment that Variables and Rules are written for
+	Env         string // the named CEL environment that Variables and Rules are written for, one of Envs
 	Match       Match
-	Shadow      bool // evaluated and recorded, never enforced; every rule's Shadow says so too
+	Shadow      bool // enforcement: shadow, for the rules that don't say theirs
 	Variables   []Variable
 	Rules       []Rule
 

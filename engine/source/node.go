@@ -56,12 +56,12 @@ type Node struct {
 	file      *file
 	kind      Kind
 	style     style
-	replaced  bool // value is not what the file says
 	line, col int32
 	value     string  // of a scalar
 	keys      []*Node // of a Map
 	items     []*Node // of a List; the values of a Map
 	size      int     // nodes in the tree below, aliases expanded
+	fixed     *Pos    // the place, once value is not what the file says
 }
 
 // Kind returns the kind of n.
@@ -161,7 +161,7 @@ func (n *Node) Find(path ...string) *Node {
 
 // Text returns a scalar as text that knows its place. It is zero for a list or a mapping.
 func (n *Node) Text() Text {
-	if n == nil || n.kind == List || n.kind == Map {
+	if n.Kind() == Absent || n.kind == List || n.kind == Map {
 		return Text{}
 	}
 	return Text{Value: n.value, node: n}
@@ -170,7 +170,8 @@ func (n *Node) Text() Text {
 // Replace sets the value of a scalar. Its places inside are lost: they all map to the whole scalar from then on.
 func (n *Node) Replace(value string) {
 	if n.Text().node != nil {
-		n.value, n.replaced = value, true
+		pos := n.Pos()
+		n.value, n.fixed = value, &pos
 	}
 }
 
@@ -185,7 +186,7 @@ func (n *Node) Pos() Pos {
 	case n.kind == Map && len(n.keys) > 0:
 		return n.keys[0].Pos()
 	case n.kind == List && len(n.items) > 0:
-	case n.kind != Map && n.kind != List:
+	case n.kind != Map && n.kind != List && n.kind != Absent:
 		p.Line, p.Column, p.Width = n.extent()
 	}
 	return p

@@ -1,0 +1,82 @@
+package source
+
+import (
+	"embed"
+	"slices"
+)
+
+// Code is an entry of the registry of diagnostics. A code never changes its meaning and is never used again.
+type Code struct {
+	ID    string // "SP1002"
+	Title string // "unknown field"
+}
+
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies.
+var codes = []Code{
+	{"SP1001", "not YAML"},
+	{"SP1002", "unknown field"},
+	{"SP1003", "not one of the accepted values"},
+	{"SP1004", "wrong type"},
+	{"SP1005", "field given twice"},
+	{"SP1006", "missing field"},
+	{"SP1007", "character not accepted"},
+	{"SP1008", "file too large"},
+	{"SP1009", "YAML feature not accepted"},
+	{"SP1010", "nothing in the file"},
+	{"SP1011", "empty or out of range"},
+	{"SP1101", "invalid address"},
+	{"SP1102", "variable cannot be expanded"},
+	{"SP1103", "invalid URL"},
+	{"SP1104", "invalid duration"},
+	{"SP1105", "invalid size"},
+	{"SP1106", "a server needs a url or a command"},
+	{"SP1107", "invalid name"},
+	{"SP1108", "invalid API key hash"},
+	{"SP1109", "placeholder instead of a secret"},
+	{"SP1110", "open listener without TLS"},
+	{"SP1111", "open listener without hosts"},
+	{"SP1112", "settings that don't go together"},
+	{"SP1113", "identifier given twice"},
+	{"SP1114", "invalid header"},
+	{"SP1115", "not a client's list of MCP servers"},
+	{"SP1116", "invalid host or origin"},
+	{"SP1117", "invalid key"},
+	{"SP2001", "syntax error in a condition"},
+	{"SP2002", "unknown name in a condition"},
+	{"SP2003", "types don't fit"},
+	{"SP2004", "wrong result type"},
+	{"SP2005", "unknown field in a condition"},
+	{"SP2006", "condition too expensive"},
+	{"SP2007", "unknown function"},
+	{"SP2008", "invalid literal"},
+	{"SP2009", "name not available in this phase"},
+	{"SP2010", "rule can never apply"},
+	{"SP2099", "condition refused"},
+	{"SP3001", "policy name used twice"},
+	{"SP3002", "rule name used twice"},
+	{"SP3003", "unknown method"},
+	{"SP3004", "effect without meaning in the response phase"},
+	{"SP3005", "message on a rule that allows"},
+	{"SP3006", "invalid glob"},
+	{"SP3007", "variable defined twice"},
+	{"SP3008", "variable used before its definition"},
+	{"SP3009", "policy without rules"},
+	{"SP3010", "invalid name"},
+	{"SP3011", "invalid reason"},
+	{"SP3012", "match that no call can meet"},
+}
+
+//go:embed pages/*.md
+var pages embed.FS
+
+// Codes returns every code, in order.
+func Codes() []Code { return slices.Clone(codes) }
+
+// Page returns the page that explains a code, as Markdown: what it means, an example and its fix.
+func Page(id string) (markdown string, ok bool) {
+	if !slices.ContainsFunc(codes, func(c Code) bool { return c.ID == id }) {
+		return "", false
+	}
+	page, err := pages.ReadFile("pages/" + id + ".md")
+	return string(page), err == nil
+}
