@@ -26,8 +26,6 @@ type edit struct {
 	json []byte
 }
 
-// editOp orders the edits of one node: those of the node itself, then those that
-// append to it.
 type editOp uint8
 
 const (
@@ -106,11 +104,18 @@ func (e *Edits) add(x edit) {
 	e.list = append(e.list, x)
 }
 
+// compareEdits orders by node, and those of the node itself before those that append
+// to it.
 func compareEdits(a, b edit) int {
-	if c := cmp.Compare(a.node, b.node); c != 0 {
-		return c
+	switch {
+	case a.node != b.node:
+		return cmp.Compare(a.node, b.node)
+	case a.op == opAppend && b.op != opAppend:
+		return 1
+	case a.op != opAppend && b.op == opAppend:
+		return -1
 	}
-	return cmp.Compare(a.op/opAppend, b.op/opAppend)
+	return 0
 }
 
 func (e *Edits) sort() {

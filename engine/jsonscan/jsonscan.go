@@ -121,11 +121,12 @@ func (d *Doc) Scan(src []byte, o Options) error {
 	if d.names.seed == (maphash.Seed{}) {
 		d.names.seed = maphash.MakeSeed()
 	}
-	s := scanner{Options: o.withDefaults(), src: src, doc: d, open: noNode}
-	if !s.text() {
-		err := s.err
+	s := scanner{Options: o.withDefaults(), src: src, nodes: d.nodes, names: &d.names, open: noNode}
+	ok := s.text()
+	d.nodes = s.nodes
+	if !ok {
 		d.clear()
-		return &err
+		return &Error{Code: s.err.Code, Offset: s.err.Offset}
 	}
 	d.src = src
 	return nil

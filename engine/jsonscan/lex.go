@@ -21,8 +21,8 @@ func stops(w uint64) uint64 {
 	return ((q - ones) | (s - ones) | (w - ones*0x20)) &^ w & highs
 }
 
-// text1 scans the string value at i.
-func (s *scanner) text1(i int) int {
+// stringValue scans the string value at i.
+func (s *scanner) stringValue(i int) int {
 	end, flags := s.str(i, false)
 	if end < 0 {
 		return end
@@ -60,6 +60,9 @@ func (s *scanner) str(start int, name bool) (end int, flags uint8) {
 				return s.stringError(CodeSyntax, start, i), 0
 			}
 			return i + 1, flags | flagHigh
+		case c == '\\' && i+1 < len(b) && plainEscape(b[i+1]):
+			flags |= flagEscaped
+			i += 2
 		case c == '\\':
 			var plain bool
 			if i, plain = s.escape(start, i, name); i < 0 {
@@ -92,15 +95,19 @@ func (s *scanner) stringError(code ErrorCode, start, at int) int {
 	return s.fail(code, at)
 }
 
-// escape checks the escape at i and returns the offset after it, and whether it is
+// plainEscape says whether a backslash and c are what AppendTo writes for a
+// character.
+func plainEscape(c byte) bool {
+	return c == 'n' || c == '"' || c == '\\' || c == 't' || c == 'r' || c == 'b' || c == 'f'
+}
+
+// escape checks the escape at i, not a plain one of two bytes, and returns the offset after it, and whether it is
 // the one that AppendTo writes for its character.
 func (s *scanner) escape(start, i int, name bool) (end int, plain bool) {
 	if i+1 >= len(s.src) {
 		return s.stringError(CodeSyntax, start, len(s.src)), false
 	}
 	switch s.src[i+1] {
-	case '"', '\\', 'b', 'f', 'n', 'r', 't':
-		return i + 2, true
 	case '/':
 		return i + 2, false
 	case 'u':
@@ -119,8 +126,7 @@ func (s *scanner) unicodeEscape(start, i int, name bool) (end int, plain bool) {
 	case r >= 0xdc00 && r < 0xe000:
 		return s.stringError(CodeLoneSurrogate, start, i), false
 	case r >= 0xd800 && r < 0xdc00:
-		low, ok := lowSurrogate(s.src, i+6)
-		if !ok || low == 0 {
+		if !isLowSurrogate(s.src, i+6) {
 			return s.stringError(CodeLoneSurrogate, start, i), false
 		}
 		return i + 12, false
@@ -128,13 +134,13 @@ func (s *scanner) unicodeEscape(start, i int, name bool) (end int, plain bool) {
 	return i + 6, r < ' ' && shortEscape[r] == 0 && s.src[i+5]&0x20 != 0
 }
 
-// lowSurrogate reads the escape at i if it is the second half of a UTF-16 pair.
-func lowSurrogate(b []byte, i int) (rune, bool) {
+// isLowSurrogate says whether at i is the escaped second half of a UTF-16 pair.
+func isLowSurrogate(b []byte, i int) bool {
 	if i+6 > len(b) || b[i] != '\\' || b[i+1] != 'u' {
-		return 0, false
+		return false
 	}
 	r, ok := hex4(b, i+2)
-	return r, ok && r >= 0xdc00 && r < 0xe000
+	return ok && r >= 0xdc00 && r < 0xe000
 }
 
 // hex4 reads the four hexadecimal digits at i.

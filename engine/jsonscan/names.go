@@ -15,7 +15,7 @@ const (
 	// shortName is the longest name whose tag is made of its words; longer ones are
 	// hashed, so that comparing names stays linear in their length.
 	shortName = 32
-	// keepEntries is the largest table that is kept (192 KiB).
+	// keepEntries is the largest table (192 KiB) or other buffer that Reset keeps.
 	keepEntries = 1 << 14
 )
 
@@ -30,13 +30,15 @@ type nameIndex struct {
 	stack   []nameTag
 	table   []nameEntry // open addressing, its length a power of two; nil until needed
 	used    int
+	spare   []nameEntry // the table's memory before it last grew
 	scratch []byte
 	other   []byte
+	decoded []byte
 }
 
-// nameTag is a name on the stack. Names that are equal, or fold-equal, have the
-// same tag.
-type nameTag struct{ tag, name uint32 }
+// nameTag is a name on the stack: its tag in the upper half, its node in the lower.
+// Names that are equal, or fold-equal, have the same tag.
+type nameTag uint64
 
 // nameEntry is a name in the table; name is 0 in a free entry (node 0 is the root).
 type nameEntry struct{ hash, object, name uint32 }
@@ -51,45 +53,47 @@ func (x *nameIndex) clear() {
 	x.used = 0
 }
 
+// shrink frees the buffers that an unusual text has grown.
 func (x *nameIndex) shrink() {
-	if cap(x.table) > keepEntries {
-		x.table = nil
-	}
-	if cap(x.stack) > keepEntries {
-		x.stack = nil
-	}
-	if cap(x.scratch) > keepEntries {
-		x.scratch = nil
-	}
-	if cap(x.other) > keepEntries {
-		x.other = nil
-	}
+	x.stack = bounded(x.stack)
+	x.table = bounded(x.table)
+	x.spare = bounded(x.spare)
+	x.scratch = bounded(x.scratch)
+	x.other = bounded(x.other)
+	x.decoded = bounded(x.decoded)
 }
 
-// add notes the name at the given node as one of the innermost open object. It
-// returns the code of the refusal if the object has that name already.
-func (x *nameIndex) add(s *scanner, name uint32) ErrorCode {
-	object := &s.doc.nodes[s.open]
+func bounded[T any](s []T) []T {
+	if cap(s) > keepEntries {
+		return nil
+	}
+	return s
+}
+
+// add notes the name at the given node, with its text and flags, as one of the
+// innermost open object. It returns the code of the refusal if the object has that
+// name already.
+func (x *nameIndex) add(s *scanner, name uint32, text []byte, flags uint8) ErrorCode {
+	object := &s.nodes[s.open]
 	if object.flags&flagIndexed != 0 {
 		return x.insert(s, name)
 	}
-	n := &s.doc.nodes[name]
-	tag := x.tag(s.src[n.start+1:n.end-1], n.flags, s.Fold)
+	tag := x.tag(text, flags, s.Fold)
 	mine := x.stack[object.end:]
 	for _, t := range mine {
-		if t.tag == tag {
-			if code := x.compare(s, t.name, name); code != 0 {
+		if uint32(t>>32) == tag {
+			if code := x.compare(s, uint32(t), name); code != 0 {
 				return code
 			}
 		}
 	}
 	if len(mine) < linearNames {
-		x.stack = append(x.stack, nameTag{tag, name})
+		x.stack = append(x.stack, nameTag(tag)<<32|nameTag(name))
 		return 0
 	}
 	object.flags |= flagIndexed
 	for _, t := range mine {
-		x.insert(s, t.name)
+		x.insert(s, uint32(t))
 	}
 	x.truncate(object.end)
 	return x.insert(s, name)
@@ -98,7 +102,7 @@ func (x *nameIndex) add(s *scanner, name uint32) ErrorCode {
 // tag makes a tag of a name's text.
 func (x *nameIndex) tag(text []byte, flags uint8, fold bool) uint32 {
 	if len(text) > shortName || flags&flagEscaped != 0 || fold && flags&flagHigh != 0 {
-		x.scratch = appendKey(x.scratch[:0], text, flags, fold)
+		x.scratch = x.appendKey(x.scratch[:0], text, flags, fold)
 		text = x.scratch
 	}
 	if len(text) > shortName {
@@ -132,8 +136,8 @@ func wordTag(b []byte) uint32 {
 
 // compare returns the refusal of name b beside name a, or 0 if they differ.
 func (x *nameIndex) compare(s *scanner, a, b uint32) ErrorCode {
-	x.scratch = s.appendName(x.scratch[:0], a)
-	x.other = s.appendName(x.other[:0], b)
+	x.scratch = x.appendName(x.scratch[:0], s, a, false)
+	x.other = x.appendName(x.other[:0], s, b, false)
 	switch {
 	case bytes.Equal(x.scratch, x.other):
 		return CodeDuplicateName
@@ -143,45 +147,43 @@ func (x *nameIndex) compare(s *scanner, a, b uint32) ErrorCode {
 	return 0
 }
 
-func (s *scanner) appendName(dst []byte, name uint32) []byte {
-	n := &s.doc.nodes[name]
-	return appendKey(dst, s.src[n.start+1:n.end-1], n.flags, false)
+func (x *nameIndex) appendName(dst []byte, s *scanner, name uint32, fold bool) []byte {
+	n := &s.nodes[name]
+	return x.appendKey(dst, s.src[n.start+1:n.end-1], n.flags, fold)
 }
 
 // appendKey appends the decoded text of a name, folded if fold.
-func appendKey(dst, text []byte, flags uint8, fold bool) []byte {
-	from := len(dst)
+func (x *nameIndex) appendKey(dst, text []byte, flags uint8, fold bool) []byte {
 	if flags&flagEscaped != 0 {
-		dst = appendDecoded(dst, text)
-	} else {
-		dst = append(dst, text...)
+		x.decoded = appendDecoded(x.decoded[:0], text)
+		text = x.decoded
 	}
 	if fold {
-		dst = foldTail(dst, from)
+		return appendFolded(dst, text)
 	}
-	return dst
+	return append(dst, text...)
 }
 
-// foldTail replaces each character of dst[from:] by the representative of those it
-// is fold-equal to, which may be shorter (the Kelvin sign) or longer.
-func foldTail(dst []byte, from int) []byte {
-	for i := from; i < len(dst); i++ {
-		c := dst[i]
+// appendFolded appends text with each character replaced by the one that stands for
+// all that are fold-equal to it.
+func appendFolded(dst, text []byte) []byte {
+	for i, c := range text {
 		if c >= utf8.RuneSelf {
-			return foldRunes(dst, i)
+			return appendFoldedRunes(dst, text[i:])
 		}
 		if c >= 'A' && c <= 'Z' {
-			dst[i] = c + 0x20
+			c += 'a' - 'A'
 		}
+		dst = append(dst, c)
 	}
 	return dst
 }
 
-func foldRunes(dst []byte, from int) []byte {
-	text := string(dst[from:])
-	dst = dst[:from]
-	for _, r := range text {
+func appendFoldedRunes(dst, text []byte) []byte {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
 		dst = utf8.AppendRune(dst, foldRune(r))
+		text = text[n:]
 	}
 	return dst
 }
@@ -194,7 +196,7 @@ func foldRune(r rune) rune {
 		least = min(least, f)
 	}
 	if least >= 'A' && least <= 'Z' {
-		return least + 0x20
+		return least + 'a' - 'A'
 	}
 	return least
 }
@@ -204,9 +206,8 @@ func (x *nameIndex) insert(s *scanner, name uint32) ErrorCode {
 	if 2*(x.used+1) > len(x.table) {
 		x.grow()
 	}
-	n := &s.doc.nodes[name]
 	x.scratch = binary.LittleEndian.AppendUint32(x.scratch[:0], s.open)
-	x.scratch = appendKey(x.scratch, s.src[n.start+1:n.end-1], n.flags, s.Fold)
+	x.scratch = x.appendName(x.scratch, s, name, s.Fold)
 	hash := uint32(maphash.Bytes(x.seed, x.scratch))
 	mask := uint32(len(x.table) - 1)
 	at := hash & mask
@@ -224,11 +225,14 @@ func (x *nameIndex) insert(s *scanner, name uint32) ErrorCode {
 	return 0
 }
 
-// grow doubles the table, in place when the memory of an earlier text suffices.
+// grow doubles the table, between two buffers that later texts use again.
 func (x *nameIndex) grow() {
-	old := x.table
-	size := max(64, 2*len(old))
-	x.table = make([]nameEntry, size)
+	old, size := x.table, max(64, 2*len(x.table))
+	if cap(x.spare) < size {
+		x.spare = make([]nameEntry, size)
+	}
+	x.table, x.spare = x.spare[:size], old[:0]
+	clear(x.table)
 	mask := uint32(size - 1)
 	for _, e := range old {
 		if e.name == 0 {

@@ -7,7 +7,8 @@ const noNode = ^uint32(0)
 type scanner struct {
 	Options
 	src   []byte
-	doc   *Doc
+	nodes []node
+	names *nameIndex
 	open  uint32 // the innermost open container, or noNode
 	depth int
 	dirty int // the end of the last thing that AppendTo would write differently
@@ -42,7 +43,7 @@ func (s *scanner) value(i int) int {
 		empty := false
 		switch c := s.src[i]; c {
 		case '"':
-			i = s.text1(i)
+			i = s.stringValue(i)
 		case '{', '[':
 			i, empty = s.begin(i, c)
 			if i >= 0 && !empty {
@@ -72,11 +73,11 @@ func (s *scanner) begin(i int, bracket byte) (next int, empty bool) {
 	if s.depth++; s.depth > s.Depth {
 		return s.fail(CodeDepth, i), false
 	}
-	at := s.push(node{start: uint32(i), end: s.doc.names.height(), next: s.open, kind: kind})
-	if at == noNode {
-		return -1, false
+	if s.Values--; s.Values < 0 {
+		return s.fail(CodeSize, i), false
 	}
-	s.open = at
+	s.push(kind, 0, i, int(s.names.height()), s.open)
+	s.open = uint32(len(s.nodes) - 1)
 	if i = s.space(i + 1); i < len(s.src) && s.src[i] == closer {
 		s.end(i + 1)
 		return i + 1, true
@@ -89,11 +90,11 @@ func (s *scanner) begin(i int, bracket byte) (next int, empty bool) {
 
 // end closes the innermost container, whose closing bracket is before offset i.
 func (s *scanner) end(i int) {
-	n := &s.doc.nodes[s.open]
+	n := &s.nodes[s.open]
 	s.open = n.next
 	s.depth--
-	s.doc.names.truncate(n.end)
-	n.next = uint32(len(s.doc.nodes))
+	s.names.truncate(n.end)
+	n.next = uint32(len(s.nodes))
 	n.end = uint32(i)
 	if s.dirty <= int(n.start) {
 		n.flags |= flagPlain
@@ -109,7 +110,7 @@ func (s *scanner) after(i int) (next int, more bool) {
 		if i >= len(s.src) {
 			return s.fail(CodeSyntax, i), false
 		}
-		object := s.doc.nodes[s.open].kind == Object
+		object := s.nodes[s.open].kind == Object
 		switch c := s.src[i]; {
 		case c == ',' && object:
 			i = s.name(s.space(i + 1))
@@ -135,36 +136,32 @@ func (s *scanner) name(i int) int {
 	if end < 0 {
 		return end
 	}
-	at := uint32(len(s.doc.nodes))
-	s.doc.nodes = append(s.doc.nodes, node{
-		start: uint32(i), end: uint32(end), next: at + 1, kind: String, flags: flags | flagName,
-	})
-	if code := s.doc.names.add(s, at); code != 0 {
+	at := uint32(len(s.nodes))
+	s.push(String, flags|flagName, i, end, at+1)
+	if code := s.names.add(s, at, s.src[i+1:end-1], flags); code != 0 {
 		return s.fail(code, i)
 	}
-	i = s.space(end)
-	if i >= len(s.src) || s.src[i] != ':' {
+	if i = s.space(end); i >= len(s.src) || s.src[i] != ':' {
 		return s.fail(CodeSyntax, i)
 	}
 	return s.space(i + 1)
 }
 
-// push adds a value's node and returns its index; noNode when there are too many.
-func (s *scanner) push(n node) uint32 {
-	if s.Values--; s.Values < 0 {
-		s.fail(CodeSize, int(n.start))
-		return noNode
-	}
-	s.doc.nodes = append(s.doc.nodes, n)
-	return uint32(len(s.doc.nodes) - 1)
+// push adds a node. It is written field by field: a composite literal would be built
+// elsewhere and copied, which stalls the processor.
+func (s *scanner) push(kind Kind, flags uint8, start, end int, next uint32) {
+	s.nodes = append(s.nodes, node{})
+	n := &s.nodes[len(s.nodes)-1]
+	n.start, n.end, n.next = uint32(start), uint32(end), next
+	n.kind, n.flags = kind, flags
 }
 
 // leaf adds the node of a value without content and returns the offset after it.
 func (s *scanner) leaf(kind Kind, flags uint8, start, end int) int {
-	next := uint32(len(s.doc.nodes) + 1)
-	if s.push(node{start: uint32(start), end: uint32(end), next: next, kind: kind, flags: flags}) == noNode {
-		return -1
+	if s.Values--; s.Values < 0 {
+		return s.fail(CodeSize, start)
 	}
+	s.push(kind, flags, start, end, uint32(len(s.nodes)+1))
 	return end
 }
 

@@ -3,6 +3,7 @@ package jsonscan
 import (
 	"bytes"
 	"strconv"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -72,11 +73,20 @@ func (v Value) Get(name string) Value {
 }
 
 // GetFold returns the value of the first member whose name is equal to name under
-// Unicode simple case folding. A text scanned with Options.Fold has at most one.
-// Where it differs from Get, a case-insensitive parser reads what Get does not.
+// Unicode simple case folding. A text scanned with Options.Fold has at most one, so
+// it is worth asking only where Get finds nothing: a case-insensitive parser then
+// reads a member that Get does not.
 func (v Value) GetFold(name string) Value {
+	if v.Kind() != Object {
+		return Value{}
+	}
+	ascii := isASCII(name)
 	for c := v.Cursor(); c.Next(); {
-		if c.Name().foldIs(name) {
+		n := c.Name().node()
+		if ascii && n.flags&(flagHigh|flagEscaped) == 0 && int(n.end-n.start) != len(name)+2 {
+			continue
+		}
+		if v.doc.foldIs(n, name) {
 			return c.Value()
 		}
 	}
@@ -119,16 +129,23 @@ func (v Value) TextIs(s string) bool {
 	return n.kind == String && v.doc.textIs(n, s)
 }
 
-func (v Value) foldIs(s string) bool {
-	n := v.node()
-	if n.kind != String {
-		return false
-	}
+// foldIs says whether a string node's decoded text is fold-equal to s.
+func (d *Doc) foldIs(n *node, s string) bool {
+	raw := d.src[n.start+1 : n.end-1]
 	if n.flags&flagEscaped != 0 {
-		return bytes.EqualFold(v.AppendText(nil), []byte(s))
+		var decoded [64]byte
+		raw = appendDecoded(decoded[:0], raw)
 	}
-	raw := v.doc.src[n.start+1 : n.end-1]
 	return bytes.EqualFold(raw, unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // Text returns a string's decoded text, "" if the value is not a string. Without
