@@ -54,7 +54,7 @@ func (s *scalar) block(indent int) bool {
 			s.next()
 		}
 		if s.end() || s.col != indent+1 {
-			return s.breakLines(pending)
+			return s.breakLines(pending) && s.closing()
 		}
 		blank := s.blank()
 		if text && s.style == folded && !blankBefore && !blank {
@@ -68,7 +68,7 @@ func (s *scalar) block(indent int) bool {
 		}
 		text, blankBefore, pending = true, blank, pending[:0]
 		if s.end() {
-			return s.want == "" || s.joinWith('\n', s.cursor)
+			return s.closing()
 		}
 		pending = append(pending, s.cursor)
 		s.next()
@@ -96,6 +96,11 @@ func (s *scalar) breakLines(pending []cursor) bool {
 		}
 	}
 	return true
+}
+
+// closing accepts the line break that the parser adds to a last line without one.
+func (s *scalar) closing() bool {
+	return s.want == "" || s.end() && s.joinWith('\n', s.cursor)
 }
 
 // restOfLine accepts the rest of a line.
