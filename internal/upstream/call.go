@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // Call is one exchange with a server: what is sent and what came back. It can
@@ -30,8 +32,9 @@ type Call struct {
 
 	mu       sync.Mutex
 	canceled bool
-	active   exchange // what Cancel interrupts; nil before Do and after Close
-	flow     flow     // what Next reads and Close ends; nil if there is nothing
+	active   exchange           // what Cancel interrupts; nil before Do and after Close
+	flow     flow               // what Next reads and Close ends; nil if there is nothing
+	answer   *fasthttp.Response // of HTTP, which keeps it for the next use
 }
 
 // exchange is what another goroutine may do to a Call under way. Its methods
@@ -92,6 +95,9 @@ func (c *Call) Close() {
 	}
 	c.detach()
 	c.ReplyBody = nil
+	if c.answer != nil {
+		c.answer.ResetBody()
+	}
 }
 
 // Reset makes c ready for another exchange, keeping only its memory.

@@ -1,11 +1,7 @@
 package upstream
 
-// Event is one event of a stream. Its fields alias a buffer that the next
-// event overwrites. A field that was absent is nil.
-type Event struct {
-	ID      []byte
-	Type    []byte
-	Retry   []byte
-	Data    []byte
-	HasData bool
-}
+import "github.com/sallyport-dev/sallyport/internal/mcp"
+
+// Event is one event of a stream. Its fields alias memory that the next event
+// overwrites.
+type Event = mcp.Event

@@ -45,6 +45,7 @@ const (
 	Empty  Reply = iota // no body
 	JSON                // ReplyBody holds all of it
 	Stream              // Next reads it event by event
+	Other               // ReplyBody holds all of it, of another media type: an error page, say
 )
 
 // Field is one header line. The caller has checked both: a token, and a value

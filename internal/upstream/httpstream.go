@@ -1,0 +1,77 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+// httpStream is an answer that arrives event by event. It holds its
+// connection until it ends.
+type httpStream struct {
+	h      *HTTP
+	k      *conn
+	events *mcp.EventReader
+	clean  bool // the body has ended as it should
+	err    error
+}
+
+func (h *HTTP) startStream(c *Call, k *conn) error {
+	c.answer.StreamBody = true
+	if err := c.answer.ReadBody(k.br, 0); err != nil {
+		return err
+	}
+	// How long a stream may take is its reader's business.
+	c.Extend(time.Time{})
+	c.flow = &httpStream{h: h, k: k, events: mcp.NewEventReader(c.answer.BodyStream(), h.o.MaxEvent)}
+	c.Reply = Stream
+	return nil
+}
+
+func (s *httpStream) next(c *Call) (Event, error) {
+	if s.err != nil {
+		return Event{}, s.err
+	}
+	e, err := s.events.Next()
+	if err == nil {
+		return e, nil
+	}
+	s.err = s.finish(c, err)
+	return Event{}, s.err
+}
+
+// finish tells the end of a stream from its loss, which fasthttp does not: a
+// chunked body whose connection ends between chunks has been cut off.
+func (s *httpStream) finish(c *Call, err error) error {
+	framed := c.answer.Header.ContentLength() != -2
+	switch {
+	case c.wasCanceled():
+	case errors.Is(err, io.EOF) && (!framed || s.k.readErr == nil):
+		s.clean = framed
+		return io.EOF
+	case errors.Is(err, mcp.ErrEventTooLarge):
+		err = fmt.Errorf("%w: an event has more than %d bytes", errTooLarge, s.h.o.MaxEvent)
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF
+	}
+	return s.h.fail(c, s.k, err)
+}
+
+func (s *httpStream) end(c *Call) {
+	head := &c.answer.Header
+	again := s.clean && c.detach() && !head.ConnectionClose() && s.k.br.Buffered() == 0
+	c.detach()
+	if !again {
+		s.k.interrupt()
+	}
+	_ = c.answer.CloseBodyStream()
+	if again {
+		s.h.pool.put(s.k)
+	} else {
+		s.h.pool.discard(s.k)
+	}
+	s.h.inFlight.Add(-1)
+}
