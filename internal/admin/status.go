@@ -1,0 +1,44 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+// Status is the gateway's state as /admin/v1/status shows it. Times are RFC 3339 in UTC.
+type Status struct {
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Revision string    `json:"revision"` // of the policies that decide
+	Loaded   time.Time `json:"loaded"`   // when they began to
+	Reload   Reload    `json:"lastReload"`
+	Servers  []Server  `json:"servers"`
+	Audit    Audit     `json:"audit"`
+}
+
+// Reload is how the last attempt to load a configuration went. When it failed, the one before it is still in use.
+type Reload struct {
+	OK          bool               `json:"ok"`
+	Time        time.Time          `json:"time"`
+	Error       string             `json:"error,omitempty"`
+	Diagnostics source.Diagnostics `json:"diagnostics,omitempty"`
+}
+
+// Server is the state of one upstream.
+type Server struct {
+	Name      string `json:"name"`
+	Transport string `json:"transport"` // http, stdio or inprocess
+	Up        bool   `json:"up"`
+	Error     string `json:"error,omitempty"`
+}
+
+// Audit is the state of the audit log. Seq and Head, kept elsewhere, show whether the file was cut.
+type Audit struct {
+	OK      bool   `json:"ok"`
+	Error   string `json:"error,omitempty"`
+	File    string `json:"file,omitempty"`
+	Seq     uint64 `json:"seq"`
+	Head    string `json:"head,omitempty"`
+	Pending int    `json:"pendingBytes"`
+}
