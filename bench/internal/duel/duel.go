@@ -1,0 +1,160 @@
+// Package duel compares a gateway with the bare proxy on a machine that has other
+// things to do.
+//
+// All programs run at once, but only one gets load at a time: short slices, in an
+// order that is shuffled every cycle. Every ratio is taken inside one cycle, so
+// that a neighbour's load hits numerator and denominator alike, and every figure
+// shown is a median over cycles.
+package duel
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/bench/internal/load"
+	"github.com/sallyport-dev/sallyport/bench/internal/proc"
+	"github.com/sallyport-dev/sallyport/bench/internal/workload"
+)
+
+// Load is a way to send the workload.
+type Load struct {
+	Name  string
+	Era   workload.Era
+	Size  int     // bytes of a request
+	Conns int     // connections
+	Rate  float64 // requests a second; 0 = as fast as they are answered
+}
+
+// Loads is what the figures are about, and the modern era beside it.
+func Loads() []Load {
+	return []Load{
+		{Name: "1 KiB, c=16", Era: workload.EraLegacy, Size: 1 << 10, Conns: 16},
+		{Name: "1 KiB, c=64", Era: workload.EraLegacy, Size: 1 << 10, Conns: 64},
+		{Name: "1 KiB, c=16, modern", Era: workload.EraModern, Size: 1 << 10, Conns: 16},
+		{Name: "16 KiB, c=16", Era: workload.EraLegacy, Size: 16 << 10, Conns: 16},
+		{Name: "1 KiB, 1000/s", Era: workload.EraLegacy, Size: 1 << 10, Conns: 32, Rate: 1000},
+	}
+}
+
+// Options says how long to measure what. All fields must be set, but for those
+// whose zero is named.
+type Options struct {
+	Targets []string // of Direct, Bare, Sallyport10 and Sallyport1000, in the order shown
+	Loads   []Load
+	Cycles  int           // slices for each target and load
+	Slice   time.Duration // of a closed loop; an open loop's are three times as long
+	Warmup  time.Duration // before the first slice of each load
+	Binary  string        // a built gateway; "" builds the one of this module
+	SSE     bool          // the upstream answers with event streams
+	Dir     string        // for binaries, configuration and logs
+}
+
+// The targets.
+const (
+	Direct        = "direct"
+	Bare          = "bare"
+	Sallyport10   = "sallyport-10"
+	Sallyport1000 = "sallyport-1000"
+)
+
+// sample is what one slice gave.
+type sample struct {
+	rate, p50, p99 float64 // 1/s, µs
+	cpu            float64 // µs of the target for each request; 0 for direct
+}
+
+// series is what all slices of one target under one load gave.
+type series struct {
+	samples []sample
+	errors  load.Errors
+	loaded  int64 // bytes resident after the last slice
+}
+
+// Run starts the programs, measures, stops them, and returns what was measured.
+// Progress goes to log. An error means that there is nothing to report.
+func Run(ctx context.Context, o Options, log io.Writer) (*Report, error) {
+	bin, err := build(ctx, o, log)
+	if err != nil {
+		return nil, err
+	}
+	f, err := start(ctx, o, bin)
+	if err != nil {
+		return nil, err
+	}
+	defer f.stop()
+	r := &Report{options: o, idle: map[string]int64{}, series: map[cell]*series{}}
+	for _, t := range f.targets {
+		r.idle[t.name] = t.idle
+	}
+	for _, l := range o.Loads {
+		if _, err := fmt.Fprintf(log, "duel: %s: %d cycles over %v\n", l.Name, o.Cycles, o.Targets); err != nil {
+			return nil, err
+		}
+		if err := r.measure(ctx, l, f.targets); err != nil {
+			return nil, fmt.Errorf("%s: %w", l.Name, err)
+		}
+	}
+	return r, nil
+}
+
+// measure runs all cycles of one load.
+func (r *Report) measure(ctx context.Context, l Load, targets []*target) error {
+	o := r.options
+	slice := o.Slice
+	if l.Rate > 0 {
+		slice *= 3
+	}
+	pools := map[string]*load.Pool{}
+	for _, t := range targets {
+		p, err := load.Open(load.Options{URL: t.url, Era: l.Era, Size: l.Size, Conns: l.Conns})
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		defer p.Close()
+		pools[t.name] = p
+		s := &series{errors: p.Run(o.Warmup, l.Rate).Errors}
+		r.series[cell{l.Name, t.name}] = s
+	}
+	for range o.Cycles {
+		for _, i := range rand.Perm(len(targets)) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			t := targets[i]
+			if err := r.series[cell{l.Name, t.name}].take(pools[t.name], t, slice, l.Rate); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// take measures one slice. A sixth of a slice goes before it, uncounted but for
+// its errors, to wake what slept while others were measured.
+func (s *series) take(p *load.Pool, t *target, d time.Duration, rate float64) error {
+	s.errors.Merge(p.Run(d/6, rate).Errors)
+	before, err := t.cpu()
+	if err != nil {
+		return err
+	}
+	res := p.Run(d, rate)
+	after, err := t.cpu()
+	if err != nil {
+		return err
+	}
+	s.errors.Merge(res.Errors)
+	n := float64(max(res.Latency.Count(), 1))
+	s.samples = append(s.samples, sample{
+		rate: res.Rate(),
+		p50:  float64(res.Latency.Quantile(0.5)) / 1e3,
+		p99:  float64(res.Latency.Quantile(0.99)) / 1e3,
+		cpu:  float64((after - before).Nanoseconds()) / 1e3 / n,
+	})
+	if t.pid != 0 {
+		s.loaded, err = proc.RSS(t.pid)
+	}
+	return err
+}

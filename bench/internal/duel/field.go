@@ -1,0 +1,213 @@
+package duel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/bench/internal/proc"
+	"github.com/sallyport-dev/sallyport/bench/internal/workload"
+)
+
+const (
+	module   = "github.com/sallyport-dev/sallyport"
+	ready    = 30 * time.Second // for a program to listen
+	settle   = time.Second      // from listening to idle
+	farewell = 10 * time.Second // from SIGTERM to SIGKILL
+)
+
+// target is something that answers the workload.
+type target struct {
+	name, url string
+	pid       int   // 0: the upstream itself, whose cost isn't the question
+	idle      int64 // bytes resident before any load
+}
+
+func (t *target) cpu() (time.Duration, error) {
+	if t.pid == 0 {
+		return 0, nil
+	}
+	return proc.CPU(t.pid)
+}
+
+// field is all programs of a run.
+type field struct {
+	targets []*target
+	running []*exec.Cmd
+}
+
+// build compiles the programs into the directory and returns it.
+func build(ctx context.Context, o Options, log io.Writer) (string, error) {
+	bin := filepath.Join(o.Dir, "bin")
+	packages := []string{module + "/bench/cmd/mockmcp", module + "/bench/cmd/bareproxy"}
+	for _, t := range o.Targets {
+		if o.Binary == "" && t != Direct && t != Bare {
+			packages = append(packages, module+"/cmd/sallyport")
+			break
+		}
+	}
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-o", bin + "/"}, packages...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("go build: %w", err)
+	}
+	return bin, nil
+}
+
+// start runs the upstream and every target.
+func start(ctx context.Context, o Options, bin string) (*field, error) {
+	f := &field{}
+	if err := f.start(ctx, o, bin); err != nil {
+		f.stop()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *field) start(ctx context.Context, o Options, bin string) error {
+	upstream, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	if _, err := f.spawn(ctx, o.Dir, upstream, "mock", filepath.Join(bin, "mockmcp"), "-listen", upstream, fmt.Sprintf("-sse=%v", o.SSE)); err != nil {
+		return err
+	}
+	for _, name := range o.Targets {
+		t, err := f.startTarget(ctx, o, bin, name, upstream)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		f.targets = append(f.targets, t)
+	}
+	time.Sleep(settle)
+	for _, t := range f.targets {
+		if t.pid == 0 {
+			continue
+		}
+		if t.idle, err = proc.RSS(t.pid); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream string) (*target, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	t := &target{name: name, url: "http://" + addr + "/mcp"}
+	switch name {
+	case Direct:
+		t.url = "http://" + upstream + "/mcp"
+	case Bare:
+		t.pid, err = f.spawn(ctx, o.Dir, addr, name, filepath.Join(bin, "bareproxy"), "-listen", addr, "-upstream", upstream)
+	case Sallyport10:
+		t.url += "/mock"
+		t.pid, err = f.spawnSallyport(ctx, o, bin, name, addr, upstream, 10)
+	case Sallyport1000:
+		t.url += "/mock"
+		t.pid, err = f.spawnSallyport(ctx, o, bin, name, addr, upstream, 1000)
+	default:
+		err = errors.New("no such target")
+	}
+	return t, err
+}
+
+// spawnSallyport writes a configuration with so many rules and runs the gateway on it.
+func (f *field) spawnSallyport(ctx context.Context, o Options, bin, name, addr, upstream string, rules int) (int, error) {
+	admin, err := freeAddr()
+	if err != nil {
+		return 0, err
+	}
+	dir := filepath.Join(o.Dir, name)
+	if err := os.MkdirAll(filepath.Join(dir, "policies"), 0o755); err != nil {
+		return 0, err
+	}
+	config := filepath.Join(dir, "sallyport.yaml")
+	g := workload.Gateway{Listen: addr, Admin: admin, Upstream: "http://" + upstream + "/mcp"}
+	files := map[string]string{config: g.Config(), filepath.Join(dir, "policies", "tools.yaml"): workload.Policies(rules)}
+	for file, text := range files {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return 0, err
+		}
+	}
+	binary := o.Binary
+	if binary == "" {
+		binary = filepath.Join(bin, "sallyport")
+	}
+	return f.spawn(ctx, o.Dir, addr, name, binary, "serve", "-c", config)
+}
+
+// spawn runs a program, with its output in a file, until it listens on addr.
+func (f *field) spawn(ctx context.Context, dir, addr, name, binary string, args ...string) (int, error) {
+	logFile := filepath.Join(dir, name+".log")
+	out, err := os.Create(logFile)
+	if err != nil {
+		return 0, err
+	}
+	defer out.Close() //nolint:errcheck // the program has its own handle
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = farewell
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	f.running = append(f.running, cmd)
+	if err := waitFor(ctx, addr, cmd.Process.Pid); err != nil {
+		said, readErr := os.ReadFile(logFile)
+		return 0, errors.Join(fmt.Errorf("%w; it said:\n%.2000s", err, said), readErr)
+	}
+	return cmd.Process.Pid, nil
+}
+
+// waitFor returns when something listens on addr, or the program has ended.
+func waitFor(ctx context.Context, addr string, pid int) error {
+	ctx, cancel := context.WithTimeout(ctx, ready)
+	defer cancel()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return conn.Close()
+		}
+		if _, gone := proc.RSS(pid); gone != nil { // a zombie has no memory
+			return errors.New("ended before it listened on " + addr)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("doesn't listen on %s after %v", addr, ready)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends all programs, the upstream last.
+func (f *field) stop() {
+	for _, cmd := range slices.Backward(f.running) {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			continue // it has ended by itself, which the errors of its load tell
+		}
+		kill := time.AfterFunc(farewell, func() { cmd.Process.Kill() }) //nolint:errcheck // then Wait waits on
+		cmd.Wait()                                                      //nolint:errcheck // a signal ended it
+		kill.Stop()
+	}
+}
+
+// freeAddr finds a port that nothing listens on.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // doesn't block
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}

@@ -1,0 +1,90 @@
+package duel
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Report is what a run measured.
+type Report struct {
+	options Options
+	idle    map[string]int64
+	series  map[cell]*series
+}
+
+// cell names a row: a target under a load.
+type cell struct{ load, target string }
+
+// figures is what one row shows beside the bare proxy.
+type figures struct {
+	rate, rateRatio spread // rate 1/s; × bare
+	p50, p50More    spread // µs; µs above bare
+	p99, p99Ratio   spread // µs; × bare
+	cpu, cpuMore    spread // µs for each request; µs above bare
+	idle, loaded    float64
+}
+
+func (r *Report) figures(c cell) figures {
+	s := r.series[c]
+	base := r.series[cell{c.load, Bare}]
+	if base == nil {
+		base = &series{}
+	}
+	return figures{
+		rate:      spreadOf(column(s, func(x sample) float64 { return x.rate })),
+		rateRatio: versus(s, base, func(a, b sample) float64 { return ratio(a.rate, b.rate) }),
+		p50:       spreadOf(column(s, func(x sample) float64 { return x.p50 })),
+		p50More:   versus(s, base, func(a, b sample) float64 { return a.p50 - b.p50 }),
+		p99:       spreadOf(column(s, func(x sample) float64 { return x.p99 })),
+		p99Ratio:  versus(s, base, func(a, b sample) float64 { return ratio(a.p99, b.p99) }),
+		cpu:       spreadOf(column(s, func(x sample) float64 { return x.cpu })),
+		cpuMore:   versus(s, base, func(a, b sample) float64 { return a.cpu - b.cpu }),
+		idle:      mebibytes(r.idle[c.target]),
+		loaded:    mebibytes(s.loaded),
+	}
+}
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
+
+// WriteTable writes the figures as one Markdown table. A goal stands beside its
+// figure in parentheses, with an exclamation mark when it is missed.
+func (r *Report) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| load | target | req/s | × bare [quartiles] | p50 µs | + µs | p99 µs | × bare | CPU µs/req | + µs | RSS MiB idle | loaded | errors |\n")
+	b.WriteString("|---|---|--:|---|--:|---|--:|---|--:|---|---|--:|--:|\n")
+	for _, l := range r.options.Loads {
+		for _, t := range r.options.Targets {
+			r.writeRow(&b, cell{l.Name, t})
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r *Report) writeRow(b *strings.Builder, c cell) {
+	f, s := r.figures(c), r.series[c]
+	fmt.Fprintf(b, "| %s | %s | %.0f | %.2f [%.2f-%.2f]%s | %.0f | %+.0f%s | %.0f | %.2f%s |",
+		c.load, c.target, f.rate.mid, f.rateRatio.mid, f.rateRatio.low, f.rateRatio.high, mark(c, "throughput", f),
+		f.p50.mid, f.p50More.mid, mark(c, "p50", f), f.p99.mid, f.p99Ratio.mid, mark(c, "p99", f))
+	if c.target == Direct {
+		fmt.Fprintf(b, " - | - | - | - | %d |\n", s.errors.Count())
+		return
+	}
+	fmt.Fprintf(b, " %.1f | %+.1f%s | %.0f%s | %.0f | %d |\n",
+		f.cpu.mid, f.cpuMore.mid, mark(c, "CPU", f), f.idle, mark(c, "idle RSS", f), f.loaded, s.errors.Count())
+}
+
+// Errors lists every row that got anything but right answers; none is the only
+// good result.
+func (r *Report) Errors() []string {
+	var lines []string
+	for _, l := range r.options.Loads {
+		for _, t := range r.options.Targets {
+			if e := r.series[cell{l.Name, t}].errors; e.Count() > 0 {
+				lines = append(lines, fmt.Sprintf("%s, %s: %v", l.Name, t, e))
+			}
+		}
+	}
+	return lines
+}

@@ -1,0 +1,71 @@
+package workload
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+)
+
+// groups are what the caller is in; of all rules, one for Tool asks for the last.
+var groups = []string{"employee", "eu", "contractor", "analyst", "finance-reader"}
+
+// perTool is how many rules one tool can have: one for each role.
+const perTool = 20
+
+// Gateway says where a gateway under test listens and what it stands before.
+type Gateway struct {
+	Listen, Admin string // host:port
+	Upstream      string // URL
+}
+
+// Config is the configuration of Sallyport for g: an API key, policies beside it
+// in the directory policies, and the audit in a file.
+func (g Gateway) Config() string {
+	return fmt.Sprintf(`listen: %s
+admin: { listen: %s }
+servers:
+  mock: { url: %s }
+policies: ./policies
+identity:
+  apiKeys:
+    - { id: alice, hash: "sha256:%x", claims: { groups: [%s] } }
+audit: { file: ./audit.jsonl }
+`, g.Listen, g.Admin, g.Upstream, sha256.Sum256([]byte(Key)), strings.Join(groups, ", "))
+}
+
+// Policies returns one policy for each tool that has rules, n rules in all, as
+// one YAML file. A rule asks for a group, a limit and a path:
+// what a call of the tool costs is what the rules of that tool cost. The last
+// rule allows the workload's call and no other does.
+func Policies(n int) string {
+	byTool := make([][]string, Tools)
+	for i := range n {
+		t := (n - 1 - i) % Tools // Tool gets the last rule
+		byTool[t] = append(byTool[t], rule(i, n))
+	}
+	var b strings.Builder
+	for i, name := range ToolNames() {
+		if len(byTool[i]) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, `---
+apiVersion: sallyport/v1
+kind: Policy
+metadata: { name: %s-access, owner: bench }
+match: { servers: [mock], methods: [tools/call], tools: [%s] }
+rules:
+%s`, strings.ReplaceAll(name, "_", "-"), name, strings.Join(byTool[i], ""))
+	}
+	return b.String()
+}
+
+func rule(i, n int) string {
+	role := fmt.Sprintf("role_%02d", i/Tools%perTool)
+	if i == n-1 {
+		role = groups[len(groups)-1]
+	}
+	return fmt.Sprintf(`  - name: rule-%d
+    when: '"%s" in principal.groups && args.limit <= %d && args.path.startsWith("/srv/docs/")'
+    effect: allow
+`, i, role, 100+i%7)
+}
