@@ -85,7 +85,7 @@ func (r Rule) String() string {
 // to be in step any more: answer Status and close it.
 type Error struct {
 	Rule   Rule
-	Offset int // in the header block; 0 when the request line is at fault
+	Offset int // in the header block; 0 when the request line or the head as a whole is at fault
 }
 
 // Status is the HTTP status that the rule asks for.

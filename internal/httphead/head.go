@@ -95,7 +95,7 @@ func (h *Head) Get(name string) string {
 	var b strings.Builder
 	n := 0
 	for i := range h.fields {
-		if !equalFold(h.fields[i].Name, name) {
+		if !strings.EqualFold(string(h.fields[i].Name), name) {
 			continue
 		}
 		switch n++; n {
@@ -126,14 +126,15 @@ func withheld(name string) bool {
 	return false
 }
 
-// equalFold reports whether a header name equals the lower-case name. Names are
-// ASCII tokens, so ASCII folding is all there is.
-func equalFold(field []byte, lower string) bool {
-	if len(field) != len(lower) {
+// equalFold reports whether b equals the constant lower but for case. b holds no
+// control characters and lower no upper-case letters, and then setting one bit
+// folds every byte that can match.
+func equalFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
 		return false
 	}
-	for i := range field {
-		if toLower[field[i]] != toLower[lower[i]] {
+	for i, c := range b {
+		if c|0x20 != lower[i] {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package httphead
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,7 +27,7 @@ func (h *Head) Read(method, target, proto, raw []byte, l Limits) error {
 		return &Error{Rule: rule, Offset: at}
 	}
 	if rule := h.whole(l); rule != 0 {
-		return &Error{Rule: rule, Offset: len(raw)}
+		return &Error{Rule: rule}
 	}
 	return nil
 }
@@ -89,10 +90,7 @@ func (h *Head) block(raw []byte, most int) (Rule, int) {
 
 // line reads one header line and says how long it is with its ending.
 func (h *Head) line(b []byte) (Rule, int) {
-	colon := 0
-	for colon < len(b) && class[b[colon]]&tokenByte != 0 {
-		colon++
-	}
+	colon := nameEnd(b)
 	if colon == len(b) || b[colon] != ':' || colon == 0 {
 		return nameFault(b, colon), 0
 	}
@@ -109,6 +107,27 @@ func (h *Head) line(b []byte) (Rule, int) {
 	f := Field{Name: b[:colon:colon], Value: trim(value[:end:end])}
 	h.fields = append(h.fields, f)
 	return h.keep(f, high), colon + 1 + end + 2
+}
+
+// nameEnd gives the length of the header name at the start of b. An underscore
+// ends it, because CGI and its kin make one name of Mcp_Name and Mcp-Name; only
+// behind Mcp-Param-, where tools choose the names, it may stand.
+func nameEnd(b []byte) int {
+	n := 0
+	for n < len(b) && class[b[n]]&tokenByte != 0 {
+		n++
+	}
+	if n < len(b) && b[n] == '_' && isParam(b[:n]) {
+		for n < len(b) && (b[n] == '_' || class[b[n]]&tokenByte != 0) {
+			n++
+		}
+	}
+	return n
+}
+
+func isParam(name []byte) bool {
+	const prefix = "mcp-param-"
+	return len(name) >= len(prefix) && equalFold(name[:len(prefix)], prefix)
 }
 
 // nameFault tells apart what can be wrong where a name or its colon should be.
@@ -134,18 +153,17 @@ func endFault(value []byte, at int) Rule {
 	return RuleControl
 }
 
-// plain gives the length of a prefix of b that surely holds printable ASCII
-// only, looking at eight bytes at a time.
+// plain gives the length of a prefix of b that holds printable ASCII only,
+// looking at eight bytes at a time; it may stop early near the end of b.
 func plain(b []byte) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	n := 0
 	for ; n+8 <= len(b); n += 8 {
 		w := binary.LittleEndian.Uint64(b[n:])
-		del := w ^ 0x7f*ones
-		// A byte below 0x20, a DEL or a byte above 0x7f raises its high bit; a
-		// borrow can raise a neighbour's too, which costs the slow path only.
-		if ((w-0x20*ones)|(del-ones)|w)&highs != 0 {
-			break
+		// A byte below 0x20, a DEL or a byte above 0x7f raises its high bit. A
+		// borrow can raise those above it too, never the lowest one.
+		if odd := ((w - 0x20*ones) | ((w ^ 0x7f*ones) - ones) | w) & highs; odd != 0 {
+			return n + bits.TrailingZeros64(odd)/8
 		}
 	}
 	return n
@@ -195,8 +213,7 @@ func (h *Head) mirror(f Field, high bool) Rule {
 		}
 	}
 	h.mirrored = append(h.mirrored, f)
-	const prefix = "mcp-param-"
-	if len(f.Name) > len(prefix) && equalFold(f.Name[:len(prefix)], prefix) {
+	if isParam(f.Name) {
 		h.Params = append(h.Params, f)
 	}
 	return 0
@@ -265,16 +282,25 @@ func pick(name []byte, lower string, slot *[]byte) (*[]byte, Rule) {
 	return nil, 0
 }
 
+// sameName reports whether two names are one name to somebody: but for case, and
+// with "_" for "-".
 func sameName(a, b []byte) bool {
 	if len(a) != len(b) {
 		return false
 	}
 	for i := range a {
-		if toLower[a[i]] != toLower[b[i]] {
+		if hyphened(a[i]) != hyphened(b[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+func hyphened(c byte) byte {
+	if c == '_' {
+		return '-'
+	}
+	return toLower[c]
 }
 
 const (

@@ -42,7 +42,7 @@ func (m *Message) read(d Direction) *Refusal {
 		return r
 	}
 	if env.method.Exists() {
-		return m.readCall(env)
+		return m.readCall(env, d)
 	}
 	return m.readResponse(env, d)
 }
@@ -118,7 +118,7 @@ func isInteger(raw []byte) bool {
 }
 
 // readCall reads a request or a notification.
-func (m *Message) readCall(env envelope) *Refusal {
+func (m *Message) readCall(env envelope, d Direction) *Refusal {
 	if env.result.Exists() || env.failure.Exists() {
 		return invalidRequest("a message with a method has no result and no error")
 	}
@@ -143,13 +143,13 @@ func (m *Message) readCall(env envelope) *Refusal {
 		return invalidRequest("params is an object")
 	}
 	m.Params = env.params
-	return m.readParams()
+	return m.readParams(d)
 }
 
-// readParams finds what the gateway needs in params. Members whose names are
-// nearly those of the protocol are refused: encoding/json and its kin would read
-// them as the real ones.
-func (m *Message) readParams() *Refusal {
+// readParams finds what the gateway needs in params. A client's members whose
+// names are nearly those of the protocol are refused: a server on encoding/json
+// or its kin would read them as the real ones.
+func (m *Message) readParams(d Direction) *Refusal {
 	var ref jsonscan.Value
 	for c := m.Params.Cursor(); c.Next(); {
 		switch name := c.Name(); {
@@ -159,11 +159,11 @@ func (m *Message) readParams() *Refusal {
 			m.Meta = c.Value()
 		case name.TextIs("ref"):
 			ref = c.Value()
-		case nearly(name.Text(), paramNames):
+		case d == ToServer && nearly(name.Text(), paramNames):
 			return ambiguous()
 		}
 	}
-	if r := m.readMeta(); r != nil {
+	if r := m.readMeta(d); r != nil {
 		return r
 	}
 	return m.readTarget(ref)
@@ -203,7 +203,7 @@ func nearly(s string, names []string) bool {
 	return false
 }
 
-func (m *Message) readMeta() *Refusal {
+func (m *Message) readMeta(d Direction) *Refusal {
 	if !m.Meta.Exists() {
 		return nil
 	}
@@ -219,7 +219,7 @@ func (m *Message) readMeta() *Refusal {
 			m.Capabilities = c.Value()
 		case name.TextIs("progressToken"):
 			m.ProgressToken = c.Value()
-		case nearly(name.Text(), metaNames):
+		case d == ToServer && nearly(name.Text(), metaNames):
 			return ambiguous()
 		}
 	}

@@ -3,6 +3,7 @@ package mcp
 import (
 	"encoding/base64"
 	"strings"
+	"unicode/utf8"
 
 	sdk "github.com/mark3labs/mcp-go/mcp"
 
@@ -29,42 +30,46 @@ func (m *Message) checkHeaders(h *httphead.Head) *Refusal {
 		return mismatch(sdk.HeaderMethod)
 	}
 	required = required && m.Spec != nil && m.Spec.NameHeader
-	m.sendName = required
-	if required || h.MCPName != nil {
-		if !m.namedBy(h.MCPName) {
-			return mismatch(sdk.HeaderName)
-		}
-		m.sendName = true
+	if (required || h.MCPName != nil) && !m.namedBy(h.MCPName) {
+		return mismatch(sdk.HeaderName)
 	}
 	if len(h.Params) > maxParams {
 		return mismatch(sdk.HeaderParamPrefix + "*")
 	}
 	for i := range h.Params {
-		if _, ok := decodeValue(h.Params[i].Value); !ok {
-			return mismatch(sdk.HeaderParamPrefix + "*")
+		if v := h.Params[i].Value; isSentinel(v) {
+			if _, ok := decodeSentinel(v); !ok {
+				return mismatch(sdk.HeaderParamPrefix + "*")
+			}
 		}
 	}
 	return nil
 }
 
 // namedBy reports whether the value of an Mcp-Name header names what the message
-// is about. For a method that isn't in the table any of the three members that
-// can be mirrored will do.
+// is about, and keeps that name for AppendHeaders. For a method that isn't in the
+// table any of the three members that can be mirrored will do.
 func (m *Message) namedBy(header []byte) bool {
-	if len(header) == 0 {
-		return false
+	var decoded string
+	if isSentinel(header) {
+		var ok bool
+		if decoded, ok = decodeSentinel(header); !ok {
+			return false
+		}
+	} else if m.Name != "" && string(header) == m.Name {
+		decoded = m.Name
+	} else {
+		decoded = string(header)
 	}
-	name := m.Name
-	decoded, ok := decodeValue(header)
-	if !ok {
+	m.mirrored = decoded
+	if decoded == "" {
 		return false
 	}
 	if m.Spec != nil {
-		return name != "" && decoded == name
+		return decoded == m.Name
 	}
 	for _, member := range [...]string{"name", "uri", "taskId"} {
 		if m.Params.Get(member).TextIs(decoded) {
-			m.Name = decoded
 			return true
 		}
 	}
@@ -76,18 +81,19 @@ const (
 	sentinelSuffix = "?="
 )
 
-// decodeValue decodes a header value that may be wrapped in the Base64 sentinel.
-// It takes only the one encoding of each text: with padding, no stray bits.
-func decodeValue(v []byte) (string, bool) {
+func isSentinel(v []byte) bool {
+	return len(v) >= len(sentinelPrefix)+len(sentinelSuffix) &&
+		string(v[:len(sentinelPrefix)]) == sentinelPrefix && string(v[len(v)-len(sentinelSuffix):]) == sentinelSuffix
+}
+
+// decodeSentinel decodes a header value in the Base64 sentinel, once. It takes
+// only the one encoding of each text: with padding, no stray bits, UTF-8.
+func decodeSentinel(v []byte) (string, bool) {
 	s := string(v)
-	if !strings.HasPrefix(s, sentinelPrefix) || !strings.HasSuffix(s, sentinelSuffix) {
-		return s, true
-	}
 	decoded, ok := sdk.DecodeHeaderValue(s)
-	if !ok || sentinelPrefix+base64.StdEncoding.EncodeToString([]byte(decoded))+sentinelSuffix != s {
-		return "", false
-	}
-	return decoded, true
+	ok = ok && utf8.ValidString(decoded) &&
+		sentinelPrefix+base64.StdEncoding.EncodeToString([]byte(decoded))+sentinelSuffix == s
+	return decoded, ok
 }
 
 // Header is one header to send.
@@ -103,8 +109,12 @@ func (m *Message) AppendHeaders(dst []Header) []Header {
 	dst = append(dst,
 		Header{sdk.HeaderProtocolVersion, m.Version},
 		Header{sdk.HeaderMethod, encodeValue(m.Method)})
-	if m.Name != "" && (m.sendName || m.Spec != nil && m.Spec.NameHeader) {
-		dst = append(dst, Header{sdk.HeaderName, encodeValue(m.Name)})
+	name := m.mirrored
+	if m.Spec != nil && m.Spec.NameHeader {
+		name = m.Name
+	}
+	if name != "" {
+		dst = append(dst, Header{sdk.HeaderName, encodeValue(name)})
 	}
 	return dst
 }

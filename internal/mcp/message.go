@@ -31,7 +31,8 @@ const (
 // Message is one decoded message. The zero value is ready, and reusing one
 // allocates nothing. Everything in it, strings included, aliases the bytes given
 // to Decode and is valid until they change or the Message is used again: copy
-// what has to outlive the request. It is not safe for concurrent use.
+// what has to outlive the request. It is not safe for concurrent use and must not
+// be copied.
 //
 // A Message that Decode or Check refused holds what was known by then: ID, and
 // Era, which the answer needs.
@@ -69,7 +70,7 @@ type Message struct {
 	root     jsonscan.Value
 	id       []byte // memory for ID when it isn't the received text
 	claimed  bool   // params._meta has a protocolVersion
-	sendName bool   // the client sent an Mcp-Name that is not required
+	mirrored string // what a client's Mcp-Name named, once checked
 }
 
 // maxBatch bounds the elements of a batch.
