@@ -131,7 +131,7 @@ func TestPlacesOfRulesAndFields(t *testing.T) {
 	}{
 		{"rule", r.At(), source.Pos{File: "design.yaml", Line: 12, Column: 5, Width: 4}},
 		{"effect", r.At("effect"), source.Pos{File: "design.yaml", Line: 14, Column: 13, Width: 4}},
-		{"method", policies[0].At("match", "methods", "0"), source.Pos{File: "design.yaml", Line: 5, Column: 37, Width: 10}},
+		{"method", policies[0].At("match", "methods", "0"), source.Pos{File: "design.yaml", Line: 5, Column: 38, Width: 10}},
 		{"absent field", r.At("phase"), r.At()},
 		{"inside the condition", r.When.PosAt(1, 10, 4), source.Pos{File: "design.yaml", Line: 13, Column: 22, Width: 4}},
 	} {
@@ -159,6 +159,40 @@ func TestZeroRuleDenies(t *testing.T) {
 	var r Rule
 	if r.Effect != Deny || r.Phase != Request || r.Shadow {
 		t.Errorf("%+v", r)
+	}
+}
+
+// pageBlock returns the nth YAML block of a code's page.
+func pageBlock(t *testing.T, code string, nth int) (string, bool) {
+	t.Helper()
+	page, ok := source.Page(code)
+	if !ok {
+		t.Fatalf("no page for %s", code)
+	}
+	blocks := strings.Split(page, "```yaml\n")
+	if len(blocks) <= nth+1 {
+		return "", false
+	}
+	block, _, _ := strings.Cut(blocks[nth+1], "```\n")
+	return block, true
+}
+
+// The examples on the pages of CEL's codes must be policies without mistakes of their own; that they cause their code is
+// for the packages to test that compile conditions.
+func TestPagesShowTheMistakeAndItsFix(t *testing.T) {
+	for _, c := range source.Codes() {
+		cel := strings.HasPrefix(c.ID, "SP20")
+		bad, ok := pageBlock(t, c.ID, 0)
+		if !ok || strings.HasPrefix(c.ID, "SP11") {
+			continue
+		}
+		if _, ds := Parse("f.yaml", []byte(bad)); has(ds, c.ID) == cel || cel && len(ds) > 0 {
+			t.Errorf("%s: its example gives %v", c.ID, ds)
+		}
+		good, _ := pageBlock(t, c.ID, 1)
+		if _, ds := Parse("f.yaml", []byte(good)); len(ds) > 0 {
+			t.Errorf("%s: its fix gives %v", c.ID, ds)
+		}
 	}
 }
 

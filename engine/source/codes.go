@@ -41,6 +41,7 @@ var codes = []Code{
 	{"SP1115", "not a client's list of MCP servers"},
 	{"SP1116", "invalid host or origin"},
 	{"SP1117", "invalid key"},
+	{"SP1118", "nobody can call"},
 	{"SP2001", "syntax error in a condition"},
 	{"SP2002", "unknown name in a condition"},
 	{"SP2003", "types don't fit"},

@@ -15,14 +15,25 @@ type NodeDecoder interface {
 // Decode reads n into the struct that into points to, and returns every mistake. A field's name is its `yaml` tag; of its
 // `jsonschema` tag it heeds `required`, `enum=`, `minimum=`, `maximum=`, `minItems=` and `minLength=`, so that the decoder and the JSON Schema that is made from
 // the same type agree. What the file leaves out keeps its value. Fields may be strings, Texts, bools, integers, floats, structs, pointers,
-// slices, maps by string, and NodeDecoders.
+// slices, maps by string, NodeDecoders,
+// and `any` (see Any).
 func (n *Node) Decode(into any) Diagnostics {
 	d := decoder{}
 	d.value(n, reflect.ValueOf(into).Elem(), spec{name: "this document"})
 	return d.ds
 }
 
-type decoder struct{ ds Diagnostics }
+// DecodeKnown is Decode for a mapping that is not ours: fields of n that the struct doesn't have are passed over.
+func (n *Node) DecodeKnown(into any) Diagnostics {
+	d := decoder{lenient: true}
+	d.value(n, reflect.ValueOf(into).Elem(), spec{name: "this document"})
+	return d.ds
+}
+
+type decoder struct {
+	ds      Diagnostics
+	lenient bool // unknown fields are no mistake
+}
 
 func (d *decoder) report(p Pos, code, message, help string) {
 	if len(d.ds) < maxMistakes {
@@ -74,6 +85,10 @@ func (d *decoder) value(n *Node, v reflect.Value, s spec) {
 		d.list(n, v, s)
 	case reflect.Map:
 		d.mapping(n, v, s)
+	case reflect.Interface:
+		if a := n.Any(); a != nil {
+			v.Set(reflect.ValueOf(a))
+		}
 	default:
 		panic("source: cannot decode into a " + v.Type().String())
 	}
@@ -163,7 +178,7 @@ func (d *decoder) list(n *Node, v reflect.Value, s spec) {
 	if n.Kind() != List {
 		help := "write it as a list"
 		if n.Kind() == String || n.Kind() == Number {
-			help = fmt.Sprintf("write it as a list: [%s]", brief(n.value))
+			help = fmt.Sprintf("write it as a list: [%s]", strings.Join(strings.Fields(brief(n.value)), ", "))
 		}
 		d.wrongType(n, s, "a list", help)
 		return
@@ -205,7 +220,9 @@ func (d *decoder) structure(n *Node, v reflect.Value, s spec) {
 			d.value(value, v.Field(f.index), f)
 			continue
 		}
-		d.unknown(key, specs)
+		if !d.lenient {
+			d.unknown(key, specs)
+		}
 	}
 	for _, f := range specs {
 		if f.required && n.Get(f.name) == nil {

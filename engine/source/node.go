@@ -3,6 +3,7 @@ package source
 import (
 	"iter"
 	"strconv"
+	"strings"
 )
 
 // Kind is the kind of a Node. The zero Kind is that of no node.
@@ -167,11 +168,66 @@ func (n *Node) Text() Text {
 	return Text{Value: n.value, node: n}
 }
 
+// Any returns n as encoding/json would give it: nil, bool, float64, string, []any and map[string]any.
+func (n *Node) Any() any {
+	switch n.Kind() {
+	case Bool:
+		return strings.EqualFold(n.value, "true")
+	case Number:
+		f, err := strconv.ParseFloat(n.value, 64)
+		if err != nil {
+			return n.value // a number in a form of YAML's own, such as 0x1f
+		}
+		return f
+	case String:
+		return n.value
+	case List:
+		list := make([]any, len(n.items))
+		for i, item := range n.items {
+			list[i] = item.Any()
+		}
+		return list
+	case Map:
+		m := make(map[string]any, len(n.items))
+		for i, key := range n.keys {
+			m[key.value] = n.items[i].Any()
+		}
+		return m
+	case Null, Absent:
+	}
+	return nil
+}
+
+// Walk calls visit with every value below n and with n itself, names of fields left out. A value that aliases repeat is visited once.
+func (n *Node) Walk(visit func(*Node)) {
+	seen := map[*Node]bool{}
+	var walk func(*Node)
+	walk = func(n *Node) {
+		if n == nil || seen[n] {
+			return
+		}
+		seen[n] = true
+		visit(n)
+		for _, item := range n.items {
+			walk(item)
+		}
+	}
+	walk(n)
+}
+
 // Replace sets the value of a scalar. Its places inside are lost: they all map to the whole scalar from then on.
 func (n *Node) Replace(value string) {
 	if n.Text().node != nil {
 		pos := n.Pos()
 		n.value, n.fixed = value, &pos
+	}
+}
+
+// Discard makes n a value of which nothing more is said, because it was reported: Decode passes over it, and its Kind is Absent.
+func (n *Node) Discard() {
+	if n != nil {
+		pos := n.Pos()
+		n.kind, n.value, n.fixed, n.keys, n.items = Absent, "", &pos, nil, nil
 	}
 }
 
@@ -182,6 +238,8 @@ func (n *Node) Pos() Pos {
 	}
 	p := Pos{File: n.file.name, Line: int(n.line), Column: int(n.col), Width: 1}
 	switch {
+	case n.fixed != nil:
+		return *n.fixed
 	case n.style == flow:
 	case n.kind == Map && len(n.keys) > 0:
 		return n.keys[0].Pos()

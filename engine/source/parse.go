@@ -125,7 +125,7 @@ func (p *parser) node(y *yaml.Node) *Node {
 	}
 	n := &Node{file: p.file, line: int32(y.Line), col: int32(y.Column), value: y.Value, size: 1} //nolint:gosec // bounded by MaxSize
 	if y.Style&yaml.TaggedStyle != 0 || y.Tag == "!" {
-		p.report(y, 1, "SP1009", "a YAML tag is not accepted here", "a value that begins with `!` must be in quotes")
+		p.report(y, 1, "SP1009", tagMessage, tagHelp)
 		n.kind, n.value = Absent, ""
 		return n
 	}

@@ -95,12 +95,14 @@ func (s spec) quoted() string {
 func (s spec) bounds() string {
 	switch {
 	case s.maximum == nil:
-		return fmt.Sprintf("it must be at least %v", *s.minimum)
+		return "it must be at least " + decimal(*s.minimum)
 	case s.minimum == nil:
-		return fmt.Sprintf("it must be at most %v", *s.maximum)
+		return "it must be at most " + decimal(*s.maximum)
 	}
-	return fmt.Sprintf("it must be between %v and %v", *s.minimum, *s.maximum)
+	return fmt.Sprintf("it must be between %s and %s", decimal(*s.minimum), decimal(*s.maximum))
 }
+
+func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // example tells how to write a required field.
 func (s spec) example() string {

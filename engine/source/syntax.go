@@ -22,8 +22,6 @@ var syntaxHelp = []struct{ holds, message, help string }{
 	{"hexadecimal number", "unknown escape in a double-quoted text", "write `\\\\` for a backslash, or use single quotes"},
 	{"invalid Unicode character escape", "this escape is no character", "write the character itself"},
 	{"alphabetic or numeric character", "`&` and `*` begin an anchor and an alias, whose name is missing", "a value that begins with `&` or `*` must be in quotes"},
-	{"undefined tag handle", "a YAML tag is not accepted here", "a value that begins with `!` must be in quotes"},
-	{"scanning a tag", "a YAML tag is not accepted here", "a value that begins with `!` must be in quotes"},
 	{"scanning a directive", "a line that begins with `%` is a YAML directive", "put the value in quotes"},
 }
 
@@ -41,6 +39,9 @@ func (f *file) syntax(err error) Diagnostic {
 		mark = load.ContextMark
 	}
 	text := load.Message + " " + load.ContextMsg
+	if strings.Contains(text, " tag") {
+		return f.tag(load)
+	}
 	p := f.pos(mark.Line, mark.Column, 1)
 	for _, h := range syntaxHelp {
 		if strings.Contains(text, h.holds) {
@@ -49,6 +50,20 @@ func (f *file) syntax(err error) Diagnostic {
 	}
 	return p.Diagnose("SP1001", "this is not YAML: "+firstLine(load.Message), "")
 }
+
+// tag reports a tag that the parser could not read to its end: most often an expression that begins with `!`.
+func (f *file) tag(load *yaml.LoadError) Diagnostic {
+	mark := load.Mark
+	if load.ContextMark.Line > 0 {
+		mark = load.ContextMark
+	}
+	return f.pos(mark.Line, mark.Column, 1).Diagnose("SP1009", tagMessage, tagHelp)
+}
+
+const (
+	tagMessage = "a YAML tag is not accepted here"
+	tagHelp    = "a value that begins with `!` must be in quotes"
+)
 
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")

@@ -40,6 +40,16 @@ func (t Text) Diagnose(code string, line, col, width int, message, help string) 
 	return t.PosAt(line, col, width).Diagnose(code, message, help)
 }
 
+// Span returns the place of the bytes from to to (exclusive) of Value.
+func (t Text) Span(from, to int) Pos {
+	if t.node == nil {
+		return Pos{}
+	}
+	first := utf8.RuneCountInString(t.Value[:from])
+	line, col, width := t.node.locate(t.Value, first, first+utf8.RuneCountInString(t.Value[from:to])-1)
+	return Pos{File: t.node.file.name, Line: line, Column: col, Width: width}
+}
+
 // offset returns the index in code points of a place inside the text; past the end of its line it is the line's end.
 func (t Text) offset(line, col int) int {
 	index, row, column := 0, 1, 0

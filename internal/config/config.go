@@ -1,0 +1,172 @@
+// Package config reads Sallyport's config file, and the lists of MCP servers that clients keep.
+//
+// A Config is plain data: nothing is opened, looked up or started. Relative paths in it are resolved against the file that names them.
+package config
+
+import (
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+// Config is the whole config file, with defaults filled in. Its tags say what the decoder accepts and what the JSON Schema says.
+type Config struct {
+	Listen    string            `yaml:"listen" jsonschema:"minLength=1,default=127.0.0.1:8080" jsonschema_description:"The address that MCP clients connect to, as host:port."`
+	TLS       *TLS              `yaml:"tls" jsonschema_description:"Serve TLS. Needed on an address that is not loopback, unless insecure is true."`
+	Insecure  bool              `yaml:"insecure" jsonschema_description:"Serve an address that is not loopback without TLS, because something in front of the gateway ends it."`
+	PublicURL string            `yaml:"publicURL" jsonschema:"minLength=1" jsonschema_description:"The URL by which clients know the gateway, where that differs from listen."`
+	Hosts     []string          `yaml:"hosts" jsonschema:"minItems=1" jsonschema_description:"The Host headers that are accepted: names or addresses, with or without a port. Left out, only loopback names are. A star accepts all."`
+	Origins   []string          `yaml:"origins" jsonschema:"minItems=1" jsonschema_description:"The Origin headers that are accepted, such as https://app.example. Left out, those whose host is among the hosts are. A star accepts all."`
+	Admin     Admin             `yaml:"admin" jsonschema_description:"The listener for health, metrics and the admin API."`
+	Servers   map[string]Server `yaml:"servers" jsonschema:"required" jsonschema_description:"The MCP servers behind the gateway, by name. Each is served at /mcp/NAME."`
+	Policies  string            `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory or a file. Left out, every call is denied."`
+	Identity  Identity          `yaml:"identity" jsonschema_description:"Who may call, and how they prove it."`
+	Audit     Audit             `yaml:"audit" jsonschema_description:"The decision records."`
+	Limits    Limits            `yaml:"limits" jsonschema_description:"The bounds of every request, answer, connection and wait."`
+	Denials   Denials           `yaml:"denials" jsonschema_description:"How a refusal looks to the client."`
+	Sessions  Sessions          `yaml:"sessions" jsonschema_description:"How session ids are sealed."`
+	Log       Log               `yaml:"log" jsonschema_description:"The operational log, on standard error."`
+
+	node *source.Node
+}
+
+// TLS names the certificate of a listener.
+type TLS struct {
+	Cert string `yaml:"cert" jsonschema:"required,minLength=1" jsonschema_description:"The file of the certificate chain, PEM."`
+	Key  string `yaml:"key" jsonschema:"required,minLength=1" jsonschema_description:"The file of its private key, PEM."`
+}
+
+// Admin describes the admin listener, which asks for no credentials.
+type Admin struct {
+	Listen   string `yaml:"listen" jsonschema:"minLength=1,default=127.0.0.1:9090" jsonschema_description:"Its address, as host:port."`
+	Insecure bool   `yaml:"insecure" jsonschema_description:"Serve it on an address that is not loopback. It has neither TLS nor credentials."`
+}
+
+// Server is one MCP server: at a URL, or a command that is run.
+type Server struct {
+	URL         string            `yaml:"url" jsonschema:"minLength=1" jsonschema_description:"Its Streamable HTTP endpoint, http or https."`
+	Headers     map[string]string `yaml:"headers" jsonschema_description:"Headers sent with every request to it, such as its own credentials."`
+	TLS         *ServerTLS        `yaml:"tls" jsonschema_description:"How its certificate is checked."`
+	Command     []string          `yaml:"command" jsonschema:"minItems=1" jsonschema_description:"A program and its arguments, which speaks MCP over stdin and stdout. No shell is involved."`
+	Env         map[string]string `yaml:"env" jsonschema_description:"Environment variables of the command, beside PATH, HOME, LANG and the like. It gets no others."`
+	Cwd         string            `yaml:"cwd" jsonschema:"minLength=1" jsonschema_description:"The command's working directory. Left out, the gateway's own."`
+	Timeout     Duration          `yaml:"timeout" jsonschema_description:"How long it may take to answer. Left out, limits.callTimeout."`
+	MaxSessions int               `yaml:"maxSessions" jsonschema:"minimum=1,maximum=10000" jsonschema_description:"Sessions of older clients at a time, each with a process of its own. Left out, 16."`
+}
+
+// ServerTLS says how a server's certificate is checked.
+type ServerTLS struct {
+	CA string `yaml:"ca" jsonschema:"required,minLength=1" jsonschema_description:"The file of the certificates that its certificate must chain to, PEM. Left out, the system's."`
+}
+
+// Identity says who may call.
+type Identity struct {
+	Anonymous string   `yaml:"anonymous" jsonschema:"enum=allow,enum=deny,default=deny" jsonschema_description:"Whether calls without a credential are let through to the policies."`
+	APIKeys   []APIKey `yaml:"apiKeys" jsonschema_description:"Callers known by a key, sent as a bearer token or in X-API-Key."`
+	JWT       []JWT    `yaml:"jwt" jsonschema_description:"Issuers whose tokens are accepted."`
+}
+
+// APIKey is a key, known by its hash.
+type APIKey struct {
+	ID     string         `yaml:"id" jsonschema:"required,minLength=1,maxLength=100" jsonschema_description:"What the caller is called in policies and records."`
+	Hash   Hash           `yaml:"hash" jsonschema:"required" jsonschema_description:"The SHA-256 of the key, as sha256: and 64 hex digits."`
+	Claims map[string]any `yaml:"claims" jsonschema_description:"What policies see of the caller, as if a token had said it: groups, roles, scope and others."`
+}
+
+// JWT is an issuer of tokens.
+type JWT struct {
+	Issuer     string   `yaml:"issuer" jsonschema:"required,minLength=1" jsonschema_description:"The exact value of a token's iss."`
+	Audiences  []string `yaml:"audiences" jsonschema:"required,minItems=1" jsonschema_description:"The names that this gateway goes by; a token's aud must hold one."`
+	JWKS       string   `yaml:"jwks" jsonschema:"required,minLength=1" jsonschema_description:"The issuer's public keys: a file, or an https URL."`
+	Algorithms []string `yaml:"algorithms" jsonschema:"minItems=1,enum=RS256,enum=RS384,enum=RS512,enum=PS256,enum=PS384,enum=PS512,enum=ES256,enum=ES384,enum=ES512,enum=EdDSA" jsonschema_description:"The algorithms that its tokens may be signed with. Left out, RS256 and ES256."`
+	ClockSkew  Duration `yaml:"clockSkew" jsonschema_description:"How far its clock may be off. Left out, 60s."`
+}
+
+// Audit describes the decision records.
+type Audit struct {
+	File      string `yaml:"file" jsonschema:"minLength=1" jsonschema_description:"The file that they are appended to, one JSON line each."`
+	Arguments string `yaml:"arguments" jsonschema:"enum=read,enum=none,default=read" jsonschema_description:"Which arguments a record holds: those that rules could read, secrets masked, so that the decision can be explained; or none."`
+}
+
+// Limits bound what anybody can make the gateway spend.
+type Limits struct {
+	Body             Size     `yaml:"body" jsonschema_description:"Bytes of a request body."`
+	Depth            int      `yaml:"depth" jsonschema:"minimum=8,maximum=1000,default=128" jsonschema_description:"Lists and objects inside each other in a message."`
+	Values           int      `yaml:"values" jsonschema:"minimum=100,maximum=16777216,default=1048576" jsonschema_description:"Values in a message."`
+	Header           Size     `yaml:"header" jsonschema_description:"Bytes of the head of a request."`
+	Headers          int      `yaml:"headers" jsonschema:"minimum=10,maximum=1000,default=100" jsonschema_description:"Headers of a request."`
+	ResponseBody     Size     `yaml:"responseBody" jsonschema_description:"Bytes of a server's answer that is not a stream."`
+	Event            Size     `yaml:"event" jsonschema_description:"Bytes of one event of a server's stream."`
+	Line             Size     `yaml:"line" jsonschema_description:"Bytes of one line that a command writes."`
+	Connections      int      `yaml:"connections" jsonschema:"minimum=1,maximum=1000000,default=4096" jsonschema_description:"Open client connections."`
+	ConnectionsPerIP int      `yaml:"connectionsPerIP" jsonschema:"minimum=1,maximum=1000000" jsonschema_description:"Open connections of one address. Left out, no bound of its own."`
+	Sessions         int      `yaml:"sessions" jsonschema:"minimum=1,maximum=10000,default=16" jsonschema_description:"Sessions of older clients at a time with each command, where the server doesn't say its own."`
+	ReadTimeout      Duration `yaml:"readTimeout" jsonschema_description:"To receive a whole request."`
+	IdleTimeout      Duration `yaml:"idleTimeout" jsonschema_description:"Between two requests on a connection."`
+	WriteTimeout     Duration `yaml:"writeTimeout" jsonschema_description:"For a client to take what is written."`
+	CallTimeout      Duration `yaml:"callTimeout" jsonschema_description:"For a server to answer, and between two events of a call's stream."`
+	StreamTimeout    Duration `yaml:"streamTimeout" jsonschema_description:"The life of a stream."`
+	AnswerTimeout    Duration `yaml:"answerTimeout" jsonschema_description:"For a client to answer what a server asked of it."`
+}
+
+// Denials says how a refusal looks to the client.
+type Denials struct {
+	Style  string `yaml:"style" jsonschema:"enum=error,enum=result,default=error" jsonschema_description:"A denied tools/call is answered with a JSON-RPC error, or with a result that a model can read."`
+	Detail string `yaml:"detail" jsonschema:"enum=none,enum=reason,enum=message,default=message" jsonschema_description:"What the client is told beside the decision's id: nothing, the rule and its reason, or its message too."`
+}
+
+// Sessions holds the key that session ids are sealed with. Without one each start makes its own, and ends all sessions.
+type Sessions struct {
+	Key     Key    `yaml:"key" jsonschema_description:"32 bytes in base64 or hex. Replicas that serve the same clients need the same one."`
+	KeyFile string `yaml:"keyFile" jsonschema:"minLength=1" jsonschema_description:"A file that holds the key, in place of the key."`
+}
+
+// Log describes the operational log.
+type Log struct {
+	Level  string `yaml:"level" jsonschema:"enum=debug,enum=info,enum=warn,enum=error,default=info" jsonschema_description:"The least severe message that is written."`
+	Format string `yaml:"format" jsonschema:"enum=auto,enum=json,enum=console,default=auto" jsonschema_description:"JSON lines, or text for people; auto writes text on a terminal."`
+}
+
+// Default returns a Config as it is where the file says nothing. It has no servers and lets nobody in.
+func Default() Config {
+	return Config{
+		Listen:   "127.0.0.1:8080",
+		Admin:    Admin{Listen: "127.0.0.1:9090"},
+		Identity: Identity{Anonymous: "deny"},
+		Audit:    Audit{Arguments: "read"},
+		Limits: Limits{
+			Body: 4 << 20, Depth: 128, Values: 1 << 20, Header: 16 << 10, Headers: 100, ResponseBody: 16 << 20, Event: 4 << 20, Line: 4 << 20,
+			Connections: 4096, Sessions: 16,
+			ReadTimeout: Duration(20 * time.Second), IdleTimeout: Duration(time.Minute), WriteTimeout: Duration(30 * time.Second),
+			CallTimeout: Duration(time.Minute), StreamTimeout: Duration(time.Hour), AnswerTimeout: Duration(10 * time.Minute),
+		},
+		Denials: Denials{Style: "error", Detail: "message"},
+		Log:     Log{Level: "info", Format: "auto"},
+	}
+}
+
+// fill sets what a file left out of its lists and maps, where Default cannot reach.
+func (c *Config) fill() {
+	for name, s := range c.Servers {
+		if s.Timeout == 0 {
+			s.Timeout = c.Limits.CallTimeout
+		}
+		if s.MaxSessions == 0 {
+			s.MaxSessions = c.Limits.Sessions
+		}
+		c.Servers[name] = s
+	}
+	for i := range c.Identity.JWT {
+		j := &c.Identity.JWT[i]
+		if j.Algorithms == nil {
+			j.Algorithms = []string{"RS256", "ES256"}
+		}
+		if j.ClockSkew == 0 {
+			j.ClockSkew = Duration(time.Minute)
+		}
+	}
+}
+
+// At returns the place of a field by its path, such as At("servers", "files", "url"). A path that the file doesn't have gives the place of the deepest
+// field that it has.
+func (c *Config) At(path ...string) source.Pos { return c.node.Find(path...).Pos() }

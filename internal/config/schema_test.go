@@ -1,0 +1,123 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/invopop/jsonschema"
+	validator "github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
+)
+
+// scalars gives the schema of the types that read themselves from a scalar.
+func scalars(t reflect.Type) *jsonschema.Schema {
+	expansion := `\$\{.*\}`
+	switch t {
+	case reflect.TypeFor[Duration]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9.]+(ns|us|ms|s|m|h))+$|` + expansion, Examples: []any{"500ms", "10s", "1h"}}
+	case reflect.TypeFor[Size]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+			{Type: "string", Pattern: sizeForm.String() + "|" + expansion},
+			{Type: "integer", Minimum: "1024", Maximum: "1073741824"},
+		}, Examples: []any{"64KiB", "4MiB"}}
+	case reflect.TypeFor[Hash]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^sha256:[0-9a-fA-F]{64}$|` + expansion}
+	case reflect.TypeFor[Key]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9a-zA-Z+/=_-]{43,64}$|` + expansion}
+	}
+	return nil
+}
+
+// generate makes the JSON Schema of the config file.
+func generate(t *testing.T) []byte {
+	t.Helper()
+	r := jsonschema.Reflector{Anonymous: true, ExpandedStruct: true, FieldNameTag: "yaml", RequiredFromJSONSchemaTags: true, Mapper: scalars}
+	s := r.Reflect(Config{})
+	s.Title = "Sallyport config"
+	s.Description = "The config file of sallyport serve. ${NAME}, ${NAME:-default} and ${NAME:?message} are expanded in text; relative paths start from this file."
+	one := uint64(1)
+	servers, _ := s.Properties.Get("servers")
+	servers.MinProperties = &one
+	servers.PropertyNames = &jsonschema.Schema{Pattern: serverName.String()}
+	for _, d := range []struct{ def, title string }{
+		{"TLS", "TLS"}, {"Admin", "Admin listener"}, {"Server", "MCP server"}, {"ServerTLS", "Server TLS"}, {"Identity", "Identity"}, {"APIKey", "API key"},
+		{"JWT", "Issuer"}, {"Audit", "Decision records"}, {"Limits", "Limits"}, {"Denials", "Denials"}, {"Sessions", "Session ids"}, {"Log", "Log"},
+	} {
+		s.Definitions[d.def].Title = d.title
+	}
+	s.Definitions["Server"].OneOf = []*jsonschema.Schema{{Required: []string{"url"}}, {Required: []string{"command"}}}
+	s.Definitions["Sessions"].Not = &jsonschema.Schema{Required: []string{"key", "keyFile"}}
+	limits, defaults := s.Definitions["Limits"].Properties, reflect.ValueOf(Default().Limits)
+	for i := range defaults.NumField() {
+		field := defaults.Type().Field(i)
+		limit, _ := limits.Get(field.Tag.Get("yaml"))
+		if text, ok := defaults.Field(i).Interface().(fmt.Stringer); ok {
+			limit.Default = text.String()
+		}
+	}
+	out, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(out, '\n')
+}
+
+func TestSchemaIsFresh(t *testing.T) { golden(t, "schema.json", generate(t)) }
+
+// The codes that are about the shape of a config; the schema must refuse those mistakes too.
+var structural = []string{"SP1002", "SP1003", "SP1004", "SP1006", "SP1011", "SP1104", "SP1106", "SP1108"}
+
+func TestSchemaAgreesWithTheDecoder(t *testing.T) {
+	compiled := compileSchema(t)
+	files, _ := filepath.Glob("testdata/*/*.yaml")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, ds := Parse(file, data, environment)
+		var v any
+		if err := yaml.Unmarshal(data, &v); err != nil {
+			continue // not YAML: no schema is asked
+		}
+		out, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := validator.UnmarshalJSON(bytes.NewReader(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := compiled.Validate(doc)
+		if refused != nil && !ds.HasErrors() {
+			t.Errorf("%s: the schema refuses what the decoder accepts: %v", file, refused)
+		}
+		for _, code := range structural {
+			if has(ds, code) && refused == nil {
+				t.Errorf("%s: the decoder reports %s, the schema accepts the file", file, code)
+			}
+		}
+	}
+}
+
+func compileSchema(t *testing.T) *validator.Schema {
+	t.Helper()
+	doc, err := validator.UnmarshalJSON(bytes.NewReader(Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := validator.NewCompiler()
+	if err := c.AddResource("config.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

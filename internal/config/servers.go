@@ -1,0 +1,98 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+var serverName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+
+const maxServerName = 64
+
+func (c *Config) checkServers() source.Diagnostics {
+	var ds source.Diagnostics
+	servers := c.node.Get("servers")
+	if servers.Kind() == source.Map && servers.Len() == 0 {
+		ds = append(ds, one(servers, "SP1011", "`servers` is empty", "add a server: `files: { url: http://127.0.0.1:3001/mcp }`")...)
+	}
+	for key, n := range servers.Fields() {
+		name := key.Text().Value
+		if !serverName.MatchString(name) || len(name) > maxServerName {
+			ds = append(ds, one(key, "SP1107", fmt.Sprintf("`%s` is not a valid server name", shown(key)),
+				fmt.Sprintf("it is part of the URL /mcp/NAME: lower-case letters, digits, `_` and `-`; at most %d", maxServerName))...)
+		}
+		if n.Kind() == source.Map {
+			s := c.Servers[name]
+			ds = append(ds, s.check(key, n)...)
+		}
+	}
+	return ds
+}
+
+// check checks the server that stands at n.
+func (s *Server) check(key, n *source.Node) source.Diagnostics {
+	var ds source.Diagnostics
+	remote, local := n.Get("url") != nil, n.Get("command") != nil
+	switch {
+	case remote && local:
+		ds = append(ds, one(n.Key("command"), "SP1106", fmt.Sprintf("server `%s` has both `url` and `command`", key.Text().Value), "keep one: a server is called, or run")...)
+	case !remote && !local:
+		ds = append(ds, one(key, "SP1106", fmt.Sprintf("server `%s` has neither `url` nor `command`", key.Text().Value), "add `url: https://...`, or `command: [program, argument]`")...)
+	}
+	for _, field := range []string{"headers", "tls", "env", "cwd", "maxSessions"} {
+		needs, has := "url", remote
+		if slices.Contains([]string{"env", "cwd", "maxSessions"}, field) {
+			needs, has = "command", local
+		}
+		if k := n.Key(field); k != nil && !has && (remote || local) {
+			ds = append(ds, one(k, "SP1112", fmt.Sprintf("`%s` has no meaning without `%s`", field, needs), "remove it")...)
+		}
+	}
+	if at := n.Get("url"); at.Kind() == source.String && s.URL != "" {
+		ds = append(ds, s.checkURL(at)...)
+	}
+	if k := n.Key("tls"); k != nil && strings.HasPrefix(s.URL, "http:") {
+		ds = append(ds, one(k, "SP1112", "`tls` has no meaning for an http URL", "remove it, or write https")...)
+	}
+	if n.Get("command").Kind() == source.List && len(s.Command) > 0 && strings.TrimSpace(s.Command[0]) == "" {
+		ds = append(ds, one(n.Get("command").Index(0), "SP1011", "the command has no program", "")...)
+	}
+	for k, v := range n.Get("headers").Fields() {
+		ds = append(ds, checkHeader(k, v)...)
+		ds = append(ds, checkSecret(k, v)...)
+	}
+	for k, v := range n.Get("env").Fields() {
+		if name := k.Text().Value; name == "" || strings.ContainsAny(name, "=\x00") {
+			ds = append(ds, one(k, "SP1107", fmt.Sprintf("`%s` is not the name of an environment variable", shown(k)), "")...)
+		}
+		ds = append(ds, checkSecret(k, v)...)
+	}
+	return ds
+}
+
+// checkURL checks the URL that stands at n.
+func (s *Server) checkURL(n *source.Node) source.Diagnostics {
+	u, err := url.Parse(s.URL)
+	switch {
+	case err != nil || !httpURL(u) || strings.ContainsFunc(s.URL, func(r rune) bool { return r <= ' ' }):
+		return one(n, "SP1103", fmt.Sprintf("`%s` is not an http or https URL", shown(n)), "write an absolute URL: `https://mcp.example.com/mcp`")
+	case u.User != nil:
+		return one(n, "SP1103", "a URL must not hold a user or password", "send credentials by `headers`: `Authorization: Bearer ${TOKEN}`")
+	case strings.Contains(s.URL, "#"):
+		return one(n, "SP1103", "a URL that is called has no fragment", "remove the `#` and what follows it")
+	}
+	return nil
+}
+
+// checkSecret refuses a secret that was never filled in.
+func checkSecret(key, value *source.Node) source.Diagnostics {
+	if value.Kind() != source.String || !secretName.MatchString(key.Text().Value) || !placeholder(value.Text().Value) {
+		return nil
+	}
+	return one(value, "SP1109", fmt.Sprintf("`%s` is a placeholder, not a secret", shown(value)), "write `${NAME}` and set the environment variable")
+}
