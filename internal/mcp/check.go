@@ -12,6 +12,10 @@ import (
 // there. h is the head of the POST that carried it, nil on a transport without
 // headers. It settles Version, and the Era of a notification that claims none.
 func (m *Message) Check(h *httphead.Head) *Refusal {
+	return m.settle(m.check(h))
+}
+
+func (m *Message) check(h *httphead.Head) *Refusal {
 	if m.Era == Legacy && h != nil && EraOf(string(h.ProtocolVersion)) == Modern {
 		return m.checkUnclaimed(h)
 	}
@@ -27,13 +31,9 @@ func (m *Message) Check(h *httphead.Head) *Refusal {
 func (m *Message) checkUnclaimed(h *httphead.Head) *Refusal {
 	switch m.Kind {
 	case KindRequest:
-		return refuse(Modern, sdk.INVALID_PARAMS, ReasonMissingMeta,
-			"Invalid params: _meta lacks "+sdk.MetaKeyProtocolVersion)
+		return missingMeta(sdk.MetaKeyProtocolVersion)
 	case KindNotification:
-		m.Era, m.Version = Modern, string(h.ProtocolVersion)
-		if r := LookupRevision(m.Version); r != nil {
-			m.Version = r.Version
-		}
+		m.Era, m.Version = Modern, interned(string(h.ProtocolVersion))
 		return m.checkModern(h)
 	case KindBatch:
 		return refuse(Modern, sdk.INVALID_REQUEST, ReasonBatch, "Invalid Request: no batches in this protocol version")
@@ -43,6 +43,9 @@ func (m *Message) checkUnclaimed(h *httphead.Head) *Refusal {
 }
 
 func (m *Message) checkModern(h *httphead.Head) *Refusal {
+	if m.Version == "" {
+		return missingMeta(sdk.MetaKeyProtocolVersion)
+	}
 	if h != nil && string(h.ProtocolVersion) != m.Version {
 		return mismatch(sdk.HeaderProtocolVersion)
 	}
@@ -50,8 +53,7 @@ func (m *Message) checkModern(h *httphead.Head) *Refusal {
 		return UnsupportedVersion(m.Version, nil)
 	}
 	if m.Kind == KindRequest && m.Capabilities.Kind() != jsonscan.Object {
-		return refuse(Modern, sdk.INVALID_PARAMS, ReasonMissingMeta,
-			"Invalid params: _meta lacks "+sdk.MetaKeyClientCapabilities)
+		return missingMeta(sdk.MetaKeyClientCapabilities)
 	}
 	if !m.Spec.In(Modern) || m.Spec != nil && m.Spec.Direction&ToServer == 0 {
 		return methodNotFound(Modern, m.Method)
@@ -84,10 +86,14 @@ func (m *Message) checkLegacy(h *httphead.Head) *Refusal {
 	}
 	if m.Method == "initialize" {
 		if v := m.Params.Get("protocolVersion"); v.Kind() == jsonscan.String {
-			m.Version = v.Text()
+			m.Version = interned(v.Text())
 		}
 	}
 	return m.checkParams()
+}
+
+func missingMeta(key string) *Refusal {
+	return refuse(Modern, sdk.INVALID_PARAMS, ReasonMissingMeta, "Invalid params: _meta lacks "+key)
 }
 
 func (m *Message) checkBatch() *Refusal {
@@ -96,7 +102,7 @@ func (m *Message) checkBatch() *Refusal {
 	}
 	for i := range m.Batch {
 		if r := m.Batch[i].checkLegacy(nil); r != nil {
-			return r
+			return r // settled as the batch's: its answer is no element's
 		}
 	}
 	return nil
@@ -115,15 +121,15 @@ func (m *Message) checkParams() *Refusal {
 		return nil
 	}
 	most := maxName
-	what := "params.name is a name of at most 256 bytes"
+	what := "params.name is a name of at most 256 bytes without control characters"
 	switch m.Target {
 	case TargetNone:
 		return nil
 	case TargetTool, TargetPrompt:
 	case TargetResource:
-		most, what = maxURI, "params.uri is a URI of at most 8192 bytes"
+		most, what = maxURI, "params.uri is a URI of at most 8192 bytes without control characters"
 	case TargetTask:
-		what = "params.taskId is an id of at most 256 bytes"
+		what = "params.taskId is an id of at most 256 bytes without control characters"
 	case TargetRef:
 		return m.invalidParams("params.ref is a ref/prompt or a ref/resource")
 	}

@@ -39,26 +39,27 @@ func (d Denial) text() string {
 	return "Denied by policy: " + d.Reason
 }
 
-// Refusal is the denial as a JSON-RPC error, the default style.
-func (d Denial) Refusal() *Refusal {
-	return &Refusal{
-		Status:  statusOf(Modern, CodeDenied),
-		Code:    CodeDenied,
-		Message: d.text(),
-		Data:    d.appendData(nil),
-		Reason:  d.Reason,
+// Deny refuses the message with a JSON-RPC error, the default style. A request's
+// rides on 200 in both eras: clients take a 403 for missing authorisation, and
+// some read no error from any status but 200 and 400.
+func (m *Message) Deny(d Denial) *Refusal {
+	r := &Refusal{Status: 200, Code: CodeDenied, Message: d.text(), Data: d.appendData(nil), Reason: d.Reason}
+	if m.Kind != KindRequest {
+		r.Status = 403
 	}
+	return r
 }
 
-// AppendResult appends the denial of a tools/call as an isError result, which a
-// model gets to read. Other methods have no such result: use Refusal.
-func (d Denial) AppendResult(dst, id []byte, e Era) []byte {
+// AppendDenied appends the denial of a tools/call as an isError result, which a
+// model gets to read; its status is 200. Other methods have no such result: use
+// Deny.
+func (m *Message) AppendDenied(dst []byte, d Denial) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","id":`...)
-	dst = append(dst, id...)
+	dst = append(dst, m.ID...)
 	dst = append(dst, `,"result":{"content":[{"type":"text","text":`...)
 	dst = jsonscan.AppendQuote(dst, d.text())
 	dst = append(dst, `}],"isError":true,`...)
-	if e == Modern {
+	if m.Era == Modern {
 		dst = append(dst, `"resultType":"complete",`...)
 	}
 	dst = append(dst, `"_meta":{"`+DecisionMetaKey+`":`...)
@@ -69,6 +70,10 @@ func (d Denial) AppendResult(dst, id []byte, e Era) []byte {
 // Hidden refuses a message as if what it names didn't exist: exactly the answer
 // that an unknown tool, prompt or resource gets.
 func (m *Message) Hidden() *Refusal {
+	return m.settle(m.hidden())
+}
+
+func (m *Message) hidden() *Refusal {
 	switch m.Target {
 	case TargetTool:
 		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown tool: "+m.Name)

@@ -239,10 +239,7 @@ func (m *Message) readMeta(d Direction) *Refusal {
 // it modern whatever the version is: legacy messages claim nothing.
 func (m *Message) claim(v jsonscan.Value) {
 	m.Era = Modern
-	m.Version = v.Text()
-	if r := LookupRevision(m.Version); r != nil {
-		m.Version = r.Version
-	}
+	m.Version = interned(v.Text())
 }
 
 // readTarget finds what the message is about. What is missing or malformed is

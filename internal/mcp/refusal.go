@@ -42,9 +42,23 @@ type Refusal struct {
 // String describes the refusal for the operator.
 func (r *Refusal) String() string { return r.Reason + ": " + r.Message }
 
-// Append appends the JSON-RPC error response to the request with the given id.
-func (r *Refusal) Append(dst, id []byte) []byte {
+// AppendRefusal appends the answer to a refused message: an error response with
+// the id of the request, and with none for anything but a request.
+func (m *Message) AppendRefusal(dst []byte, r *Refusal) []byte {
+	id := m.ID
+	if m.Kind == KindResponse {
+		id = nil // it numbers the server's requests, not the client's
+	}
 	return AppendError(dst, id, r.Code, r.Message, r.Data)
+}
+
+// settle gives a refusal the status that the message's kind asks for: there is no
+// response to a notification, a response or a batch that could ride on 200.
+func (m *Message) settle(r *Refusal) *Refusal {
+	if r != nil && m.Kind != KindRequest && r.Status < 400 {
+		r.Status = 400
+	}
+	return r
 }
 
 // AppendError appends a JSON-RPC error response. id is JSON text; without one the

@@ -61,6 +61,15 @@ func LookupRevision(version string) *Revision {
 	return nil
 }
 
+// interned gives the constant for a known version, so that what keeps it keeps
+// no message.
+func interned(version string) string {
+	if r := LookupRevision(version); r != nil {
+		return r.Version
+	}
+	return version
+}
+
 // Versions lists the known versions of an era, newest first.
 func Versions(e Era) []string {
 	var out []string
