@@ -119,7 +119,8 @@ type Decision struct {
 	// Shadow lists the shadow rules that matched, or failed, in rule order.
 	Shadow   []Outcome
 	Revision string // of the policies that decided
-	reads    *readSet
+
+	considered considered
 }
 
 // Allowed reports whether the message may pass. An approve may not, until it is approved.
@@ -128,9 +129,4 @@ func (d *Decision) Allowed() bool { return d.Effect == Allow }
 // Reads lists, sorted, the fields that the rules considered for this decision could read,
 // as paths in canonical names ("args.path", "jwt.sub"; "args" alone means all of it). A
 // record that holds these values can replay the decision. Don't change it.
-func (d *Decision) Reads() []string {
-	if d.reads == nil {
-		return nil
-	}
-	return d.reads.fields
-}
+func (d *Decision) Reads() []string { return d.considered.fields() }

@@ -1,9 +1,15 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/condition"
+	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
@@ -16,20 +22,45 @@ type Options struct {
 	// string that it reads, a list or object that it compares or iterates); 0 means 64 KiB.
 	// Selecting a field of something larger is free.
 	InputLimit int
-	// Servers are the names of the configured servers. Unless nil, a match.servers that can
-	// match none of them is a warning.
+	// Servers are the names of the configured servers. Unless nil, a match.servers that
+	// matches none of them is a warning.
 	Servers []string
 }
 
 // Snapshot is a compiled bundle. It is immutable and safe for concurrent use; nil denies.
 type Snapshot struct {
 	revision string
+	env      *condition.Env
+	phases   [2]*index // request, response
+	rules    int
 	warnings source.Diagnostics
 }
 
-// Compile compiles a bundle. The error, if any, is a source.Diagnostics with every mistake.
+// Compile compiles a bundle. The error, unless ctx ended, is a source.Diagnostics with every
+// mistake of the bundle, those found when it was read included.
 func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error) {
-	return &Snapshot{revision: b.Revision}, ctx.Err()
+	if b == nil {
+		return nil, fmt.Errorf("no bundle")
+	}
+	env, err := condition.New(condition.Options{CostLimit: o.CostLimit, InputLimit: o.InputLimit})
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{env: env, options: o, found: slices.Concat(b.Diagnostics, policy.Conflicts(b.Policies))}
+	for _, p := range inOrder(b.Policies) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c.policy(p)
+	}
+	found := c.found.Sort()
+	if found.HasErrors() {
+		return nil, found
+	}
+	return &Snapshot{
+		revision: b.Revision, env: env, rules: c.order, warnings: found,
+		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
+	}, nil
 }
 
 // Revision returns the revision of the bundle; "" for a nil Snapshot.
@@ -40,6 +71,14 @@ func (s *Snapshot) Revision() string {
 	return s.revision
 }
 
+// Rules returns the number of rules.
+func (s *Snapshot) Rules() int {
+	if s == nil {
+		return 0
+	}
+	return s.rules
+}
+
 // Warnings returns what Compile found that is likely not what an author meant.
 func (s *Snapshot) Warnings() source.Diagnostics {
 	if s == nil {
@@ -48,15 +87,11 @@ func (s *Snapshot) Warnings() source.Diagnostics {
 	return s.warnings
 }
 
-// Decide decides one message. It doesn't fail: what cannot be decided is denied, and the
-// Decision says why. A nil Snapshot and the zero Request are denied.
-func (s *Snapshot) Decide(ctx context.Context, r *Request) Decision {
-	return Decision{Reason: ReasonNoPolicy}
-}
-
-// Visible decides a request whose arguments (and, for a resource template, URI) are not known
-// yet: Allow means that some call could be allowed. List filters ask it, and what is not
-// visible is answered as unknown.
-func (s *Snapshot) Visible(ctx context.Context, r *Request) Decision {
-	return Decision{Reason: ReasonNoPolicy}
+// inOrder returns the policies in the order of their names, whatever files they came from.
+func inOrder(policies []*policy.Policy) []*policy.Policy {
+	sorted := slices.Clone(policies)
+	slices.SortStableFunc(sorted, func(a, b *policy.Policy) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.File, b.File))
+	})
+	return sorted
 }

@@ -1,17 +1,235 @@
 // Package bundle is a set of policies with its revision: what one snapshot is compiled from.
 package bundle
 
-import "github.com/sallyport-dev/sallyport/engine/policy"
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/policy"
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+// Bounds on what is read.
+const (
+	MaxFiles    = 4096
+	MaxFileSize = 1 << 20
+	MaxSize     = 32 << 20 // of all files together
+	maxDepth    = 16       // of directories
+)
+
+// ErrNoPolicy says that there is nothing to decide by. A gateway must not take a mistyped path
+// for a set of policies that denies everything.
+var ErrNoPolicy = errors.New("no policy found")
 
 // Bundle is a set of policies. It is immutable.
 type Bundle struct {
 	Policies []*policy.Policy
-	Files    []File
-	Revision string // "sha256:<hex>" over the sorted names and contents of Files
+	Files    []File // in the order of their names
+	Revision string // "sha256:<hex>" over the names and contents of Files
+	// Diagnostics are the mistakes and warnings found in reading the files. A bundle with
+	// errors is of use only to find more of them: engine.Compile refuses it.
+	Diagnostics source.Diagnostics
 }
 
 // File is one policy file of a bundle.
 type File struct {
-	Name    string // relative to the bundle, with forward slashes
+	Name    string // within the bundle, with forward slashes
+	Path    string // as diagnostics name it: openable from where the bundle was read
 	Content []byte
+}
+
+// Open reads a directory of policies, or a single file.
+func Open(name string) (*Bundle, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return Dir(name)
+	}
+	dir, base := filepath.Split(name)
+	if !isPolicyFile(base) {
+		return nil, fmt.Errorf("%s: a policy file ends in .yaml or .yml", name)
+	}
+	return inRoot(cmp.Or(dir, "."), func(fsys fs.FS) (*Bundle, error) {
+		c := collector{fsys: fsys, prefix: dir}
+		if err := c.file(base); err != nil {
+			return nil, err
+		}
+		return c.bundle()
+	})
+}
+
+// Dir reads every .yaml and .yml file below a directory. What begins with a dot is left out.
+// Symbolic links to files are followed while they stay inside (a Kubernetes ConfigMap is made
+// of them); one that leads out, or a file that cannot be read, is an error, because a policy
+// left out could be the one that denies.
+func Dir(name string) (*Bundle, error) {
+	return inRoot(name, func(fsys fs.FS) (*Bundle, error) {
+		return read(fsys, name)
+	})
+}
+
+// FS reads a file system as Dir reads a directory.
+func FS(fsys fs.FS) (*Bundle, error) { return read(fsys, "") }
+
+func inRoot(dir string, use func(fs.FS) (*Bundle, error)) (*Bundle, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	b, err := use(root.FS())
+	return b, errors.Join(err, root.Close())
+}
+
+func read(fsys fs.FS, prefix string) (*Bundle, error) {
+	c := collector{fsys: fsys, prefix: prefix}
+	if err := c.dir(".", 0); err != nil {
+		return nil, err
+	}
+	return c.bundle()
+}
+
+// collector gathers files.
+type collector struct {
+	fsys   fs.FS
+	prefix string
+	files  []File
+	size   int
+}
+
+func (c *collector) dir(name string, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%s: directories stand too deep inside one another", c.path(name))
+	}
+	entries, err := fs.ReadDir(c.fsys, name)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		full := path.Join(name, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), "."):
+		case e.IsDir():
+			err = c.dir(full, depth+1)
+		case isPolicyFile(e.Name()):
+			err = c.file(full)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isPolicyFile(name string) bool {
+	ext := strings.ToLower(path.Ext(name))
+	return ext == ".yaml" || ext == ".yml"
+}
+
+func (c *collector) path(name string) string {
+	return filepath.Join(c.prefix, filepath.FromSlash(name))
+}
+
+func (c *collector) file(name string) error {
+	if len(c.files) == MaxFiles {
+		return fmt.Errorf("more than %d policy files", MaxFiles)
+	}
+	// Before opening: opening a pipe would wait for its writer.
+	info, err := fs.Stat(c.fsys, name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.path(name), reason(err))
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a regular file", c.path(name))
+	}
+	content, err := c.content(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.path(name), reason(err))
+	}
+	c.size += len(content)
+	if c.size > MaxSize {
+		return fmt.Errorf("the policy files are larger than %d MiB together", MaxSize>>20)
+	}
+	c.files = append(c.files, File{Name: name, Path: c.path(name), Content: content})
+	return nil
+}
+
+// content reads a file. It may have changed since it was looked at, so the bound holds here.
+func (c *collector) content(name string) ([]byte, error) {
+	f, err := c.fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	err = errors.Join(err, f.Close())
+	if err == nil && len(content) > MaxFileSize {
+		return nil, fmt.Errorf("larger than %d MiB", MaxFileSize>>20)
+	}
+	return content, err
+}
+
+// reason leaves out of an error the path that the message begins with.
+func reason(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
+
+func (c *collector) bundle() (*Bundle, error) {
+	if len(c.files) == 0 {
+		return nil, fmt.Errorf("%s: %w", cmp.Or(c.prefix, "."), ErrNoPolicy)
+	}
+	slices.SortFunc(c.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	b := &Bundle{Files: c.files, Revision: revision(c.files)}
+	for _, f := range c.files {
+		policies, found := policy.Parse(f.Path, f.Content)
+		b.Policies = append(b.Policies, policies...)
+		b.Diagnostics = append(b.Diagnostics, found...)
+	}
+	if len(b.Policies) == 0 && len(b.Diagnostics) == 0 {
+		return nil, fmt.Errorf("%s: %w", cmp.Or(c.prefix, "."), ErrNoPolicy)
+	}
+	return b, nil
+}
+
+// Source returns the content of a file by the path that diagnostics name it by, nil if the
+// bundle doesn't have it.
+func (b *Bundle) Source(name string) []byte {
+	for _, f := range b.Files {
+		if f.Path == name {
+			return f.Content
+		}
+	}
+	return nil
+}
+
+// revision digests names and contents, each after its length, so that no two sets of files
+// digest alike by where one ends and the next begins.
+func revision(files []File) string {
+	h := sha256.New()
+	part := func(b []byte) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
+		h.Write(n[:])
+		h.Write(b)
+	}
+	for _, f := range files {
+		part([]byte(f.Name))
+		part(f.Content)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

@@ -4,6 +4,7 @@ package condition
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
@@ -45,10 +46,10 @@ type Input struct {
 	Time      time.Time
 }
 
-// subjects says what the message is about: a tool, a resource, a prompt. A method that is
+// About says what the message is about: a tool, a resource, a prompt. A method that is
 // about one has it even with an empty name, so that leaving out a name never makes a message
 // look like one that the rules on tools have nothing to say of.
-func (in *Input) subjects() Subjects {
+func (in *Input) About() Subjects {
 	s := SubjectsOf(in.Method)
 	if in.Tool != "" {
 		s |= Tool
@@ -92,58 +93,42 @@ var subjectNames = []struct {
 	name string
 }{{Tool, "tool"}, {Resource, "resource"}, {Prompt, "prompt"}}
 
-// methods are the methods of the protocol, all revisions, that requests and notifications
-// carry, with what each is always about. completion/complete is about a prompt or a resource.
-var methods = map[string]Subjects{
-	"initialize": 0, "ping": 0, "server/discover": 0,
-	"tools/list": 0, "tools/call": Tool,
-	"prompts/list": 0, "prompts/get": Prompt,
-	"resources/list": 0, "resources/templates/list": 0, "resources/read": Resource,
-	"resources/subscribe": Resource, "resources/unsubscribe": Resource,
-	"subscriptions/listen": 0, "completion/complete": 0, "logging/setLevel": 0,
-	"sampling/createMessage": 0, "elicitation/create": 0, "roots/list": 0,
-	"tasks/get": 0, "tasks/result": 0, "tasks/list": 0, "tasks/cancel": 0, "tasks/update": 0,
-	"notifications/initialized": 0, "notifications/cancelled": 0, "notifications/progress": 0,
-	"notifications/message": 0, "notifications/roots/list_changed": 0,
-	"notifications/tools/list_changed": 0, "notifications/prompts/list_changed": 0,
-	"notifications/resources/list_changed": 0, "notifications/resources/updated": 0,
-	"notifications/elicitation/complete": 0, "notifications/tasks/status": 0,
-	"notifications/subscriptions/acknowledged": 0,
-}
-
 // SubjectsOf returns what a message of a method is always about.
 func SubjectsOf(method string) Subjects {
-	switch method { // the map would cost more than the rest of a small decision
+	switch method {
 	case "tools/call":
 		return Tool
 	case "prompts/get":
 		return Prompt
-	case "resources/read", "resources/subscribe", "resources/unsubscribe":
+	case "resources/read", "resources/directory/read", "resources/subscribe", "resources/unsubscribe":
 		return Resource
 	}
 	return 0
 }
 
-// KnownMethods lists the methods of the protocol.
-func KnownMethods() []string {
-	out := make([]string, 0, len(methods))
-	for m := range methods {
-		out = append(out, m)
-	}
-	return out
-}
-
-// MaySubjects returns what a message of a method can be about; all of them if the method is
-// not one of the protocol.
+// MaySubjects returns what a message of a method of the protocol can be about; all of them if
+// the method is not one of the protocol, or not known to be about nothing.
 func MaySubjects(method string) Subjects {
 	switch method {
 	case "completion/complete":
 		return Resource | Prompt
-	case "notifications/resources/updated", "subscriptions/listen":
+	case "notifications/resources/updated", "skills/get":
 		return Resource
 	}
-	if s, ok := methods[method]; ok {
+	if s := SubjectsOf(method); s != 0 {
 		return s
 	}
+	for _, family := range families {
+		if strings.HasPrefix(method, family) {
+			return 0
+		}
+	}
 	return Tool | Resource | Prompt
+}
+
+// families begin the names of the protocol's methods. Those that MaySubjects does not name
+// are about nothing.
+var families = []string{
+	"initialize", "ping", "server/", "tools/", "prompts/", "resources/", "logging/", "subscriptions/",
+	"sampling/", "elicitation/", "roots/", "tasks/", "skills/", "notifications/",
 }

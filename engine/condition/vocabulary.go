@@ -52,6 +52,7 @@ const (
 	objAPIKey
 	objSource
 	objPrincipal
+	objVariables
 	objectCount
 )
 

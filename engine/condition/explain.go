@@ -1,0 +1,270 @@
+package condition
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+)
+
+// Mask hides secrets from an explanation: it is given each value as it would be shown, with
+// the canonical name that it was read by ("args.token"; "" if it was computed), and returns
+// what to show. A nil Mask shows everything.
+type Mask func(path, value string) string
+
+// Explanation is an expression with the value of each of its parts.
+type Explanation struct {
+	Expression string `json:"expression"`
+	Parts      []Part `json:"parts"`           // in the order in which they stand
+	Error      string `json:"error,omitempty"` // why there is no result
+}
+
+// Part is the value of a part of an expression. A part that was not evaluated is not listed.
+type Part struct {
+	Line   int    `json:"line"`           // from 1
+	Column int    `json:"column"`         // from 0, in code points: where the value is shown
+	Path   string `json:"path,omitempty"` // the name that was read
+	Value  string `json:"value"`
+	Error  bool   `json:"error,omitempty"` // Value is an error
+}
+
+// trace is the program that remembers the value of each part. It is made when it is first
+// asked for: a gateway at rest has none.
+type trace struct {
+	program cel.Program
+	ast     *ast.AST
+	err     error
+}
+
+func (c *Condition) tracing() *trace {
+	c.traced.Do(func() {
+		// The variables are declared anew, from a copy: c.variables is sealed and shared.
+		vs := &Variables{env: c.env, response: c.variables.response, list: c.variables.list}
+		checked, ds := c.env.check(c.text, Any, vs)
+		if ds.HasErrors() {
+			c.trace = &trace{err: ds}
+			return
+		}
+		t := &trace{ast: checked.NativeRep()}
+		t.program, t.err = c.env.phase(vs.response).PlanProgram(t.ast, c.env.tracked()...)
+		c.trace = t
+	})
+	return c.trace
+}
+
+// Explain evaluates the expression once more and tells the value of each part.
+func (c *Condition) Explain(f *Frame, mask Mask) Explanation {
+	x := Explanation{Expression: c.text.Value}
+	t := c.tracing()
+	if t.err != nil {
+		x.Error = t.err.Error()
+		return x
+	}
+	_, details, err := t.program.ContextEval(f.ctx, interpreter.Activation(f))
+	if err != nil {
+		x.Error = cause(err).Error()
+	}
+	e := explainer{analysis: analysis{variables: c.variables, reads: map[string]struct{}{}}, state: details.State(),
+		info: t.ast.SourceInfo(), mask: mask, seen: map[int64]bool{}}
+	e.text.text = c.text
+	e.walk(t.ast.Expr())
+	slices.SortStableFunc(e.parts, func(a, b Part) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	x.Parts = e.parts
+	if mask != nil && x.Error != "" {
+		x.Error = mask("", x.Error)
+	}
+	return x
+}
+
+type explainer struct {
+	analysis
+	state interpreter.EvalState
+	info  *ast.SourceInfo
+	text  report // for places
+	mask  Mask
+	seen  map[int64]bool
+	parts []Part
+}
+
+// walk lists the parts as they are written: a macro is one part, whose inside has another
+// value on every step and is left out.
+func (e *explainer) walk(x ast.Expr) {
+	if e.seen[x.ID()] {
+		return
+	}
+	e.seen[x.ID()] = true
+	e.part(x)
+	switch x.Kind() {
+	case ast.CallKind:
+		c := x.AsCall()
+		if c.IsMemberFunction() {
+			e.walk(c.Target())
+		}
+		for _, a := range c.Args() {
+			e.walk(a)
+		}
+	case ast.SelectKind:
+		if operand := x.AsSelect().Operand(); operand.Kind() != ast.IdentKind && operand.Kind() != ast.SelectKind {
+			e.walk(operand)
+		}
+	case ast.ListKind:
+		for _, el := range x.AsList().Elements() {
+			e.walk(el)
+		}
+	case ast.ComprehensionKind:
+		e.walk(x.AsComprehension().IterRange())
+	}
+}
+
+func (e *explainer) part(x ast.Expr) {
+	v, ok := e.state.Value(x.ID())
+	if !ok || v == nil || x.Kind() == ast.LiteralKind || x.Kind() == ast.ListKind {
+		return
+	}
+	loc := e.info.GetStartLocation(x.ID())
+	at := e.text.token(place{line: loc.Line(), col: loc.Column()})
+	if at.line < 1 {
+		return
+	}
+	p := Part{Line: at.line, Column: at.col, Path: e.readPath(x)}
+	if _, isErr := v.(*types.Err); isErr {
+		p.Error = true
+	}
+	p.Value = show(v)
+	if e.mask != nil {
+		p.Value = e.mask(p.Path, p.Value)
+	}
+	e.parts = append(e.parts, p)
+}
+
+// readPath returns the canonical name that a part reads, "" if it computes.
+func (e *explainer) readPath(x ast.Expr) string {
+	switch x.Kind() {
+	case ast.IdentKind, ast.SelectKind:
+	case ast.CallKind:
+		switch x.AsCall().FunctionName() {
+		case operators.Index, operators.OptIndex, operators.OptSelect:
+		default:
+			return ""
+		}
+	default:
+		return ""
+	}
+	s := e.selection(x)
+	switch {
+	case s.presence:
+		return ""
+	case s.variable != nil:
+		return variablesRoot + "." + s.variable.name + s.rest
+	case s.name != nil && s.name.object == noObject:
+		return s.name.canonical() + s.rest
+	}
+	return ""
+}
+
+// maxShown is the longest value that an explanation shows, in code points.
+const maxShown = 60
+
+// show writes a value as a person would.
+func show(v ref.Val) string {
+	switch v := v.(type) {
+	case *types.Err:
+		return "error: " + oneLine(v.Unwrap().Error())
+	case *types.Unknown:
+		return "unknown"
+	case types.String:
+		return oneLine(strconv.Quote(string(v)))
+	case types.Bool, types.Int, types.Uint, types.Double:
+		return fmt.Sprint(v.Value())
+	case types.Timestamp, types.Duration:
+		return oneLine(fmt.Sprint(v.ConvertToType(types.StringType)))
+	case *types.Optional:
+		if !v.HasValue() {
+			return "none"
+		}
+		return show(v.GetValue())
+	case *fields, *headers:
+		return "(object)"
+	case *jsonObject:
+		if !v.whole(v.v) {
+			return fmt.Sprintf("{%d bytes}", len(v.v.Raw()))
+		}
+	case *jsonArray:
+		if !v.whole(v.v) {
+			return fmt.Sprintf("[%d bytes]", len(v.v.Raw()))
+		}
+	}
+	if b, err := appendJSON(nil, v, 0); err == nil {
+		return oneLine(string(b))
+	}
+	return v.Type().TypeName()
+}
+
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > maxShown {
+		return string(r[:maxShown-3]) + "..."
+	}
+	return s
+}
+
+// Text draws the explanation: under each line of the expression the value of each part,
+// joined to it by a bar.
+func (x Explanation) Text() string {
+	var b strings.Builder
+	for i, line := range strings.Split(x.Expression, "\n") {
+		b.WriteString(line + "\n")
+		var parts []Part
+		for _, p := range x.Parts {
+			if p.Line == i+1 && (len(parts) == 0 || parts[len(parts)-1].Column != p.Column) {
+				parts = append(parts, p)
+			}
+		}
+		drawLine(&b, parts)
+	}
+	if x.Error != "" {
+		b.WriteString("error: " + x.Error + "\n")
+	}
+	return b.String()
+}
+
+// drawLine draws bars under all parts, and the values from the last part to the first.
+func drawLine(b *strings.Builder, parts []Part) {
+	if len(parts) == 0 {
+		return
+	}
+	bars(b, parts)
+	b.WriteString("\n")
+	for i := len(parts) - 1; i >= 0; i-- {
+		bars(b, parts[:i])
+		at := 0
+		if i > 0 {
+			at = parts[i-1].Column + 1
+		}
+		b.WriteString(strings.Repeat(" ", parts[i].Column-at) + parts[i].Value + "\n")
+	}
+}
+
+func bars(b *strings.Builder, parts []Part) {
+	at := 0
+	for _, p := range parts {
+		b.WriteString(strings.Repeat(" ", p.Column-at) + "|")
+		at = p.Column + 1
+	}
+}

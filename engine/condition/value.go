@@ -1,0 +1,119 @@
+package condition
+
+import (
+	"errors"
+	"strconv"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+)
+
+// Errors that a value can be. ErrInputTooLarge and ErrNumber are told apart by callers.
+var (
+	// ErrInputTooLarge is a value that is larger than a condition may look into.
+	ErrInputTooLarge = errors.New("value is larger than the input limit")
+	// ErrNumber is an integer that neither int nor uint can hold. It is not rounded.
+	ErrNumber = errors.New("number out of range")
+)
+
+// reader turns scanned JSON into CEL values. limit is the size in bytes of the largest value
+// that may be looked into.
+type reader struct{ limit int }
+
+// value returns a JSON value as a CEL value. Nothing is decoded before it is used: an object
+// or array is a view of the scanned bytes, a string without escapes aliases them. An absent
+// Value is an error.
+func (r reader) value(v jsonscan.Value) ref.Val {
+	switch v.Kind() {
+	case jsonscan.String:
+		if len(v.Raw()) > r.limit {
+			return types.WrapErr(ErrInputTooLarge)
+		}
+		return types.String(v.Text())
+	case jsonscan.Number:
+		return number(v)
+	case jsonscan.True:
+		return types.True
+	case jsonscan.False:
+		return types.False
+	case jsonscan.Null:
+		return types.NullValue
+	case jsonscan.Object:
+		return &jsonObject{reader: r, v: v}
+	case jsonscan.Array:
+		return &jsonArray{reader: r, v: v}
+	case jsonscan.Invalid:
+	}
+	return types.NewErrFromString("no such value")
+}
+
+// number: an integer literal is an int if it fits, else a uint, else an error; only a literal
+// with a fraction or exponent is a double. So no rule compares a rounded integer.
+func number(v jsonscan.Value) ref.Val {
+	if i, ok := v.Int64(); ok {
+		return types.Int(i)
+	}
+	raw := v.Raw()
+	for _, c := range raw {
+		if c == '.' || c == 'e' || c == 'E' {
+			f, ok := v.Float64()
+			if !ok {
+				return types.WrapErr(ErrNumber)
+			}
+			return types.Double(f)
+		}
+	}
+	u, err := strconv.ParseUint(string(raw), 10, 64)
+	if err != nil {
+		return types.WrapErr(ErrNumber)
+	}
+	return types.Uint(u)
+}
+
+// whole says that all of v may be looked at: compared, counted, iterated, converted.
+func (r reader) whole(v jsonscan.Value) bool { return len(v.Raw()) <= r.limit }
+
+// mustWhole ends the evaluation unless v is whole. It panics, as cel-go does when a cost
+// limit is passed, because a size or an iterator cannot be an error, and an error that some
+// other part of the expression makes up for would hide that v was not looked at.
+func (r reader) mustWhole(v jsonscan.Value) {
+	if !r.whole(v) {
+		panic(interpreter.EvalCancelledError{Message: ErrInputTooLarge.Error()})
+	}
+}
+
+// decode returns a value as Go's plain types, for conversions.
+func (r reader) decode(v jsonscan.Value) (any, error) {
+	switch v.Kind() {
+	case jsonscan.Object:
+		out := make(map[string]any)
+		for c := v.Cursor(); c.Next(); {
+			x, err := r.decode(c.Value())
+			if err != nil {
+				return nil, err
+			}
+			out[c.Name().Text()] = x
+		}
+		return out, nil
+	case jsonscan.Array:
+		out := make([]any, 0)
+		for c := v.Cursor(); c.Next(); {
+			x, err := r.decode(c.Value())
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, x)
+		}
+		return out, nil
+	case jsonscan.Null:
+		return nil, nil
+	}
+	val := r.value(v)
+	if err, ok := val.(*types.Err); ok {
+		return nil, err
+	}
+	return val.Value(), nil
+}

@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/sallyport-dev/sallyport/engine/condition"
+)
+
+// Decide decides one message. It doesn't fail: what cannot be decided is denied, and the
+// Decision says why. A nil Snapshot and the zero Request are denied.
+//
+// A deny overrides an approve, an approve overrides an allow, and without either the message
+// is denied, unless its DefaultAllow or its phase allow it. The order of rules, files and
+// policies changes none of this; it only chooses which of several rules with the winning
+// effect is named: the first by policy name, then by place in the policy.
+//
+// A rule is about the messages that have what it reads. One that reads args or mcp.tool, other
+// than by asking has(mcp.tool), says nothing of a message without a tool, where it could only
+// fail; likewise mcp.resource and mcp.prompt. Any other failure of a rule that could have
+// denied denies.
+func (s *Snapshot) Decide(ctx context.Context, r *Request) Decision {
+	return s.decide(ctx, r, false)
+}
+
+// Visible decides a request whose arguments (and, for a resource template, URI) are not known
+// yet. What it denies, Decide denies whatever the arguments are; what Decide could allow for
+// some arguments, it allows. An Approve means that no call is allowed without approval. List
+// filters hide what is denied here, and answer a call of it as one of an unknown name.
+func (s *Snapshot) Visible(ctx context.Context, r *Request) Decision {
+	return s.decide(ctx, r, true)
+}
+
+func (s *Snapshot) decide(ctx context.Context, r *Request, blank bool) Decision {
+	if s == nil {
+		return Decision{Reason: ReasonNoPolicy}
+	}
+	if r == nil {
+		return Decision{Reason: ReasonNoRuleMatched, Revision: s.revision}
+	}
+	e, ok := evaluations.Get().(*evaluation)
+	if !ok {
+		e = new(evaluation)
+	}
+	d := e.decide(ctx, s, r, blank)
+	e.reset()
+	evaluations.Put(e)
+	return d
+}
+
+// evaluation is the state of one decision.
+type evaluation struct {
+	frame *condition.Frame
+	blank bool
+	rules []*rule // that apply, in order
+
+	deny, approve, allow *rule // the first of each that matched
+	denied               error // why deny, if it is the failure of the rule
+	maybe                *rule // the first that may approve or allow, for arguments not known
+	failed               error // the first failure of a rule that would have allowed
+	shadow               []Outcome
+}
+
+var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
+
+func (e *evaluation) reset() {
+	clear(e.rules)
+	*e = evaluation{rules: e.rules[:0]}
+}
+
+func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, blank bool) Decision {
+	e.blank = blank
+	e.frame = s.env.NewFrame()
+	e.frame.Blank = blank
+	r.fill(&e.frame.Input)
+	e.frame.Open(ctx)
+	in := &e.frame.Input
+	e.rules = s.phases[phaseIndex(r.Phase)].candidates(e.rules, in, e.frame.Subjects(), blank)
+	for _, rule := range e.rules {
+		e.consider(rule)
+	}
+	d := e.conclude(r)
+	d.Revision = s.revision
+	d.considered.set(e.rules)
+	e.frame.Close()
+	return d
+}
+
+func phaseIndex(p Phase) int {
+	if p == PhaseResponse {
+		return 1
+	}
+	return 0
+}
+
+func (r *Request) fill(in *condition.Input) {
+	in.Method, in.Server = r.Method, r.Server
+	in.Tool, in.Prompt, in.Resource = r.Tool, r.Prompt, r.Resource
+	in.Arguments, in.Params, in.Annotations = r.Arguments, r.Params, r.Annotations
+	if r.Phase == PhaseResponse {
+		in.Result = r.Result
+	}
+	in.Principal, in.Source, in.Header, in.Time = r.Principal, r.Source, r.Header, r.Time
+}
+
+// consider evaluates one rule. Once a rule has denied, only shadow rules are left to look at.
+func (e *evaluation) consider(r *rule) {
+	if e.deny != nil && !r.shadow {
+		return
+	}
+	truth, err := e.test(r)
+	switch {
+	case err != nil:
+		e.fail(r, err)
+	case truth == condition.False:
+	case r.shadow:
+		e.observe(r, truth)
+	case truth == condition.Unknown:
+		if r.effect != Deny && (e.maybe == nil || e.maybe.effect < r.effect) {
+			e.maybe = r
+		}
+	default:
+		e.match(r)
+	}
+}
+
+// test evaluates the condition of a rule.
+func (e *evaluation) test(r *rule) (condition.Truth, error) {
+	truth, err := condition.True, error(nil)
+	if r.when != nil {
+		e.frame.SetVariables(r.variables)
+		truth, err = r.when.Test(e.frame)
+	}
+	if err != nil {
+		var absent *condition.AbsentError
+		if errors.As(err, &absent) {
+			return condition.False, nil
+		}
+		if e.blank && dependsOnPath(err) {
+			return condition.Unknown, nil
+		}
+		return condition.False, err
+	}
+	if truth == condition.True && e.blank && e.unsureOf(r) {
+		return condition.Unknown, nil
+	}
+	return truth, nil
+}
+
+// unsureOf says that it is not known whether the rule applies: it is about some resources, and
+// which one this is is not known.
+func (e *evaluation) unsureOf(r *rule) bool {
+	all := func(gs globs) bool {
+		return gs == nil || slices.ContainsFunc(gs, func(g glob) bool { return g.All() })
+	}
+	return e.frame.Input.Resource == "" && e.frame.Subjects()&condition.Resource != 0 && !all(r.match.resources)
+}
+
+// dependsOnPath says of an error that a condition may have run into only because what it did
+// not know kept it from stopping earlier.
+func dependsOnPath(err error) bool {
+	return errors.Is(err, condition.ErrCost) || errors.Is(err, condition.ErrInputTooLarge)
+}
+
+func (e *evaluation) match(r *rule) {
+	switch {
+	case r.effect == Deny && e.deny == nil:
+		e.deny = r
+	case r.effect == Approve && e.approve == nil:
+		e.approve = r
+	case r.effect == Allow && e.allow == nil:
+		e.allow = r
+	}
+}
+
+// fail takes note of a rule that could not be evaluated: unless it only could have allowed,
+// it could have denied.
+func (e *evaluation) fail(r *rule, err error) {
+	switch {
+	case r.shadow:
+		e.shadow = append(e.shadow, Outcome{Rule: &r.Rule, Effect: Deny, Reason: reasonOf(err), Cause: err})
+	case r.effect == Allow:
+		if e.failed == nil {
+			e.failed = &RuleError{Rule: &r.Rule, Err: err}
+		}
+	default:
+		e.deny, e.denied = r, err
+	}
+}
+
+// observe takes note of what a shadow rule would have done. In a listing it is nothing yet.
+func (e *evaluation) observe(r *rule, truth condition.Truth) {
+	if truth == condition.Unknown {
+		return
+	}
+	e.shadow = append(e.shadow, Outcome{Rule: &r.Rule, Effect: r.effect, Reason: r.outcome()})
+}
+
+// conclude combines what the rules said.
+func (e *evaluation) conclude(r *Request) Decision {
+	d := Decision{Shadow: e.shadow}
+	switch {
+	case e.deny != nil && e.denied != nil:
+		d.Rule, d.Reason = &e.deny.Rule, reasonOf(e.denied)
+		d.Cause = &RuleError{Rule: d.Rule, Err: e.denied}
+	case e.deny != nil:
+		d.Rule, d.Reason, d.Message = &e.deny.Rule, e.deny.outcome(), e.message(e.deny)
+	case e.approve != nil:
+		d.Effect, d.Rule, d.Reason, d.Message = Approve, &e.approve.Rule, e.approve.outcome(), e.message(e.approve)
+	case e.allow != nil:
+		d.Effect, d.Rule, d.Reason = Allow, &e.allow.Rule, e.allow.reason
+	case e.maybe != nil && e.maybe.effect == Allow:
+		d.Effect, d.Rule, d.Reason = Allow, &e.maybe.Rule, e.maybe.reason
+	case r.defaultAllows():
+		d.Effect = Allow
+	case e.maybe != nil:
+		d.Effect, d.Rule, d.Reason = Approve, &e.maybe.Rule, e.maybe.outcome()
+	default:
+		d.Reason, d.Cause = ReasonNoRuleMatched, e.failed
+	}
+	return d
+}
+
+func (r *Request) defaultAllows() bool { return r.DefaultAllow || r.Phase == PhaseResponse }
+
+// outcome is the reason that a rule gives.
+func (r *rule) outcome() string {
+	switch {
+	case r.reason != "":
+		return r.reason
+	case r.effect == Approve:
+		return ReasonApprovalRequired
+	case r.effect == Deny:
+		return ReasonDeniedByRule
+	}
+	return ""
+}
+
+// message evaluates what the winning rule has to say.
+func (e *evaluation) message(r *rule) string {
+	if r.message == nil || e.blank {
+		return ""
+	}
+	e.frame.SetVariables(r.variables)
+	text, err := r.message.Message(e.frame)
+	if err != nil {
+		return "denied by " + r.ID()
+	}
+	return text
+}
+
+// RuleError is why a rule could not be evaluated.
+type RuleError struct {
+	Rule *Rule
+	Err  error
+}
+
+func (e *RuleError) Error() string { return e.Rule.ID() + ": " + e.Err.Error() }
+
+// Unwrap returns the error without the rule.
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// reasonOf returns the reason that stands for a failure.
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, condition.ErrCost):
+		return ReasonCostExceeded
+	case errors.Is(err, condition.ErrInputTooLarge):
+		return ReasonInputTooLarge
+	case errors.Is(err, condition.ErrInterrupted):
+		return ReasonInterrupted
+	}
+	return ReasonEvaluationError
+}

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/condition"
+)
+
+// Mask hides secrets from an explanation: it is given each value as it would be shown, with
+// the canonical name that it was read by ("args.token"; "" if it was computed), and returns
+// what to show.
+type Mask = condition.Mask
+
+// Explanation is a decision with the rules that it rests on, in their order.
+type Explanation struct {
+	Decision Decision        `json:"-"`
+	Rules    []ExplainedRule `json:"rules"`
+}
+
+// ExplainedRule is what one rule says of a message.
+type ExplainedRule struct {
+	Rule    *Rule  `json:"rule"`
+	Effect  Effect `json:"effect"` // that it has if it matches
+	Shadow  bool   `json:"shadow,omitempty"`
+	Matched bool   `json:"matched"`
+	// Outside says that the rule is about something that the message does not have.
+	Outside   bool                   `json:"outside,omitempty"`
+	Error     string                 `json:"error,omitempty"`
+	Condition *condition.Explanation `json:"condition,omitempty"` // nil: the rule has none
+	// Variables are those that the condition or the message can read, by name.
+	Variables []ExplainedVariable `json:"variables,omitempty"`
+}
+
+// ExplainedVariable is the value of a policy's variable.
+type ExplainedVariable struct {
+	Name string `json:"name"`
+	condition.Explanation
+}
+
+// Explain decides a message as Decide does, and says of each rule that was considered what
+// it says and why. mask may be nil. It is for people: it evaluates every rule once more and
+// takes the time that this takes.
+func (s *Snapshot) Explain(ctx context.Context, r *Request, mask Mask) Explanation {
+	x := Explanation{Decision: s.Decide(ctx, r)}
+	if s == nil || r == nil {
+		return x
+	}
+	frame := s.env.NewFrame()
+	defer frame.Close()
+	r.fill(&frame.Input)
+	frame.Open(ctx)
+	for rule := range x.Decision.considered.each {
+		x.Rules = append(x.Rules, explainRule(frame, rule, mask))
+	}
+	return x
+}
+
+func explainRule(frame *condition.Frame, r *rule, mask Mask) ExplainedRule {
+	x := ExplainedRule{Rule: &r.Rule, Effect: r.effect, Shadow: r.shadow, Matched: true}
+	if r.when == nil {
+		return x
+	}
+	frame.SetVariables(r.variables)
+	e := evaluation{frame: frame}
+	truth, err := r.when.Test(frame)
+	x.Matched = err == nil && truth == condition.True
+	if err != nil {
+		_, failed := e.test(r)
+		x.Outside = failed == nil
+		x.Error = err.Error()
+		if mask != nil {
+			x.Error = mask("", x.Error)
+		}
+	}
+	c := r.when.Explain(frame, mask)
+	x.Condition = &c
+	for _, v := range r.when.Variables() {
+		x.Variables = append(x.Variables, ExplainedVariable{Name: v.Name, Explanation: v.Condition.Explain(frame, mask)})
+	}
+	return x
+}
+
+// Text draws the explanation for a terminal.
+func (x Explanation) Text() string {
+	var b strings.Builder
+	b.WriteString(headline(x.Decision) + "\n")
+	for _, r := range x.Rules {
+		b.WriteString("\n" + r.headline() + "\n")
+		if r.Condition != nil {
+			b.WriteString(indent(r.Condition.Text()))
+		}
+		for _, v := range r.Variables {
+			b.WriteString("  where variables." + v.Name + " is\n" + indent(v.Text()))
+		}
+	}
+	return b.String()
+}
+
+func headline(d Decision) string {
+	s := d.Effect.String()
+	if d.Rule != nil {
+		s += " by " + d.Rule.ID()
+	}
+	if d.Reason != "" {
+		s += ": " + d.Reason
+	}
+	if d.Cause != nil {
+		s += " (" + d.Cause.Error() + ")"
+	}
+	return s
+}
+
+func (r ExplainedRule) headline() string {
+	s := r.Rule.ID() + " (" + r.Effect.String()
+	if r.Shadow {
+		s += ", shadow"
+	}
+	switch {
+	case r.Outside:
+		return s + ") is not about this message"
+	case r.Error != "":
+		return s + ") failed: " + r.Error
+	case r.Matched:
+		return s + ") matched"
+	}
+	return s + ") did not match"
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ") + "\n"
+}
