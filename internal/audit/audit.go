@@ -54,10 +54,10 @@ type Shadow struct {
 	Policy, Rule, Effect, Reason string
 }
 
-// An Input is one value that a considered rule read: its canonical CEL name and its JSON text.
+// An Input is one value that a considered rule read: its canonical CEL name, given once in a record, and its JSON text.
 type Input struct {
 	Name string
-	JSON []byte // one valid JSON value; whitespace in it is dropped
+	JSON []byte // one JSON value that jsonscan accepts; whitespace in it is dropped
 }
 
 // A Record is one decision record before it has a place in the chain. Its zero value but for Kind is valid; empty fields

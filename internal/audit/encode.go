@@ -135,7 +135,9 @@ func (w *rewrite) input(in Input) bool {
 		return false
 	}
 	secret := w.mask.Secret(in.Name)
-	w.dst, _ = w.mask.appendString(w.dst, in.Name, MaxText)
+	if !w.name(in.Name) {
+		return false
+	}
 	w.dst = append(w.dst, ':')
 	if secret {
 		w.dst = append(w.dst, `"`+Redacted+`"`...)
@@ -181,7 +183,7 @@ func (e *encoder) plain(field, s string) {
 		return
 	}
 	e.b = append(e.b, field...)
-	if len(s) <= MaxText && classify(s)&byteEscape == 0 {
+	if len(s) <= MaxText && plain(s) {
 		e.b = append(e.b, s...)
 	} else {
 		e.b = appendCut(e.b, s, MaxText)

@@ -34,6 +34,22 @@ func classify(s string) (class uint8) {
 	return class
 }
 
+// plain says whether s can stand in a JSON string as it is.
+func plain(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for len(s) >= 8 {
+		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, slash, del := x^ones*'"', x^ones*'\\', x^ones*0x7f
+		// A byte b is below n if b-n borrows: its top bit is set then, and was not before.
+		bad := x | (x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash | (del-ones)&^del
+		if bad&tops != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	return classify(s)&byteEscape == 0
+}
+
 // text views b as a string for as long as b is unchanged.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 

@@ -29,6 +29,21 @@ var secretParts = []string{
 	"cookie",
 }
 
+// partLetters rules out most parts without a search.
+var partLetters = func() (all []uint32) {
+	for _, part := range secretParts {
+		all = append(all, lettersOf(part))
+	}
+	return all
+}()
+
+func lettersOf(s string) (set uint32) {
+	for i := range len(s) {
+		set |= 1 << (s[i] & 31)
+	}
+	return set
+}
+
 // Whole folded names that are a secret's.
 var secretNames = map[string]struct{}{
 	"pwd": {}, "pass": {}, "auth": {}, "bearer": {}, "jwt": {}, "otp": {}, "pin": {}, "signature": {}, "sessionid": {},
@@ -42,8 +57,9 @@ func (m Masker) Secret(name string) bool {
 	if strings.HasSuffix(text(folded), "token") && text(folded) != "progresstoken" {
 		return true
 	}
-	for _, part := range secretParts {
-		if strings.Contains(text(folded), part) {
+	has := lettersOf(text(folded))
+	for i, part := range secretParts {
+		if has&partLetters[i] == partLetters[i] && strings.Contains(text(folded), part) {
 			return true
 		}
 	}

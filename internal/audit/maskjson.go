@@ -2,6 +2,8 @@ package audit
 
 import (
 	"bytes"
+	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -94,7 +96,7 @@ func (w *rewrite) value(depth int) bool {
 	case c == '[':
 		return w.sequence('[', ']', depth)
 	case c == '-' || c >= '0' && c <= '9':
-		return w.bare(numberEnd(w.src[w.at:]))
+		return w.number()
 	case c == 't':
 		return w.word("true")
 	case c == 'f':
@@ -125,11 +127,10 @@ func (w *rewrite) sequence(open, end byte, depth int) bool {
 
 func (w *rewrite) member(depth int) bool {
 	name, ok := w.literalString()
-	if !ok {
+	if !ok || !w.name(text(name)) {
 		return false
 	}
 	secret := w.mute == 0 && w.mask.Secret(text(name))
-	w.str(name)
 	if !w.take(':') {
 		return false
 	}
@@ -142,6 +143,20 @@ func (w *rewrite) member(depth int) bool {
 	ok = w.value(depth)
 	w.mute--
 	return ok
+}
+
+// name writes the name of a member. One that is changed on the way could become that of another member, and a line with
+// two members of one name reads as two different records: a value with such a name is not recorded.
+func (w *rewrite) name(s string) bool {
+	if w.mute > 0 {
+		return true
+	}
+	if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
+		return false
+	}
+	var masked bool
+	w.dst, masked = w.mask.appendString(w.dst, s, w.end)
+	return !masked
 }
 
 // literalString consumes a string literal and returns its text, which is valid until the next call.
@@ -195,6 +210,17 @@ func (w *rewrite) bare(n int) bool {
 	return n > 0
 }
 
+func (w *rewrite) number() bool {
+	n := numberEnd(w.src[w.at:])
+	number := w.src[w.at : w.at+n]
+	if n > 300 || bytes.IndexByte(number, 'e') >= 0 || bytes.IndexByte(number, 'E') >= 0 {
+		if _, err := strconv.ParseFloat(text(number), 64); err != nil {
+			return false
+		}
+	}
+	return w.bare(n)
+}
+
 // numberEnd returns the length of the JSON number at the start of s, 0 if there is none.
 func numberEnd(s []byte) int {
 	i := 0
@@ -233,7 +259,8 @@ func digits(s []byte) int {
 	return n
 }
 
-// appendUnescaped appends the text that the inside of a JSON string stands for; a lone surrogate becomes U+FFFD.
+// appendUnescaped appends the text that the inside of a JSON string stands for; a lone surrogate becomes a byte that is no
+// UTF-8.
 func appendUnescaped(dst, s []byte) []byte {
 	for i := 0; i < len(s); {
 		if s[i] != '\\' || i+1 == len(s) {
@@ -249,9 +276,11 @@ func appendUnescaped(dst, s []byte) []byte {
 		r := unit(s[i:])
 		i += min(6, len(s)-i)
 		if utf16.IsSurrogate(r) {
-			if r = utf16.DecodeRune(r, unit(s[i:])); r != utf8.RuneError {
-				i += 6
+			if r = utf16.DecodeRune(r, unit(s[i:])); r == utf8.RuneError {
+				dst = append(dst, 0xff)
+				continue
 			}
+			i += 6
 		}
 		dst = utf8.AppendRune(dst, r)
 	}

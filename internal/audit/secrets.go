@@ -21,9 +21,12 @@ func (m Masker) secretAt(s string, i int) (start, end int) {
 	case 'J':
 		return prefixed(s, i, "eyJ", 10)
 	case '_':
-		return underscored(s, i)
+		return shaped(s, i, 0)
 	case '-':
-		return hyphened(s, i)
+		if i > 0 && s[i-1] == '-' {
+			return privateKey(s, i)
+		}
+		return shaped(s, i, 1)
 	case 'I':
 		return cloudKey(s, i)
 	case ' ':
@@ -63,31 +66,62 @@ func isAlnum(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }
 
-var underscorePrefixes = []string{
-	"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "npm_", "sk_live_", "rk_live_", "sk_test_", "hf_", "dop_v1_",
+// shapes are the beginnings of tokens, by the pivot that they end in and the byte before it.
+type shape struct {
+	prefix string
+	more   int  // bytes that must follow
+	word   bool // nothing of a word may stand before
 }
 
-func underscored(s string, i int) (start, end int) {
-	for _, prefix := range underscorePrefixes {
-		if start, end = prefixed(s, i, prefix, 12); end > 0 {
+var underscored = map[byte][]shape{
+	'p': {{"ghp_", 12, false}},
+	'o': {{"gho_", 12, false}},
+	'u': {{"ghu_", 12, false}},
+	's': {{"ghs_", 12, false}},
+	'r': {{"ghr_", 12, false}},
+	't': {{"github_pat_", 12, false}, {"sk_test_", 12, false}, {"rk_test_", 12, false}},
+	'e': {{"sk_live_", 12, false}, {"rk_live_", 12, false}},
+	'm': {{"npm_", 16, true}},
+	'f': {{"hf_", 20, true}},
+	'1': {{"dop_v1_", 20, false}},
+}
+
+var hyphened = map[byte][]shape{
+	'k': {{"sk-", 16, true}},
+	'b': {{"xoxb-", 8, false}},
+	'a': {{"xoxa-", 8, false}},
+	'p': {{"xoxp-", 8, false}, {"xapp-", 8, false}},
+	'r': {{"xoxr-", 8, false}},
+	's': {{"xoxs-", 8, false}},
+	'e': {{"xoxe-", 8, false}, {"xoxe.xoxp-", 8, false}},
+	't': {{"glpat-", 12, false}},
+	'i': {{"pypi-", 16, false}},
+}
+
+// shapesAt is the two tables as an array: this is asked at every hyphen and underscore.
+var shapesAt = makeShapesAt()
+
+func makeShapesAt() (t [2][128][]shape) {
+	for c, shapes := range underscored {
+		t[0][c] = shapes
+	}
+	for c, shapes := range hyphened {
+		t[1][c] = shapes
+	}
+	return t
+}
+
+func shaped(s string, i, table int) (start, end int) {
+	if i == 0 || s[i-1] >= 128 {
+		return 0, 0
+	}
+	for _, sh := range shapesAt[table][s[i-1]] {
+		start, end = prefixed(s, i, sh.prefix, sh.more)
+		if end > 0 && (!sh.word || start == 0 || !isAlnum(s[start-1])) {
 			return start, end
 		}
 	}
 	return 0, 0
-}
-
-var hyphenPrefixes = []string{"xoxb-", "xoxa-", "xoxp-", "xoxr-", "xoxs-", "xoxe-", "xapp-", "glpat-", "pypi-"}
-
-func hyphened(s string, i int) (start, end int) {
-	for _, prefix := range hyphenPrefixes {
-		if start, end = prefixed(s, i, prefix, 8); end > 0 {
-			return start, end
-		}
-	}
-	if start, end = prefixed(s, i, "sk-", 16); end > 0 && (start == 0 || !isAlnum(s[start-1])) {
-		return start, end
-	}
-	return privateKey(s, i)
 }
 
 // privateKey matches a PEM block from the last hyphen before BEGIN to its end, or to the end of s.
