@@ -3,7 +3,7 @@ package policies
 
 import "embed"
 
-// FS holds the library; its folders are the names that `policies: builtin:<name>` takes.
+// FS holds the library, a folder for each part of it.
 //
-//go:embed starter/*.yaml
+//go:embed observe/*.yaml starter/*.yaml
 var FS embed.FS

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+type explainCommand struct {
+	What     string `arg:"" name:"id|code" help:"A decision id, as records and denials give it; or a diagnostic's code, such as SP1002."`
+	Config   string `short:"c" placeholder:"FILE" env:"SALLYPORT_CONFIG" help:"The config file, which names records and policies. Default: ./sallyport.yaml."`
+	Audit    string `placeholder:"FILE" help:"The records, in place of the config's."`
+	Policies string `placeholder:"PATH" help:"The policies, in place of the config's."`
+}
+
+func (c explainCommand) Run(p *process) error {
+	if strings.HasPrefix(strings.ToUpper(c.What), "SP") && len(c.What) == len("SP1002") {
+		return c.page(p)
+	}
+	id, ok := audit.ParseID(strings.ToUpper(c.What))
+	if !ok {
+		return failf(exitUsage, "%q is neither a decision id nor a diagnostic's code", c.What)
+	}
+	file, path, err := c.places(p)
+	if err != nil {
+		return err
+	}
+	record, err := findRecord(file, id)
+	if err != nil {
+		return err
+	}
+	return explain(p, record, path)
+}
+
+func (c explainCommand) page(p *process) error {
+	id := strings.ToUpper(c.What)
+	text, ok := source.Page(id)
+	if !ok {
+		return failf(exitUsage, "there is no code %s", id)
+	}
+	_, err := io.WriteString(p.stdout, text)
+	return err
+}
+
+// places says where records and policies are.
+func (c explainCommand) places(p *process) (file, policies string, err error) {
+	if c.Audit != "" && c.Policies != "" {
+		return c.Audit, c.Policies, nil
+	}
+	o := origin{config: c.Config, policies: c.Policies, override: func(f *config.Config) {
+		if c.Audit != "" {
+			f.Audit.File = c.Audit
+		}
+	}}
+	if o.config == "" {
+		o.config = "sallyport.yaml"
+	}
+	f, err := o.readConfig(p.getenv)
+	if err != nil {
+		return "", "", err
+	}
+	if f.Audit.File == "" || f.Policies == "" {
+		return "", "", failf(exitUsage, "the config names no record file or no policies: give --audit and --policies")
+	}
+	return f.Audit.File, f.Policies, nil
+}
+
+// findRecord gives the first record of a decision: the one that says what was decided, and on what.
+func findRecord(name string, id audit.ID) (*audit.Record, error) {
+	f, err := os.Open(name) //nolint:gosec // the file that the config names
+	if err != nil {
+		return nil, failf(exitUsage, "%w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	entries, err := audit.Find(f, id)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(entries) == 0 {
+		return nil, failf(exitUnexpected, "%s has no decision %s", name, id)
+	}
+	return &entries[0].Record, nil
+}
+
+// explain decides a recorded request again, and shows what each rule saw.
+func explain(p *process, r *audit.Record, policies string) error {
+	writeRecord(p.stdout, r)
+	if r.Revision == "" {
+		fmt.Fprintf(p.stdout, "\nrefused before any policy was asked: %s\n", r.Reason)
+		return nil
+	}
+	b, err := readBundle(policies)
+	if err != nil {
+		return err
+	}
+	s, err := engine.Compile(p.ctx, b, engine.Options{})
+	if err != nil {
+		return err
+	}
+	if s.Revision() != r.Revision {
+		fmt.Fprintf(p.stdout, "\nnote: decided by revision %s; what follows is revision %s\n", short(r.Revision), short(s.Revision()))
+	}
+	if r.NotReplayable != "" {
+		fmt.Fprintf(p.stdout, "\nnote: the record does not hold all that was decided on (%s)\n", r.NotReplayable)
+	}
+	q, err := requestOf(r)
+	if err != nil {
+		return err
+	}
+	mask := audit.NewMasker()
+	x := s.Explain(p.ctx, q, func(name, value string) string {
+		if mask.Secret(lastPart(name)) {
+			return "[redacted]"
+		}
+		return mask.Text(value)
+	})
+	_, err = fmt.Fprintf(p.stdout, "\n%s", x.Text())
+	return err
+}
+
+func writeRecord(w io.Writer, r *audit.Record) {
+	fmt.Fprintf(w, "decision   %s\n", r.DecisionID)
+	fmt.Fprintf(w, "time       %s\n", r.Time.UTC().Format("2006-01-02 15:04:05.000 MST"))
+	who := r.PrincipalID
+	if who == "" {
+		who = r.PrincipalKind
+	}
+	for _, f := range [][2]string{
+		{"principal", who}, {"server", r.Server}, {"method", r.Method}, {"tool", r.Tool}, {"prompt", r.Prompt}, {"resource", r.Resource},
+		{"effect", r.Effect}, {"reason", r.Reason}, {"message", r.Message}, {"cause", r.Cause},
+	} {
+		if f[1] != "" {
+			fmt.Fprintf(w, "%-10s %s\n", f[0], f[1])
+		}
+	}
+}
+
+func lastPart(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+
+func short(revision string) string {
+	if _, digits, ok := strings.Cut(revision, ":"); ok && len(digits) > 12 {
+		return digits[:12]
+	}
+	return revision
+}
+
+// requestOf makes the request again that a record was written about.
+func requestOf(r *audit.Record) (*engine.Request, error) {
+	in, err := inputsOf(r)
+	if err != nil {
+		return nil, err
+	}
+	q := &engine.Request{
+		DefaultAllow: mcp.LookupMethod(r.Method).DefaultAllow(),
+		Method:       r.Method, Server: r.Server, Tool: r.Tool, Prompt: r.Prompt, Resource: r.Resource, Time: r.Time,
+		Arguments: in.Get("args"), Params: in.Get("params"),
+		Annotations: in.Path("mcp", "tool", "annotations"), Result: in.Path("mcp", "tool", "result"),
+		Principal: &engine.Principal{
+			ID: r.PrincipalID, Kind: r.PrincipalKind, Issuer: r.Issuer,
+			Groups: texts(in.Path("principal", "groups")), Roles: texts(in.Path("principal", "roles")), Scopes: texts(in.Path("principal", "scopes")),
+			Claims: claims(in),
+		},
+		Header: func(name string) string { return in.Path("request", "headers", name).Text() },
+	}
+	if r.PrincipalKind == engine.KindAPIKey {
+		q.Principal.APIKey = r.PrincipalID
+	}
+	if r.Phase == "response" {
+		q.Phase = engine.PhaseResponse
+	}
+	if a, err := netip.ParseAddr(r.SourceAddress); err == nil {
+		q.Source = a
+	}
+	return q, nil
+}
+
+func claims(in jsonscan.Value) jsonscan.Value {
+	for _, path := range [][]string{{"jwt"}, {"apiKey", "claims"}, {"principal", "claims"}} {
+		if v := in.Path(path...); v.Exists() {
+			return v
+		}
+	}
+	return jsonscan.Value{}
+}
+
+func texts(list jsonscan.Value) []string {
+	var out []string
+	for v := range list.Elems() {
+		out = append(out, v.Text())
+	}
+	return out
+}
+
+// inputsOf puts the recorded fields, whose names are paths ("args.path"), back into one tree.
+func inputsOf(r *audit.Record) (jsonscan.Value, error) {
+	root := &tree{}
+	for _, in := range r.Inputs {
+		root.put(strings.Split(in.Name, "."), in.JSON)
+	}
+	doc := new(jsonscan.Doc)
+	if err := doc.Scan(root.append(nil), jsonscan.Options{}); err != nil {
+		return jsonscan.Value{}, errors.New("the recorded inputs can't be read")
+	}
+	return doc.Root(), nil
+}
+
+// tree is an object whose members are being gathered. A node with a value is that value, whatever came below it.
+type tree struct {
+	value []byte
+	names []string
+	nodes map[string]*tree
+}
+
+func (t *tree) put(path []string, value []byte) {
+	if len(path) == 0 {
+		t.value = value
+		return
+	}
+	next := t.nodes[path[0]]
+	if next == nil {
+		next = &tree{}
+		if t.nodes == nil {
+			t.nodes = make(map[string]*tree)
+		}
+		t.nodes[path[0]] = next
+		t.names = append(t.names, path[0])
+	}
+	next.put(path[1:], value)
+}
+
+func (t *tree) append(dst []byte) []byte {
+	if t.value != nil {
+		return append(dst, t.value...)
+	}
+	dst = append(dst, '{')
+	for i, name := range t.names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(jsonscan.AppendQuote(dst, name), ':')
+		dst = t.nodes[name].append(dst)
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/policies"
+)
+
+// origin is where the gateway's config and policies come from: what a reload reads again.
+type origin struct {
+	config    string // our own file, or ""
+	mcpConfig string // a client's list of servers, or ""
+	policies  string // overrides the config's policies; "" does not
+	override  func(*config.Config)
+}
+
+// files are the paths to watch. A path may be a directory.
+func (o origin) files(c *config.Config) []string {
+	files := []string{o.config}
+	if o.mcpConfig != "" {
+		files = []string{o.mcpConfig}
+	}
+	if c.Policies != "" {
+		files = append(files, c.Policies)
+	}
+	return files
+}
+
+// readConfig reads the config; the error is a source.Diagnostics if something is wrong inside the file.
+func (o origin) readConfig(lookup config.Lookup) (*config.Config, error) {
+	name, parse := o.config, config.Parse
+	if o.mcpConfig != "" {
+		name, parse = o.mcpConfig, config.FromMCPServers
+	}
+	data, err := os.ReadFile(name) //nolint:gosec // the file that the operator names
+	if err != nil {
+		return nil, failf(exitInvalid, "config: %w", err)
+	}
+	c, ds := parse(name, data, lookup)
+	if ds.HasErrors() {
+		return nil, ds
+	}
+	if o.policies != "" {
+		c.Policies = o.policies
+	}
+	if o.override != nil {
+		o.override(c)
+	}
+	return c, nil
+}
+
+// readPolicies reads the policies that a config names. A client's list of servers names none: then every call is let through and recorded.
+func (o origin) readPolicies(c *config.Config) (*bundle.Bundle, error) {
+	if c.Policies != "" {
+		return readBundle(c.Policies)
+	}
+	if o.mcpConfig == "" {
+		return nil, nil //nolint:nilnil // no policies: a nil snapshot denies every call
+	}
+	observe, err := fs.Sub(policies.FS, "observe")
+	if err != nil {
+		return nil, err
+	}
+	return bundle.FS(observe)
+}
+
+// readBundle tells mistakes inside policies, which are a source.Diagnostics, from a path that can't be read.
+func readBundle(path string) (*bundle.Bundle, error) {
+	b, err := bundle.Open(path)
+	var ds source.Diagnostics
+	if err == nil || errors.As(err, &ds) {
+		return b, err
+	}
+	return nil, failf(exitInvalid, "policies: %w", err)
+}

@@ -1,0 +1,147 @@
+// Command sallyport is an MCP gateway that puts policy in front of every call.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+// The exit codes. They are a contract with scripts.
+const (
+	exitOK          = 0
+	exitUnexpected  = 1
+	exitUsage       = 2
+	exitInvalid     = 3 // a config or policy doesn't compile
+	exitDenied      = 6
+	exitSignature   = 7 // a chain or signature doesn't verify
+	exitUnreachable = 8
+)
+
+// process is what the program touches of the world. Everything below main gets it, so that tests can be the world.
+type process struct {
+	ctx    context.Context //nolint:containedctx // it is the process's own: signals end it
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	getenv func(string) (string, bool)
+	now    func() time.Time
+	hangup <-chan os.Signal
+}
+
+// commands is the command line.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the gateway."`
+	Check   checkCommand   `cmd:"" help:"Check configs and policies; report every mistake."`
+	Explain explainCommand `cmd:"" help:"Explain a decision by its id, or a diagnostic by its code."`
+	Demo    demoCommand    `cmd:"" help:"Run the gateway, a server and an agent in one process, and show what policy does."`
+	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a file format."`
+	Audit   auditCommand   `cmd:"" help:"Work with decision records."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// fail is an error with an exit code. Without a message the command has said everything itself.
+type fail struct {
+	code int
+	err  error
+}
+
+func (f *fail) Error() string {
+	if f.err == nil {
+		return ""
+	}
+	return f.err.Error()
+}
+
+func (f *fail) Unwrap() error { return f.err }
+
+func failf(code int, format string, args ...any) error {
+	return &fail{code: code, err: fmt.Errorf(format, args...)}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	code := run(os.Args[1:], process{
+		ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv, now: time.Now, hangup: hangup,
+	})
+	stop()
+	os.Exit(code)
+}
+
+// run is the program, with the world as an argument.
+func run(args []string, p process) int {
+	var c commands
+	exited := -1
+	k, err := kong.New(&c, kong.Name("sallyport"),
+		kong.Description("An MCP gateway that puts policy in front of every call. Documentation: docs/ in the source."),
+		kong.Writers(p.stdout, p.stderr), kong.Exit(func(code int) { exited = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		fmt.Fprintln(p.stderr, "sallyport:", err)
+		return exitUnexpected
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := k.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "sallyport: %v\nRun `sallyport --help` for the commands.\n", err)
+		return exitUsage
+	}
+	return report(parsed.Run(&p), p)
+}
+
+// report says what went wrong, once, and gives the exit code for it.
+func report(err error, p process) int {
+	if err == nil {
+		return exitOK
+	}
+	var ds source.Diagnostics
+	if errors.As(err, &ds) {
+		ds.WriteText(p.stderr, readFile, colors(p), maxDiagnostics) //nolint:errcheck // there is nowhere else to say it
+		return exitInvalid
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(p.stderr, "sallyport:", strings.TrimSuffix(text, "\n"))
+	}
+	var f *fail
+	if errors.As(err, &f) {
+		return f.code
+	}
+	return exitUnexpected
+}
+
+// maxDiagnostics is how many mistakes are shown at once; the rest is counted.
+const maxDiagnostics = 20
+
+func readFile(name string) []byte {
+	b, err := os.ReadFile(name) //nolint:gosec // the file that the diagnostics are about
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// colors says whether stderr is a terminal whose user has not asked for plain text (https://no-color.org).
+func colors(p process) bool {
+	f, ok := p.stderr.(*os.File)
+	if _, no := p.getenv("NO_COLOR"); no || !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/admin"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// state is what serves now, and how the last attempt to replace it went.
+type state struct {
+	stopping atomic.Bool
+	current  atomic.Pointer[build]
+	mu       sync.Mutex
+	reload   admin.Reload
+}
+
+func (s *state) build() *build { return s.current.Load() }
+
+// take makes b what serves.
+func (g *program) take(b *build) {
+	prev := g.state.build()
+	g.state.current.Store(b)
+	g.gateway.Swap(b.snapshot)
+	if prev != nil && prev.identity != b.identity {
+		prev.identity.Close()
+	}
+	for _, d := range b.policy.Warnings() {
+		g.log.Warn(d.Message, "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column)
+	}
+	if b.policy == nil {
+		g.log.Warn(errNoPolicy.Error())
+	}
+	g.metrics.SetPolicy(b.policy.Revision())
+	g.metrics.Retain(g.builder.names(b.config))
+	g.reloaded(admin.Reload{OK: true, Time: b.at})
+}
+
+func (g *program) reloaded(r admin.Reload) {
+	g.metrics.Reloaded(r.OK, r.Time)
+	g.state.mu.Lock()
+	g.state.reload = r
+	g.state.mu.Unlock()
+}
+
+// reload builds a snapshot beside the one that serves, and swaps it in. If that fails the one that serves stays.
+func (g *program) reload(why string) {
+	prev, start := g.state.build(), g.now()
+	next, err := g.builder.make(g.ctx, prev)
+	if err != nil {
+		g.keep(why, err)
+		return
+	}
+	if prev.config.Listen != next.config.Listen || prev.config.Admin.Listen != next.config.Admin.Listen {
+		g.log.Warn("a listen address has changed: that needs a restart")
+	}
+	g.take(next)
+	g.log.Info("reloaded", "why", why, "revision", next.policy.Revision(), "was", prev.policy.Revision(), "took", g.now().Sub(start))
+}
+
+// keep says why a reload failed, with every mistake that was found.
+func (g *program) keep(why string, err error) {
+	r := admin.Reload{Time: g.now(), Error: err.Error()}
+	var ds source.Diagnostics
+	if errors.As(err, &ds) {
+		r.Diagnostics, r.Error = ds, "the config or a policy has mistakes"
+		for _, d := range ds {
+			g.log.Error(d.Message, "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "help", d.Help)
+		}
+	}
+	g.log.Error("reload failed: the last good state stays", "why", why, "error", r.Error, "revision", g.state.build().policy.Revision())
+	g.reloaded(r)
+}
+
+// settle is how long files must be quiet before they are read: editors write in several steps.
+const settle = 100 * time.Millisecond
+
+// poll is a net below the file system's notices, which some file systems don't give.
+const poll = 10 * time.Second
+
+// watch reloads on SIGHUP and when a file changes, until ctx ends. What was read is compared by its digest, so a notice too many costs little.
+func (g *program) watch(ctx context.Context) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		g.log.Warn("files can't be watched: send SIGHUP to reload", "error", err)
+		w = &fsnotify.Watcher{}
+	} else {
+		defer w.Close() //nolint:errcheck // nothing follows
+	}
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	last := g.fingerprint()
+	var quiet <-chan time.Time
+	for {
+		g.follow(w)
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.hangup:
+			if err := g.audit.Reopen(); err != nil {
+				g.log.Error("the record file could not be reopened", "error", err)
+			}
+			g.reload("SIGHUP")
+			last = g.fingerprint()
+		case <-w.Events:
+			quiet = time.After(settle)
+		case err := <-w.Errors:
+			g.log.Warn("watching files", "error", err)
+		case <-tick.C:
+			quiet = time.After(0)
+		case <-quiet:
+			quiet = nil
+			if now := g.fingerprint(); now != last {
+				last = now
+				g.reload("files changed")
+			}
+		}
+	}
+}
+
+// follow watches the folders of the files: an editor, and Kubernetes' symlink swap, replace a file and don't change it.
+func (g *program) follow(w *fsnotify.Watcher) {
+	watched := make(map[string]bool)
+	for _, name := range w.WatchList() {
+		watched[name] = true
+	}
+	for _, name := range g.builder.origin.files(g.state.build().config) {
+		for _, dir := range []string{filepath.Dir(name), name} {
+			if info, err := os.Stat(dir); err != nil || !info.IsDir() || watched[filepath.Clean(dir)] {
+				continue
+			}
+			if err := w.Add(dir); err != nil {
+				g.log.Warn("can't be watched", "path", dir, "error", err)
+			}
+			watched[filepath.Clean(dir)] = true
+		}
+	}
+}
+
+// status is what the admin API shows.
+func (g *program) status() admin.Status {
+	b := g.state.build()
+	v, _ := buildVersion()
+	seq, head := g.audit.Head()
+	s := admin.Status{
+		Version: v, Started: g.started.UTC(), Revision: b.policy.Revision(), Loaded: b.at.UTC(),
+		Audit: admin.Audit{OK: g.audit.Err() == nil, File: b.config.Audit.File, Seq: seq, Head: head, Pending: g.audit.Stats().Pending},
+	}
+	if err := g.audit.Err(); err != nil {
+		s.Audit.Error = err.Error()
+	}
+	g.state.mu.Lock()
+	s.Reload = g.state.reload
+	g.state.mu.Unlock()
+	for _, name := range g.builder.names(b.config) {
+		st := b.servers[name].Status()
+		s.Servers = append(s.Servers, admin.Server{Name: name, Transport: st.Transport, Up: st.State != upstream.Down, Error: st.LastError})
+	}
+	return s
+}

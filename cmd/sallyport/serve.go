@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/admin"
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/gateway"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+)
+
+type serveCommand struct {
+	Config    string `short:"c" placeholder:"FILE" env:"SALLYPORT_CONFIG" help:"The config file. Default: ./sallyport.yaml."`
+	MCPConfig string `name:"mcp-config" placeholder:"FILE" help:"Serve the servers of a client's mcpServers JSON, with no config of our own."`
+	Policies  string `placeholder:"PATH" help:"Policies to use in place of those of the config."`
+	Listen    string `placeholder:"ADDR" help:"Address to listen on, in place of the config's."`
+	Audit     string `placeholder:"FILE" help:"File for decision records, in place of the config's. Without one they go to standard output."`
+}
+
+// drainTimeout is how long requests under way may take to end when the gateway stops.
+const drainTimeout = 10 * time.Second
+
+func (c serveCommand) Run(p *process) error {
+	o, err := c.origin()
+	if err != nil {
+		return err
+	}
+	g, err := start(*p, o, nil)
+	if err != nil {
+		return err
+	}
+	return g.run()
+}
+
+func (c serveCommand) origin() (origin, error) {
+	if c.Config != "" && c.MCPConfig != "" {
+		return origin{}, failf(exitUsage, "--config and --mcp-config exclude each other")
+	}
+	o := origin{config: c.Config, mcpConfig: c.MCPConfig, policies: c.Policies, override: func(f *config.Config) {
+		if c.Listen != "" {
+			f.Listen = c.Listen
+		}
+		if c.Audit != "" {
+			f.Audit.File = c.Audit
+		}
+	}}
+	if o.config == "" && o.mcpConfig == "" {
+		o.config = "sallyport.yaml"
+	}
+	return o, nil
+}
+
+// program is a running gateway with everything around it.
+type program struct {
+	process
+	log     *slog.Logger
+	builder *builder
+	gateway *gateway.Gateway
+	metrics *telemetry.Metrics
+	audit   *audit.Log
+	data    net.Listener
+	admin   net.Listener
+	adminer *http.Server
+	state   state
+	started time.Time
+}
+
+// start opens and checks everything that can fail, and serves nothing yet. inProcess adds servers that no config names.
+func start(p process, o origin, b *builder) (*program, error) {
+	g := &program{process: p, started: p.now()}
+	if b == nil {
+		b = &builder{}
+	}
+	b.origin, b.getenv, b.now = o, p.getenv, p.now
+	b.log = newLog(p, config.Default().Log)
+	g.builder = b
+	first, err := b.make(p.ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	c := first.config
+	g.log = newLog(p, c.Log)
+	b.log = g.log
+	v, commit := buildVersion()
+	g.metrics = telemetry.New(telemetry.Options{Version: v, Commit: commit})
+	if err := g.openAudit(c); err != nil {
+		return nil, err
+	}
+	if err := g.newGateway(c); err != nil {
+		return nil, err
+	}
+	if err := g.listen(c); err != nil {
+		return nil, errors.Join(err, g.audit.Close())
+	}
+	g.take(first)
+	return g, nil
+}
+
+func (g *program) openAudit(c *config.Config) (err error) {
+	o := audit.Options{Path: c.Audit.File, Now: g.now, OnError: func(err error) {
+		if err != nil {
+			g.log.Error("decision records can't be written: calls are refused", "error", err)
+			return
+		}
+		g.log.Info("decision records are written again")
+	}}
+	if o.Path == "" {
+		o.Writer = g.stdout
+	}
+	if g.audit, err = audit.Open(o); err != nil {
+		return failf(exitInvalid, "%w", err)
+	}
+	g.metrics.WatchAudit(func() telemetry.Audit {
+		s := g.audit.Stats()
+		return telemetry.Audit{
+			Records: s.Records, Refused: s.Refused, WriteErrors: s.WriteErrors, Writes: s.Writes, Bytes: s.Bytes,
+			Seq: s.Seq, Pending: s.Pending, Failing: s.Failing,
+		}
+	})
+	return nil
+}
+
+func (g *program) newGateway(c *config.Config) (err error) {
+	l := c.Limits
+	key := []byte(c.Sessions.Key)
+	if c.Sessions.KeyFile != "" {
+		if key, err = readKey(c.Sessions.KeyFile); err != nil {
+			return failf(exitInvalid, "sessions.keyFile: %w", err)
+		}
+	}
+	g.gateway, err = gateway.New(gateway.Options{
+		Audit: g.audit, Metrics: g.metrics, SessionKey: key, RecordInputs: c.Audit.Arguments == "read", Now: g.now,
+		Warn: func(msg string, err error) { g.log.Error(msg, "error", err) },
+		Limits: gateway.Limits{
+			Body: int(l.Body), Depth: l.Depth, Values: l.Values, Header: int(l.Header), Headers: l.Headers,
+			Connections: l.Connections, ConnectionsPerIP: l.ConnectionsPerIP,
+			ReadTimeout: time.Duration(l.ReadTimeout), IdleTimeout: time.Duration(l.IdleTimeout), WriteTimeout: time.Duration(l.WriteTimeout),
+			CallTimeout: time.Duration(l.CallTimeout), StreamTimeout: time.Duration(l.StreamTimeout), AnswerTimeout: time.Duration(l.AnswerTimeout),
+		},
+	})
+	return err
+}
+
+func (g *program) listen(c *config.Config) (err error) {
+	var lc net.ListenConfig
+	if g.data, err = lc.Listen(g.ctx, "tcp", c.Listen); err != nil {
+		return failf(exitUnexpected, "listen: %w", err)
+	}
+	if g.admin, err = lc.Listen(g.ctx, "tcp", c.Admin.Listen); err != nil {
+		return errors.Join(failf(exitUnexpected, "admin.listen: %w", err), g.data.Close())
+	}
+	g.data = g.gateway.Listen(g.data)
+	if c.TLS != nil {
+		if g.data, err = serveTLS(g.data, c.TLS); err != nil {
+			return errors.Join(failf(exitInvalid, "tls: %w", err), g.data.Close(), g.admin.Close())
+		}
+	}
+	g.adminer = admin.NewServer(admin.Handler(admin.Options{
+		Ready:   []admin.Check{{Name: "policy", Run: g.policyReady}, {Name: "audit", Run: func(context.Context) error { return g.audit.Err() }}},
+		Metrics: g.metrics.Handler(), Status: g.status,
+	}), nil)
+	return nil
+}
+
+// run serves until the process is told to stop, or a listener fails.
+func (g *program) run() error {
+	failed := make(chan error, 2)
+	go func() { failed <- g.gateway.Serve(g.data) }()
+	go func() { failed <- g.adminer.Serve(g.admin) }()
+	reloads := make(chan struct{})
+	ctx, stop := context.WithCancel(g.ctx)
+	go func() {
+		defer close(reloads)
+		g.watch(ctx)
+	}()
+	b := g.state.build()
+	g.log.Info("serving", "listen", g.data.Addr(), "admin", g.admin.Addr(), "servers", g.builder.names(b.config), "revision", b.policy.Revision())
+	var err error
+	select {
+	case err = <-failed:
+	case <-g.ctx.Done():
+	}
+	stop()
+	<-reloads
+	return errors.Join(err, g.stop())
+}
+
+// stop drains: new connections are refused, requests under way end, records are flushed.
+func (g *program) stop() error {
+	g.state.stopping.Store(true)
+	g.log.Info("stopping")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), drainTimeout)
+	defer cancel()
+	if err := g.gateway.Shutdown(ctx); err != nil {
+		g.log.Warn("requests under way were cut off", "error", err)
+	}
+	adminErr := g.adminer.Shutdown(ctx)
+	g.state.build().identity.Close()
+	return errors.Join(adminErr, g.audit.Close())
+}
+
+func newLog(p process, c config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	text := c.Format == "console" || c.Format == "auto" && terminal(p.stderr)
+	return audit.NewLogger(p.stderr, audit.LogOptions{Level: level, Text: text, Color: text && colors(p)})
+}
+
+func terminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+var errStopping = errors.New("the gateway is stopping")
+
+var errNoPolicy = errors.New("no policy is loaded: every call is denied")
+
+func (g *program) policyReady(context.Context) error {
+	if g.state.stopping.Load() {
+		return errStopping
+	}
+	if g.state.build().policy == nil {
+		return errNoPolicy
+	}
+	return nil
+}

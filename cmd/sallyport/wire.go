@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/gateway"
+	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// build is one config turned into what serves it. Parts that a new config leaves as they were are carried over from the one before.
+type build struct {
+	config   *config.Config
+	policy   *engine.Snapshot
+	identity *identity.Resolver
+	servers  map[string]*sharedServer
+	snapshot *gateway.Snapshot
+	at       time.Time
+}
+
+// sharedServer is a server that several snapshots may use. The last one to let go closes it.
+type sharedServer struct {
+	upstream.Server
+	config config.Server
+	users  atomic.Int32
+}
+
+func (s *sharedServer) release(log *slog.Logger, name string) {
+	if s.users.Add(-1) > 0 {
+		return
+	}
+	if err := s.Close(); err != nil {
+		log.Warn("server closed badly", "server", name, "error", err)
+	}
+}
+
+// builder makes builds.
+type builder struct {
+	origin origin
+	getenv func(string) (string, bool)
+	now    func() time.Time
+	log    *slog.Logger
+	// inProcess are servers that are not in the config: the demo's.
+	inProcess map[string]upstream.Server
+}
+
+// make reads everything anew and builds what serves it, or fails and leaves prev as it is.
+func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
+	c, err := b.origin.readConfig(b.getenv)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := b.compile(ctx, c, prev)
+	if err != nil {
+		return nil, err
+	}
+	out := &build{config: c, policy: policy, at: b.now()}
+	if out.identity, err = b.resolver(c, prev); err != nil {
+		return nil, failf(exitInvalid, "identity: %w", err)
+	}
+	if out.servers, err = b.servers(c, prev); err != nil {
+		return nil, failf(exitInvalid, "%w", err)
+	}
+	out.snapshot = b.snapshot(out)
+	return out, nil
+}
+
+func (b *builder) names(c *config.Config) []string {
+	names := slices.Collect(maps.Keys(c.Servers))
+	names = slices.AppendSeq(names, maps.Keys(b.inProcess))
+	slices.Sort(names)
+	return names
+}
+
+// compile compiles the policies, unless they are the ones that decide already.
+func (b *builder) compile(ctx context.Context, c *config.Config, prev *build) (*engine.Snapshot, error) {
+	set, err := b.origin.readPolicies(c)
+	if err != nil || set == nil {
+		return nil, err
+	}
+	names := b.names(c)
+	if prev != nil && prev.policy.Revision() == set.Revision && slices.Equal(names, b.names(prev.config)) {
+		return prev.policy, nil
+	}
+	return engine.Compile(ctx, set, engine.Options{Servers: names})
+}
+
+// resolver keeps what it has learnt of issuers' keys, unless identity has changed or reads files, which may have.
+func (b *builder) resolver(c *config.Config, prev *build) (*identity.Resolver, error) {
+	isFile := func(j config.JWT) bool { return !strings.Contains(j.JWKS, "://") }
+	if prev != nil && reflect.DeepEqual(prev.config.Identity, c.Identity) && !slices.ContainsFunc(c.Identity.JWT, isFile) {
+		return prev.identity, nil
+	}
+	o := identity.Options{AnonymousAllow: c.Identity.Anonymous == "allow", Now: b.now}
+	for _, k := range c.Identity.APIKeys {
+		key := identity.APIKey{ID: k.ID, Hash: k.Hash}
+		if k.Claims != nil {
+			claims, err := json.Marshal(k.Claims)
+			if err != nil {
+				return nil, fmt.Errorf("api key %q: claims: %w", k.ID, err)
+			}
+			key.Claims = claims
+		}
+		o.Keys = append(o.Keys, key)
+	}
+	for _, j := range c.Identity.JWT {
+		o.JWT = append(o.JWT, identity.Issuer{
+			Issuer: j.Issuer, Audiences: j.Audiences, JWKS: j.JWKS, Algorithms: j.Algorithms, ClockSkew: time.Duration(j.ClockSkew),
+		})
+	}
+	return identity.New(o)
+}
+
+// servers makes the servers that are new or have changed. It starts none: a server is reached when the first call needs it.
+func (b *builder) servers(c *config.Config, prev *build) (map[string]*sharedServer, error) {
+	out := make(map[string]*sharedServer, len(c.Servers)+len(b.inProcess))
+	for name, sc := range c.Servers {
+		if prev != nil {
+			if old := prev.servers[name]; old != nil && reflect.DeepEqual(old.config, sc) && reflect.DeepEqual(prev.config.Limits, c.Limits) {
+				out[name] = old
+				continue
+			}
+		}
+		s, err := b.server(name, sc, c.Limits)
+		if err != nil {
+			return nil, fmt.Errorf("server %q: %w", name, err)
+		}
+		out[name] = &sharedServer{Server: s, config: sc}
+	}
+	for name, s := range b.inProcess {
+		if prev != nil && prev.servers[name] != nil {
+			out[name] = prev.servers[name]
+			continue
+		}
+		out[name] = &sharedServer{Server: s}
+	}
+	return out, nil
+}
+
+func (b *builder) server(name string, s config.Server, l config.Limits) (upstream.Server, error) {
+	if len(s.Command) > 0 {
+		return upstream.NewStdio(name, upstream.StdioOptions{
+			Command: s.Command, Env: s.Env, BaseEnv: os.Environ(), Dir: s.Cwd,
+			Stderr:      func(line string) { b.log.Info("server says on stderr", "server", name, "line", line) },
+			LineOptions: upstream.LineOptions{MaxLine: int(l.Line), MaxSessions: s.MaxSessions, Timeout: time.Duration(s.Timeout), Now: b.now},
+		})
+	}
+	o := upstream.HTTPOptions{
+		URL: s.URL, Timeout: time.Duration(s.Timeout), MaxBody: int(l.ResponseBody), MaxEvent: int(l.Event), MaxConns: l.Connections, Now: b.now,
+	}
+	for _, h := range slices.Sorted(maps.Keys(s.Headers)) {
+		o.Header = append(o.Header, upstream.Field{Name: h, Value: s.Headers[h]})
+	}
+	if s.TLS != nil {
+		o.CAFile = s.TLS.CA
+	}
+	return upstream.NewHTTP(name, o)
+}
+
+// snapshot takes a share of every server, and gives it back when its last request has ended.
+func (b *builder) snapshot(out *build) *gateway.Snapshot {
+	c := out.config
+	s := &gateway.Snapshot{
+		Policy: out.policy, Identity: out.identity, Routes: route.New(slices.Collect(maps.Keys(out.servers))...),
+		Servers:   make(map[string]upstream.Server, len(out.servers)),
+		Names:     gateway.Names{Hosts: c.Hosts, Origins: c.Origins},
+		Denials:   gateway.Denials{Result: c.Denials.Style == "result", Detail: details[c.Denials.Detail]},
+		PublicURL: c.PublicURL,
+	}
+	for name, shared := range out.servers {
+		shared.users.Add(1)
+		s.Servers[name] = shared.Server
+	}
+	for _, j := range c.Identity.JWT {
+		if u, err := url.Parse(j.Issuer); err == nil && u.Scheme != "" {
+			s.Issuers = append(s.Issuers, j.Issuer)
+		}
+	}
+	servers := out.servers
+	s.Release = func() {
+		for name, shared := range servers {
+			shared.release(b.log, name)
+		}
+	}
+	return s
+}
+
+var details = map[string]gateway.Detail{"none": gateway.DetailNone, "reason": gateway.DetailReason, "message": gateway.DetailMessage}

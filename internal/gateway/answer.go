@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+const (
+	contentJSON   = "application/json"
+	contentStream = "text/event-stream"
+)
+
+// answer passes on what the server said, if it may pass.
+func (x *exchange) answer() *refusal {
+	if r := x.giveSession(); r != nil {
+		return r
+	}
+	switch x.call.Reply {
+	case upstream.Stream:
+		if x.call.Status != 200 || x.msg.Kind != mcp.KindRequest {
+			return badAnswer(x.msg.ID, fmt.Errorf("an event stream with status %d answers a %s", x.call.Status, x.msg.Method))
+		}
+		return x.startStream()
+	case upstream.JSON:
+		return x.answerJSON()
+	case upstream.Empty, upstream.Other:
+	}
+	return x.answerEmpty()
+}
+
+// answerEmpty passes on the status of an answer without a message, if it is one that means something to a client.
+func (x *exchange) answerEmpty() *refusal {
+	status := x.call.Status
+	switch {
+	case status == 202 && x.msg.Kind != mcp.KindRequest:
+		x.ctx.SetStatusCode(202)
+		x.outcome.status = 202
+		return nil
+	case status == 404 && x.opened:
+		return noSession(x.msg.ID, errors.New("the server does not know the session"))
+	case status == 400 || status == 404 || status == 405:
+		return plain(status, invalidRequest, "upstream_refused", "The server has refused the message", x.msg.ID)
+	}
+	return badAnswer(x.msg.ID, fmt.Errorf("status %d without a JSON-RPC message", status))
+}
+
+// answerJSON judges a message that is the whole answer.
+func (x *exchange) answerJSON() *refusal {
+	if x.msg.Kind != mcp.KindRequest {
+		if x.call.Status < 300 {
+			return x.answerAccepted()
+		}
+	}
+	switch x.call.Status {
+	case 200, 400, 404:
+	default:
+		return badAnswer(x.msg.ID, fmt.Errorf("status %d with a message", x.call.Status))
+	}
+	if r := x.reply.DecodeServer(x.call.ReplyBody, x.scanOptions()); r != nil {
+		return badAnswer(x.msg.ID, errors.New(r.String()))
+	}
+	if x.reply.Kind != mcp.KindResponse || !x.answers() {
+		return badAnswer(x.msg.ID, errors.New("a message that does not answer the request"))
+	}
+	if x.call.Status != 200 && !x.reply.Error.Exists() {
+		return badAnswer(x.msg.ID, fmt.Errorf("status %d with a result", x.call.Status))
+	}
+	r := x.judgeReply()
+	if r != nil {
+		return r
+	}
+	x.out = x.reply.AppendEdited(x.out[:0], &x.edits)
+	x.send(x.call.Status, x.out)
+	return nil
+}
+
+// answerAccepted answers a notification or response that the server took, whatever it said beside.
+func (x *exchange) answerAccepted() *refusal {
+	x.ctx.SetStatusCode(202)
+	x.outcome.status = 202
+	return nil
+}
+
+func (x *exchange) send(status int, body []byte) {
+	x.outcome.status, x.outcome.out = status, int64(len(body))
+	if x.element {
+		x.body = body
+		return
+	}
+	resp := &x.ctx.Response
+	resp.SetStatusCode(status)
+	resp.Header.SetContentType(contentJSON)
+	resp.SetBody(body)
+}
+
+func (x *exchange) scanOptions() jsonscan.Options {
+	return jsonscan.Options{Depth: x.g.Limits.Depth, Values: x.g.Limits.Values}
+}
+
+// answers says whether the reply is to this request. A server that could not read the id answers an error without one.
+func (x *exchange) answers() bool {
+	if x.reply.ID == nil {
+		return x.reply.Error.Exists() && x.call.Status != 200
+	}
+	return string(x.reply.ID) == string(x.msg.ID)
+}
+
+// judgeReply is the second door: may the client see this answer to its request? It leaves in x.edits what has to change in it.
+func (x *exchange) judgeReply() *refusal {
+	x.edits.Reset()
+	x.answered = true
+	if x.reply.Error.Exists() {
+		code, _ := x.reply.Error.Get("code").Int64()
+		x.outcome.code, x.outcome.kind = code, telemetry.RPCError
+		return nil
+	}
+	result := x.reply.Result
+	if result.Kind() != jsonscan.Object {
+		return badAnswer(x.msg.ID, errors.New("a result that is no object"))
+	}
+	if isError, _ := result.Get("isError").Bool(); isError {
+		x.outcome.kind = telemetry.ToolError
+	}
+	if spec := x.msg.Spec; spec != nil && spec.List != "" {
+		x.filter(spec, result)
+	}
+	mcp.MakePrivate(result, &x.edits)
+	if r := x.judgeInputs(result); r != nil {
+		return r
+	}
+	x.request.Phase, x.request.Result = engine.PhaseResponse, result
+	x.verdict = x.judge(telemetry.Response)
+	if x.verdict.Allowed() {
+		return nil
+	}
+	x.outcome.verdict = &x.verdict
+	return x.denied(&x.verdict)
+}
+
+// filter takes out of a list what no call of this caller could use: it asks of each item what a call of it would be asked.
+func (x *exchange) filter(spec *mcp.Method, result jsonscan.Value) {
+	item := x.request
+	item.Arguments, item.Params, item.DefaultAllow = jsonscan.Value{}, jsonscan.Value{}, false
+	item.Tool, item.Prompt, item.Resource = "", "", ""
+	mcp.FilterList(result, spec.List, func(v jsonscan.Value) bool {
+		return x.listed(spec, &item, v)
+	}, &x.edits)
+}
+
+func (x *exchange) listed(spec *mcp.Method, item *engine.Request, v jsonscan.Value) bool {
+	name := v.Get(spec.Item)
+	if name.Kind() != jsonscan.String {
+		return false
+	}
+	switch spec.List {
+	case "tools":
+		item.Method, item.Tool, item.Annotations = "tools/call", name.Text(), v.Get("annotations")
+	case "prompts":
+		item.Method, item.Prompt = "prompts/get", name.Text()
+	case "resources", "skills":
+		item.Method, item.Resource = "resources/read", name.Text()
+	case "resourceTemplates":
+		item.Method, item.Resource = "resources/read", name.Text()
+	default:
+		return true // tasks are the caller's own
+	}
+	d := x.snap.Policy.Visible(x.ctx, item)
+	return d.Allowed()
+}
+
+// judgeInputs polices what a modern server asks of the client inside a result: each under its own method name.
+func (x *exchange) judgeInputs(result jsonscan.Value) *refusal {
+	for in := range mcp.InputRequests(result) {
+		q := engine.Request{
+			Method: in.Method, Server: x.serverName, Params: in.Params,
+			Principal: x.who, Source: x.request.Source, Header: x.getField, Time: x.start,
+		}
+		d := x.snap.Policy.Decide(x.ctx, &q)
+		if !d.Allowed() {
+			x.verdict = d
+			x.outcome.verdict = &x.verdict
+			return x.denied(&x.verdict)
+		}
+	}
+	return nil
+}
+
+// giveSession seals the session id that the server gave.
+func (x *exchange) giveSession() *refusal {
+	if x.call.ReplySession == "" || x.msg.Era == mcp.Modern {
+		return nil
+	}
+	if x.opened && x.call.ReplySession == string(x.session) {
+		x.ctx.Response.Header.SetBytesV("Mcp-Session-Id", x.head.SessionID)
+		return nil
+	}
+	id, err := x.g.sealer.seal(x.scratch[:0], x.bound(), x.call.ReplySession)
+	if err != nil {
+		return badAnswer(x.msg.ID, err)
+	}
+	x.scratch = id
+	x.session = append(x.session[:0], x.call.ReplySession...)
+	x.ctx.Response.Header.SetBytesV("Mcp-Session-Id", id)
+	return nil
+}

@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/httphead"
+	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// exchange is one request on its way. It is pooled: end clears what holds other memory, and what a step sets is read only after that step.
+type exchange struct {
+	g     *Gateway
+	snap  *Snapshot
+	ctx   *fasthttp.RequestCtx
+	start time.Time
+
+	head       httphead.Head
+	serverName string
+	server     upstream.Server
+	metrics    *telemetry.Server
+	who        *engine.Principal
+	owner      []byte // see bound
+	session    []byte // the server's own session id
+	opened     bool   // the client named a session, and it opened
+
+	msg      mcp.Message
+	request  engine.Request
+	decision engine.Decision
+	verdict  engine.Decision // of the answer
+	id       audit.ID
+
+	call     upstream.Call
+	cancel   func() // call.Cancel, bound once
+	getField func(string) string
+	conn     *conn // armed while a client that leaves is to cancel the call
+
+	reply   *mcp.Message // what the server sent
+	edits   jsonscan.Edits
+	out     []byte // what goes to the server, then what goes to the client
+	scratch []byte
+
+	outcome    outcome
+	record     audit.Record
+	committed  bool      // the record of the allow is written: an outcome must follow
+	streaming  bool      // the answer is still being written: end comes with the stream's Close
+	answered   bool      // the answer to the request has been seen on the stream
+	counted    bool      // among the open streams
+	resumable  bool      // an event had an id: the client may fetch the rest elsewhere
+	unrecorded bool      // its messages have records of their own
+	element    bool      // one message of a batch
+	body       []byte    // an element's answer
+	asking     time.Time // until when a client may take to answer what the server asked
+}
+
+// outcome is what became of a request, for the record and the metrics.
+type outcome struct {
+	status   int
+	code     int64
+	kind     telemetry.ErrorType
+	reason   string
+	cause    error
+	verdict  *engine.Decision // the answer's, if it was denied
+	decided  time.Duration
+	upstream time.Duration
+	in, out  int64
+}
+
+func newExchange(g *Gateway) *exchange {
+	x := &exchange{g: g, reply: new(mcp.Message)}
+	x.cancel = x.call.Cancel
+	x.getField = x.head.Get
+	return x
+}
+
+// begin loads the snapshot that the request is served by.
+func (g *Gateway) begin(ctx *fasthttp.RequestCtx) *exchange {
+	x := g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
+	x.ctx, x.snap, x.start = ctx, g.current.acquire(), g.Now()
+	x.outcome.in = int64(len(ctx.Request.Body()))
+	return x
+}
+
+// end closes the request, unless a stream still writes its answer. A panic on the way is a refusal like any other.
+func (x *exchange) end() {
+	if p := recover(); p != nil {
+		x.g.recovered(p)
+		x.streaming = false
+		x.refuse(internalError(x.msg.ID))
+	}
+	if !x.streaming {
+		x.finish()
+	}
+}
+
+// finish completes the record and gives everything back.
+func (x *exchange) finish() {
+	if x.conn != nil {
+		x.conn.disarm()
+	}
+	x.call.Reset()
+	x.complete()
+	if x.snap != nil {
+		x.snap.release()
+	}
+	x.reset()
+	x.g.exchanges.Put(x)
+}
+
+// keep bounds the memory that an idle exchange holds on to.
+const keep = 64 << 10
+
+func (x *exchange) reset() {
+	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn = nil, nil, nil, nil, nil, nil
+	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
+	x.msg.Reset()
+	x.reply.Reset()
+	x.edits.Reset()
+	x.record.Reset()
+	x.request, x.decision, x.verdict = engine.Request{}, engine.Decision{}, engine.Decision{}
+	x.serverName, x.id, x.outcome = "", audit.ID{}, outcome{}
+	x.committed, x.streaming, x.answered, x.counted, x.resumable = false, false, false, false, false
+	x.unrecorded, x.element, x.body = false, false, nil
+	x.asking = time.Time{}
+	if cap(x.out) > keep {
+		x.out = nil
+	}
+	if cap(x.scratch) > keep {
+		x.scratch = nil
+	}
+	x.out, x.scratch = x.out[:0], x.scratch[:0]
+}
+
+// readHead applies the closed rule set to the head as it was received. From here on nothing reads fasthttp's own view of it,
+// which merges trailers, folds lines and joins what was sent twice.
+func (x *exchange) readHead() *refusal {
+	if x.snap == nil {
+		return notReady()
+	}
+	h := &x.ctx.Request.Header
+	err := x.head.Read(h.Method(), h.RequestURI(), h.Protocol(), h.RawHeaders(), x.g.head)
+	if err != nil {
+		return badHead(err)
+	}
+	if !x.snap.Names.allowsHost(string(x.head.Host)) {
+		return forbidden("host_not_allowed", "this gateway is not known by that host name")
+	}
+	if x.head.Origin != nil && !x.snap.Names.allowsOrigin(string(x.head.Origin)) {
+		return forbidden("origin_not_allowed", "this origin may not use the gateway")
+	}
+	return nil
+}
+
+func (x *exchange) match() *refusal {
+	target := string(x.head.Target)
+	if strings.HasPrefix(target, wellKnown) {
+		return x.serveMetadata(target)
+	}
+	name, ok := x.snap.Routes.Match(target)
+	if !ok {
+		return notFound(target == mcpPath)
+	}
+	if !x.isPost() && !x.isGet() && string(x.head.Method) != "DELETE" {
+		return methodNotAllowed("POST, GET, DELETE")
+	}
+	x.serverName, x.server = name, x.snap.Servers[name]
+	if x.server == nil {
+		return notFound(false)
+	}
+	x.metrics = x.g.Metrics.Server(name)
+	json, sse := x.head.Accepts()
+	if x.isPost() && !(json && sse) || x.isGet() && !sse {
+		return notAcceptable(x.isGet())
+	}
+	return nil
+}
+
+func (x *exchange) isPost() bool { return string(x.head.Method) == "POST" }
+func (x *exchange) isGet() bool  { return string(x.head.Method) == "GET" }
+
+func (x *exchange) identify() *refusal {
+	who, err := x.snap.Identity.Resolve(x.head.Authorization, x.head.APIKey)
+	if err != nil {
+		return x.unauthorized(err)
+	}
+	x.who = who
+	return nil
+}
+
+// decode reads the message, then checks it against the protocol revision that it claims and the headers that mirror it.
+func (x *exchange) decode() *refusal {
+	o := jsonscan.Options{Depth: x.g.Limits.Depth, Values: x.g.Limits.Values}
+	if r := x.msg.Decode(x.ctx.Request.Body(), o); r != nil {
+		return badMessage(&x.msg, r)
+	}
+	if r := x.msg.Check(&x.head); r != nil {
+		return badMessage(&x.msg, r)
+	}
+	return nil
+}
+
+// bound is what sessions of this principal on this server are bound to.
+func (x *exchange) bound() []byte {
+	if len(x.owner) == 0 {
+		x.owner = sessionOwner(x.owner, identity.PrincipalKey(x.who), x.serverName)
+	}
+	return x.owner
+}
+
+// openSession opens the session that a legacy message names. The modern era has none, and ignores the header.
+func (x *exchange) openSession() *refusal {
+	if x.msg.Era == mcp.Modern || x.head.SessionID == nil {
+		return nil
+	}
+	session, err := x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID)
+	if err != nil {
+		return noSession(x.msg.ID, err)
+	}
+	x.session, x.opened = session, true
+	return nil
+}

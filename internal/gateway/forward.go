@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// forward sends the message to the server: written anew from the scan that was judged, under headers of our own.
+func (x *exchange) forward() *refusal {
+	c := &x.call
+	c.Verb = upstream.Post
+	x.out = x.msg.AppendTo(x.out[:0])
+	c.Body = x.out
+	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern
+	c.Progress = x.msg.ProgressToken.Raw()
+	c.Session = string(x.session)
+	c.Deadline = x.callDeadline()
+	switch x.msg.Kind {
+	case mcp.KindRequest:
+		c.Kind = upstream.Request
+	case mcp.KindNotification:
+		c.Kind = upstream.Notification
+	case mcp.KindResponse, mcp.KindBatch, mcp.KindNone:
+		c.Kind = upstream.Response
+	}
+	x.setHeaders()
+	if c.Modern {
+		x.arm()
+	}
+	return x.do()
+}
+
+// setHeaders writes what mirrors the message, and passes on what the specification asks intermediaries to: trace context and
+// Mcp-Param-*, which were read strictly and never reach policy.
+func (x *exchange) setHeaders() {
+	c := &x.call
+	if c.Modern {
+		var room [3]mcp.Header
+		for _, h := range x.msg.AppendHeaders(room[:0]) {
+			c.Header = append(c.Header, upstream.Field(h))
+		}
+		for _, p := range x.head.Params {
+			c.Header = append(c.Header, upstream.Field{Name: string(p.Name), Value: string(p.Value)})
+		}
+	} else {
+		c.Version = string(x.head.ProtocolVersion)
+	}
+	x.setTrace()
+}
+
+func (x *exchange) setTrace() {
+	t := x.msg.TraceOf(&x.head)
+	if t.Parent != "" {
+		x.call.Header = append(x.call.Header, upstream.Field{Name: "traceparent", Value: t.Parent})
+	}
+	if t.State != "" {
+		x.call.Header = append(x.call.Header, upstream.Field{Name: "tracestate", Value: t.State})
+	}
+}
+
+// arm has the call cancelled if the client leaves.
+func (x *exchange) arm() {
+	if c := clientConn(x.ctx.Conn()); c != nil {
+		x.conn = c
+		c.arm(x.cancel)
+	}
+}
+
+// do runs the call and times it.
+func (x *exchange) do() *refusal {
+	start := x.g.Now()
+	err := x.server.Do(&x.call)
+	took := x.g.Now().Sub(start)
+	x.outcome.upstream = took
+	if err == nil {
+		x.metrics.SetUp(true)
+		return nil
+	}
+	r := upstreamFailed(x.msg.ID, err)
+	x.metrics.Operation(x.msg.Method).Observe(took, r.kind)
+	x.metrics.Failed(r.reason)
+	return r
+}

@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/httphead"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+)
+
+// Options are what a Gateway is made of. Audit, Metrics and Now are required.
+type Options struct {
+	Audit   *audit.Log
+	Metrics *telemetry.Metrics
+	Limits  Limits
+	// SessionKey seals session ids: 32 bytes. nil makes a key that lives as long as the Gateway, so that sessions end with it.
+	SessionKey []byte
+	// RecordInputs puts the values that rules could read into the records, masked, so that decisions can be explained and replayed.
+	RecordInputs bool
+	Now          func() time.Time
+	// Warn is told what an operator should know and no record holds, a panic for instance. nil drops it.
+	Warn func(msg string, err error)
+}
+
+// Limits bound what clients and servers may ask of the gateway. Zero means the default named with each.
+type Limits struct {
+	Body             int           // bytes of a request body; 4 MiB
+	Depth            int           // nesting of a message; 128
+	Values           int           // values in a message; 1<<20
+	Header           int           // bytes of a request head; 16 KiB
+	Headers          int           // lines of a request head; 100
+	Connections      int           // open client connections; 4096
+	ConnectionsPerIP int           // open connections of one address; 0 is no bound of its own
+	ReadTimeout      time.Duration // to receive a whole request; 20 s
+	IdleTimeout      time.Duration // between requests on a connection; 60 s
+	WriteTimeout     time.Duration // for a client to take what is written; 30 s
+	CallTimeout      time.Duration // for a server to answer, and between two events of a call's stream; 60 s
+	StreamTimeout    time.Duration // the life of a stream; 1 h
+	AnswerTimeout    time.Duration // for a client to answer what a server asked of it; 10 min
+	PendingAnswers   int           // requests of servers that clients have yet to answer, and calls whose answer is yet to be fetched; 4096 each
+}
+
+func (l Limits) withDefaults() Limits {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{
+		{&l.Body, 4 << 20}, {&l.Depth, 128}, {&l.Values, 1 << 20}, {&l.Header, 16 << 10}, {&l.Headers, 100},
+		{&l.Connections, 4096}, {&l.PendingAnswers, 4096},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&l.ReadTimeout, 20 * time.Second}, {&l.IdleTimeout, time.Minute}, {&l.WriteTimeout, 30 * time.Second},
+		{&l.CallTimeout, time.Minute}, {&l.StreamTimeout, time.Hour}, {&l.AnswerTimeout, 10 * time.Minute},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return l
+}
+
+// watchTick is how often connections are asked whether their client is still there.
+const watchTick = 100 * time.Millisecond
+
+// Gateway serves MCP under policy. It is safe for concurrent use. Until the first Swap it refuses everything.
+type Gateway struct {
+	Options
+	current   current
+	sealer    *sealer
+	ids       *audit.IDs
+	asked     *ledger[ask]       // requests of servers that clients have yet to answer
+	suspended *ledger[suspended] // calls whose stream ended before the answer
+	exchanges sync.Pool
+	watch     *watch
+	server    *fasthttp.Server
+	head      httphead.Limits
+}
+
+// New makes a Gateway. It starts nothing.
+func New(o Options) (*Gateway, error) {
+	o.Limits = o.Limits.withDefaults()
+	if o.Warn == nil {
+		o.Warn = func(string, error) {}
+	}
+	s, err := newSealer(o.SessionKey)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := audit.NewIDs(nil)
+	if err != nil {
+		return nil, fmt.Errorf("decision ids: %w", err)
+	}
+	g := &Gateway{
+		Options:   o,
+		sealer:    s,
+		ids:       ids,
+		asked:     newLedger[ask](o.Limits.PendingAnswers, o.Limits.AnswerTimeout),
+		suspended: newLedger[suspended](o.Limits.PendingAnswers, o.Limits.StreamTimeout),
+		watch:     newWatch(),
+		head:      httphead.Limits{Bytes: o.Limits.Header, Headers: o.Limits.Headers, Body: int64(o.Limits.Body)},
+	}
+	g.exchanges.New = func() any { return newExchange(g) }
+	g.server = &fasthttp.Server{
+		Handler:                      g.handle,
+		ErrorHandler:                 g.handleError,
+		ExpectHandler:                g.handleExpect,
+		ReadTimeout:                  o.Limits.ReadTimeout,
+		IdleTimeout:                  o.Limits.IdleTimeout,
+		MaxRequestBodySize:           o.Limits.Body,
+		ReadBufferSize:               o.Limits.Header + 4<<10, // the request line comes on top
+		Concurrency:                  o.Limits.Connections,
+		MaxConnsPerIP:                o.Limits.ConnectionsPerIP,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultDate:                true,
+		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true,
+		CloseOnShutdown:              true,
+		Logger:                       silent{},
+	}
+	return g, nil
+}
+
+// Swap makes s the snapshot that new requests are served by. What only the replaced one holds is released when its last request ends.
+// A nil s refuses everything.
+func (g *Gateway) Swap(s *Snapshot) { g.current.swap(s) }
+
+// Connections is the number of open client connections.
+func (g *Gateway) Connections() int { return g.watch.open() }
+
+// Serve answers requests on l until Shutdown or an error of l. It owns l.
+func (g *Gateway) Serve(l net.Listener) error {
+	stop := make(chan struct{})
+	tick := time.NewTicker(watchTick)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.watch.run(stop, tick.C)
+	}()
+	defer func() {
+		tick.Stop()
+		close(stop)
+		<-done
+	}()
+	return g.server.Serve(l)
+}
+
+// Listen bounds the writes of l's connections and watches their clients. TLS goes on top of it.
+func (g *Gateway) Listen(l net.Listener) net.Listener {
+	return &listener{Listener: l, watch: g.watch, write: g.Limits.WriteTimeout}
+}
+
+// Shutdown stops accepting, waits for requests under way until ctx ends, and lets go of the snapshot.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	err := g.server.ShutdownWithContext(ctx)
+	g.Swap(nil)
+	return err
+}
+
+// silent takes fasthttp's own messages: what it can't read is answered and recorded by handleError.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// recovered turns a panic into a warning.
+func (g *Gateway) recovered(p any) {
+	g.Warn("a request has panicked and was refused", &panicError{value: p, stack: debug.Stack()})
+}
+
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }

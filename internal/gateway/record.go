@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"net/http"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+)
+
+func engineAllows() engine.Decision { return engine.Decision{Effect: engine.Allow} }
+
+// newID names the decision, once.
+func (x *exchange) newID() {
+	if x.id.IsZero() {
+		x.id = x.g.ids.Next(x.start)
+	}
+}
+
+// commit writes the record of an allow. Until it is with the kernel the server sees nothing.
+func (x *exchange) commit() *refusal {
+	x.newID()
+	r := &x.record
+	r.Reset()
+	r.Kind = audit.Decision
+	x.describe(r)
+	recordDecision(r, &x.decision)
+	if x.g.RecordInputs {
+		x.recordInputs(r, &x.decision)
+	}
+	if err := x.g.Audit.Append(r, true); err != nil {
+		return auditFailed(x.msg.ID, err)
+	}
+	x.committed = true
+	return nil
+}
+
+// complete writes what became of the request: the outcome of an allow, or the one record of a refusal.
+func (x *exchange) complete() {
+	if x.unrecorded {
+		return
+	}
+	total := x.g.Now().Sub(x.start)
+	o := &x.outcome
+	x.newID()
+	r := &x.record
+	r.Reset()
+	if x.committed {
+		r.Kind, r.DecisionID, r.Time = audit.Outcome, x.id, x.g.Now()
+	} else {
+		r.Kind = audit.Refusal
+		x.describe(r)
+		recordDecision(r, &x.decision)
+		if x.g.RecordInputs && x.decision.Reason != "" {
+			x.recordInputs(r, &x.decision)
+		}
+	}
+	if o.verdict != nil {
+		r.Phase = "response"
+		recordDecision(r, o.verdict)
+	}
+	x.recordOutcome(r)
+	r.Total = total
+	if err := x.g.Audit.Append(r, false); err != nil {
+		x.g.Warn("a record could not be written", err)
+	}
+	if x.msg.Method != "" || x.committed {
+		x.g.Metrics.Operation(x.msg.Method).Observe(total, o.kind)
+	}
+	if o.kind == telemetry.Refused {
+		x.g.Metrics.Refused(o.reason)
+	}
+	if x.committed && o.upstream > 0 && o.kind != telemetry.Unavailable && o.kind != telemetry.Timeout {
+		x.metrics.Operation(x.msg.Method).Observe(o.upstream, o.kind)
+	}
+}
+
+// describe says who asked for what.
+func (x *exchange) describe(r *audit.Record) {
+	r.Time, r.DecisionID, r.Phase = x.start, x.id, "request"
+	x.recordWho(r)
+	r.Method, r.ProtocolVersion, r.RequestID = x.msg.Method, x.msg.Version, x.msg.ID
+	switch x.msg.Target {
+	case mcp.TargetTool:
+		r.Tool = x.msg.Name
+	case mcp.TargetPrompt:
+		r.Prompt = x.msg.Name
+	case mcp.TargetResource:
+		r.Resource = x.msg.Name
+	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
+	}
+	r.RequestBytes = x.outcome.in
+	r.TraceID = x.msg.TraceOf(&x.head).ID()
+}
+
+func (x *exchange) recordWho(r *audit.Record) {
+	r.Server = x.serverName
+	if x.who != nil {
+		r.PrincipalID, r.PrincipalKind, r.Issuer = x.who.ID, x.who.Kind, x.who.Issuer
+	}
+	if a := x.source(); a.IsValid() {
+		r.SourceAddress = a.String()
+	}
+	if len(x.session) > 0 {
+		r.Session = audit.HashSession(x.session)
+	}
+}
+
+func recordDecision(r *audit.Record, d *engine.Decision) {
+	r.Effect, r.Reason, r.Message, r.Revision = d.Effect.String(), d.Reason, d.Message, d.Revision
+	r.Policy, r.Rule = "", ""
+	if d.Rule != nil {
+		r.Policy, r.Rule = d.Rule.Policy, d.Rule.Name
+	}
+	if d.Cause != nil {
+		r.Cause = d.Cause.Error()
+	}
+	for i := range d.Shadow {
+		s := &d.Shadow[i]
+		r.Shadow = append(r.Shadow, audit.Shadow{Policy: s.Rule.Policy, Rule: s.Rule.Name, Effect: s.Effect.String(), Reason: s.Reason})
+	}
+}
+
+// recordOutcome adds how the request ended. A refusal before policy has its own reason; policy's own stands already.
+func (x *exchange) recordOutcome(r *audit.Record) {
+	o := &x.outcome
+	r.Status, r.ErrorCode = o.status, o.code
+	if r.Status == 0 {
+		r.Status = http.StatusInternalServerError
+	}
+	if r.Reason == "" {
+		r.Reason = o.reason
+	}
+	if r.Cause == "" && o.cause != nil {
+		r.Cause = o.cause.Error()
+	}
+	r.Decide, r.Upstream, r.ResponseBytes = o.decided, o.upstream, o.out
+}
