@@ -193,13 +193,13 @@ func (i *issuer) signed(token string, h header, payload []byte, now time.Time) (
 	if !slices.Contains(i.algorithms, h.algorithm) {
 		return 0, refuse(Algorithm, nil)
 	}
-	jws, err := jose.ParseSignedCompact(token, i.algorithms)
-	if err != nil {
-		return 0, refuse(Malformed, err)
-	}
 	key, generation, err := i.keys.find(h, now)
 	if err != nil {
 		return 0, err
+	}
+	jws, err := jose.ParseSignedCompact(token, i.algorithms)
+	if err != nil {
+		return 0, refuse(Malformed, err)
 	}
 	signed, err := jws.Verify(key)
 	if err != nil || !bytes.Equal(signed, payload) {
