@@ -29,7 +29,7 @@ func (m *Message) read(d Direction) *Refusal {
 	}
 	var env envelope
 	for c := m.root.Cursor(); c.Next(); {
-		slot := env.slot(c.Name())
+		slot := env.slot(c.Name().Text())
 		if slot == nil {
 			return invalidRequest("a message has only the members of JSON-RPC")
 		}
@@ -47,19 +47,19 @@ func (m *Message) read(d Direction) *Refusal {
 	return m.readResponse(env, d)
 }
 
-func (env *envelope) slot(name jsonscan.Value) *jsonscan.Value {
-	switch {
-	case name.TextIs("jsonrpc"):
+func (env *envelope) slot(name string) *jsonscan.Value {
+	switch name {
+	case "jsonrpc":
 		return &env.version
-	case name.TextIs("id"):
+	case "id":
 		return &env.id
-	case name.TextIs("method"):
+	case "method":
 		return &env.method
-	case name.TextIs("params"):
+	case "params":
 		return &env.params
-	case name.TextIs("result"):
+	case "result":
 		return &env.result
-	case name.TextIs("error"):
+	case "error":
 		return &env.failure
 	}
 	return nil
@@ -150,24 +150,35 @@ func (m *Message) readCall(env envelope, d Direction) *Refusal {
 // names are nearly those of the protocol are refused: a server on encoding/json
 // or its kin would read them as the real ones.
 func (m *Message) readParams(d Direction) *Refusal {
-	var ref jsonscan.Value
+	var p params
 	for c := m.Params.Cursor(); c.Next(); {
-		switch name := c.Name(); {
-		case name.TextIs("arguments"):
+		switch name := c.Name().Text(); name {
+		case "name":
+			p.name = c.Value()
+		case "arguments":
 			m.Arguments = c.Value()
-		case name.TextIs("_meta"):
+		case "_meta":
 			m.Meta = c.Value()
-		case name.TextIs("ref"):
-			ref = c.Value()
-		case d == ToServer && nearly(name.Text(), paramNames):
-			return ambiguous()
+		case "uri":
+			p.uri = c.Value()
+		case "taskId":
+			p.task = c.Value()
+		case "ref":
+			p.ref = c.Value()
+		default:
+			if d == ToServer && nearly(name, paramNames) {
+				return ambiguous()
+			}
 		}
 	}
 	if r := m.readMeta(d); r != nil {
 		return r
 	}
-	return m.readTarget(ref)
+	return m.readTarget(p)
 }
+
+// params is the members of params that name what a message is about.
+type params struct{ name, uri, task, ref jsonscan.Value }
 
 func ambiguous() *Refusal {
 	return refuse(Legacy, sdk.INVALID_REQUEST, ReasonAmbiguousName,
@@ -211,16 +222,18 @@ func (m *Message) readMeta(d Direction) *Refusal {
 		return invalidRequest("params._meta is an object")
 	}
 	for c := m.Meta.Cursor(); c.Next(); {
-		switch name := c.Name(); {
-		case name.TextIs(sdk.MetaKeyProtocolVersion):
+		switch name := c.Name().Text(); name {
+		case sdk.MetaKeyProtocolVersion:
 			m.claimed = true
 			m.claim(c.Value())
-		case name.TextIs(sdk.MetaKeyClientCapabilities):
+		case sdk.MetaKeyClientCapabilities:
 			m.Capabilities = c.Value()
-		case name.TextIs("progressToken"):
+		case "progressToken":
 			m.ProgressToken = c.Value()
-		case d == ToServer && nearly(name.Text(), metaNames):
-			return ambiguous()
+		default:
+			if d == ToServer && nearly(name, metaNames) {
+				return ambiguous()
+			}
 		}
 	}
 	switch t := m.ProgressToken; t.Kind() {
@@ -244,7 +257,7 @@ func (m *Message) claim(v jsonscan.Value) {
 
 // readTarget finds what the message is about. What is missing or malformed is
 // left empty, for Check to refuse.
-func (m *Message) readTarget(ref jsonscan.Value) *Refusal {
+func (m *Message) readTarget(p params) *Refusal {
 	if m.Spec == nil {
 		return nil
 	}
@@ -252,13 +265,13 @@ func (m *Message) readTarget(ref jsonscan.Value) *Refusal {
 	switch m.Target {
 	case TargetNone:
 	case TargetTool, TargetPrompt:
-		m.Name = m.Params.Get("name").Text()
+		m.Name = p.name.Text()
 	case TargetResource:
-		m.Name = m.Params.Get("uri").Text()
+		m.Name = p.uri.Text()
 	case TargetTask:
-		m.Name = m.Params.Get("taskId").Text()
+		m.Name = p.task.Text()
 	case TargetRef:
-		return m.readRef(ref)
+		return m.readRef(p.ref)
 	}
 	return nil
 }
