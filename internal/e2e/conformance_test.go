@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// legs are the suites that run against a server. The numbers of scenarios are those
+// of the pinned versions: a suite that runs less proves less.
+var legs = []struct {
+	name      string
+	pkg       string
+	args      []string
+	stateless bool
+	scenarios int
+}{
+	{"0.1.16", "conformance-legacy", []string{"--suite", "all"}, false, 32},
+	{"2025-11-25", "conformance-modern", []string{"--suite", "all", "--spec-version", "2025-11-25"}, false, 33},
+	{"2026-07-28", "conformance-modern", []string{"--suite", "all", "--spec-version", "2026-07-28"}, true, 40},
+}
+
+func TestConformanceOfAServerIsTheSameThroughTheGateway(t *testing.T) {
+	p := installed(t)
+	for _, leg := range legs {
+		t.Run(leg.name, func(t *testing.T) {
+			run := func(url string) outcome {
+				return p.suite(t, leg.pkg, nil, append([]string{"server", "--url", url}, leg.args...)...)
+			}
+			direct := run(p.conformanceServer(t, leg.stateless))
+			if len(direct) != leg.scenarios || direct.bad() != nil {
+				t.Fatalf("without the gateway: %d scenarios, want %d; failed: %q", len(direct), leg.scenarios, direct.bad())
+			}
+			g := startGateway(t, "  everything: { url: "+p.conformanceServer(t, leg.stateless)+" }", allowAll)
+			report(t, direct, run(g.url+"/mcp/everything"))
+			if n := g.records(t); n < leg.scenarios {
+				t.Errorf("the gateway recorded %d decisions in %d scenarios", n, leg.scenarios)
+			}
+		})
+	}
+}
+
+// The client suite is a server that judges go-sdk's client. Through the gateway, it
+// judges what the gateway sends.
+//
+// The auth/ scenarios stay out: in them the client logs in to the server that it
+// reaches, and a gateway never passes its callers' credentials on.
+func TestConformanceOfAClientIsTheSameThroughTheGateway(t *testing.T) {
+	p := installed(t)
+	sallyport, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, scenarios := range map[string]int{"2025-11-25": 5, "2026-07-28": 8} {
+		t.Run(version, func(t *testing.T) {
+			all := p.suite(t, "conformance-modern", nil, "client", "--command", p.bin("everything-client"), "--suite", "all", "--spec-version", version)
+			ran := 0
+			for _, name := range all.scenarios() {
+				if strings.HasPrefix(name, "auth/") {
+					continue
+				}
+				ran++
+				t.Run(name, func(t *testing.T) {
+					run := func(command string, env ...string) outcome {
+						return p.suite(t, "conformance-modern", env, "client", "--command", command, "--scenario", name, "--spec-version", version)
+					}
+					records := filepath.Join(t.TempDir(), "records")
+					through := run(self, "SALLYPORT_E2E_CLIENT="+p.bin("everything-client"), "SALLYPORT_E2E_GATEWAY="+sallyport, "SALLYPORT_E2E_RECORDS="+records)
+					report(t, run(p.bin("everything-client")), through)
+					if b, err := os.ReadFile(records); err != nil || len(b) == 0 {
+						t.Errorf("the gateway recorded nothing: %v", err)
+					}
+				})
+			}
+			if ran != scenarios {
+				t.Errorf("%d scenarios beside auth/, want %d", ran, scenarios)
+			}
+		})
+	}
+}
+
+func report(t *testing.T, direct, through outcome) {
+	t.Helper()
+	checks := 0
+	for _, c := range direct {
+		checks += len(c)
+	}
+	d := differences(direct, through)
+	t.Logf("%d scenarios, %d checks, %d differences", len(direct), checks, len(d))
+	for _, line := range d {
+		t.Error(line)
+	}
+}
+
+// TestMain is also the client command that the client suite runs: it gets the URL of
+// the suite's server, starts a gateway in front of that, and runs the real client on
+// the gateway.
+func TestMain(m *testing.M) {
+	client := os.Getenv("SALLYPORT_E2E_CLIENT")
+	if client == "" {
+		os.Exit(m.Run())
+	}
+	if err := clientThroughGateway(client, os.Getenv("SALLYPORT_E2E_GATEWAY"), os.Getenv("SALLYPORT_E2E_RECORDS"), os.Args[len(os.Args)-1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func clientThroughGateway(client, sallyport, records, upstream string) error {
+	dir, err := os.MkdirTemp("", "sallyport-client-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	listen, err := free()
+	if err != nil {
+		return err
+	}
+	admin, err := free()
+	if err != nil {
+		return err
+	}
+	g, err := writeConfig(dir, listen, admin, "  suite: { url: "+upstream+" }", allowAll)
+	if err != nil {
+		return err
+	}
+	serve := exec.Command(sallyport, "serve", "-c", filepath.Join(dir, "sallyport.yaml"))
+	serve.Stderr = os.Stderr
+	if err := serve.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- serve.Wait() }()
+	defer stop(serve, ended)
+	return throughGateway(g, listen, client, records, ended)
+}
+
+func throughGateway(g *gateway, listen, client, records string, ended chan error) error {
+	ctx := context.Background()
+	if err := waitFor(ctx, listen, ended); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, client, g.url+"/mcp/suite")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	err := cmd.Run()
+	if audit, readErr := os.ReadFile(filepath.Join(g.dir, "audit.jsonl")); readErr == nil {
+		os.WriteFile(records, audit, 0o644)
+	}
+	return err
+}
