@@ -107,6 +107,9 @@ func (m Masker) Text(s string) string {
 // appendString appends s as a JSON string of at most limit bytes of text, without its secrets, and says whether there
 // were any.
 func (m Masker) appendString(dst []byte, s string, limit int) (out []byte, masked bool) {
+	if len(s)-lookahead > limit {
+		s = s[:limit+lookahead]
+	}
 	class := classify(s)
 	dst = append(dst, '"')
 	if class&bytePivot != 0 {
@@ -120,8 +123,10 @@ func (m Masker) appendString(dst []byte, s string, limit int) (out []byte, maske
 	return append(dst, '"'), masked
 }
 
-// appendMasked appends s up to behind its last secret and returns the rest. Secrets are looked for in all of s, so that
-// the bound never leaves the beginning of one.
+// lookahead is how far behind its bound a text is read, so that the bound never leaves the beginning of a secret.
+const lookahead = 1024
+
+// appendMasked appends s up to behind its last secret and returns the rest.
 func (m Masker) appendMasked(dst []byte, s string, limit int) (out []byte, rest string, left int, masked bool) {
 	for {
 		start, end, ok := m.findSecret(s)

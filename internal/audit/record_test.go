@@ -144,10 +144,15 @@ func TestLongTextIsCutBetweenRunes(t *testing.T) {
 	if want := "\"abc\u2026\""; string(got) != want {
 		t.Errorf("appendString = %s, want %s", got, want)
 	}
-	secret := strings.Repeat("x", 20) + " ghp_" + canary
-	got, _ = Masker{}.appendString(nil, secret, 28)
-	if strings.Contains(string(got), "ghp_") {
-		t.Errorf("the bound leaves the beginning of a secret: %s", got)
+	for _, limit := range []int{21, 22, 24, 28, 60, 70} {
+		secret := strings.Repeat("x", 20) + " ghp_" + canary + strings.Repeat("y", 5000)
+		if got, _ = (Masker{}).appendString(nil, secret, limit); strings.Contains(string(got), "g") && !strings.Contains(string(got), Redacted) {
+			t.Errorf("a bound of %d leaves the beginning of a secret: %s", limit, got)
+		}
+	}
+	got, _ = Masker{}.appendString(nil, strings.Repeat("\u65e5", 5000), 7)
+	if want := "\"\u65e5\u65e5\u2026\""; string(got) != want {
+		t.Errorf("appendString = %s, want %s", got, want)
 	}
 }
 
@@ -166,6 +171,7 @@ func TestResetKeepsNothing(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	f.Add("read_file", "file:///x?password=a", "cause: Bearer abcdefgh", []byte(`{"token":"x","a":[1,"\ud83d\ude00"]}`), []byte(`"id"`))
 	f.Add("a\u202eb", "https://u:p@h/", "-----BEGIN RSA PRIVATE KEY-----\nx", []byte(`"\u001b"`), []byte(`1`))
+	f.Add(strings.Repeat("xsk-", 1000), strings.Repeat("://u", 1000), strings.Repeat("basic a=\"", 500), []byte(`1e999`), []byte(`"\ud800"`))
 	f.Fuzz(func(t *testing.T, tool, uri, cause string, input, id []byte) {
 		r := &Record{
 			Kind: Refusal, Time: at, Tool: tool, Resource: uri, Cause: cause + " ghp_" + canary, Server: uri, Message: "token=" + canary,

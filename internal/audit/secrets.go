@@ -3,7 +3,8 @@ package audit
 import "strings"
 
 // findSecret returns where the first secret in s stands. It looks at s once: every shape has a byte that is rare in
-// other text, and only there the neighbourhood is read.
+// other text, and only there the neighbourhood is read. What reads on for long must find a secret, or the time would grow
+// with the square of the text.
 func (m Masker) findSecret(s string) (start, end int, ok bool) {
 	for i := range len(s) {
 		if byteClass[s[i]]&bytePivot == 0 {
@@ -116,8 +117,11 @@ func shaped(s string, i, table int) (start, end int) {
 		return 0, 0
 	}
 	for _, sh := range shapesAt[table][s[i-1]] {
-		start, end = prefixed(s, i, sh.prefix, sh.more)
-		if end > 0 && (!sh.word || start == 0 || !isAlnum(s[start-1])) {
+		before := i - len(sh.prefix)
+		if sh.word && before >= 0 && isAlnum(s[before]) {
+			continue
+		}
+		if start, end = prefixed(s, i, sh.prefix, sh.more); end > 0 {
 			return start, end
 		}
 	}

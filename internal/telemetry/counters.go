@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -11,20 +12,40 @@ import (
 // maxValues bounds the label values of one counters; more count as other.
 const maxValues = 512
 
-// counters finds bound counters by their label values without a lock: the map is never changed, only replaced. make must
+// counters finds bound counters by their label values without a lock: a table is never changed, only replaced. make must
 // be set before the first use.
 type counters[K comparable] struct {
-	known atomic.Pointer[map[K]prometheus.Counter]
+	known atomic.Pointer[table[K]]
 	mu    sync.Mutex
 	make  func(K) prometheus.Counter
 	other K
 }
 
+// table holds the bound counters. The first few are nearly all that is ever counted, and found sooner by looking at each.
+type table[K comparable] struct {
+	first []entry[K]
+	all   map[K]prometheus.Counter
+}
+
+type entry[K comparable] struct {
+	key     K
+	counter prometheus.Counter
+}
+
+const maxFirst = 6
+
 func (c *counters[K]) get(k K) prometheus.Counter {
-	if known := c.known.Load(); known != nil {
-		if counter, ok := (*known)[k]; ok {
-			return counter
+	known := c.known.Load()
+	if known == nil {
+		return c.add(k)
+	}
+	for i := range known.first {
+		if known.first[i].key == k {
+			return known.first[i].counter
 		}
+	}
+	if counter, ok := known.all[k]; ok {
+		return counter
 	}
 	return c.add(k)
 }
@@ -32,21 +53,25 @@ func (c *counters[K]) get(k K) prometheus.Counter {
 func (c *counters[K]) add(k K) prometheus.Counter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var known map[K]prometheus.Counter
-	if p := c.known.Load(); p != nil {
-		known = *p
+	known := c.known.Load()
+	if known == nil {
+		known = &table[K]{}
 	}
-	if len(known) >= maxValues {
+	if len(known.all) >= maxValues {
 		k = c.other
 	}
-	if counter, ok := known[k]; ok {
+	if counter, ok := known.all[k]; ok {
 		return counter
 	}
-	next := maps.Clone(known)
-	if next == nil {
-		next = map[K]prometheus.Counter{}
+	next := &table[K]{first: slices.Clone(known.first), all: maps.Clone(known.all)}
+	if next.all == nil {
+		next.all = map[K]prometheus.Counter{}
 	}
-	next[k] = c.make(k)
-	c.known.Store(&next)
-	return next[k]
+	counter := c.make(k)
+	next.all[k] = counter
+	if len(next.first) < maxFirst {
+		next.first = append(next.first, entry[K]{k, counter})
+	}
+	c.known.Store(next)
+	return counter
 }
