@@ -35,7 +35,7 @@ func (p *Policy) check() source.Diagnostics {
 		ds = append(ds, r.check()...)
 		name := r.node.Get("name")
 		if line, twice := seen[r.Name]; twice && r.Name != "" {
-			ds = append(ds, name.Pos().Diagnose("SP3002", fmt.Sprintf("rule name `%s` is used twice in this policy", r.Name),
+			ds = append(ds, name.Pos().Diagnose("SP3002", fmt.Sprintf("rule name `%s` is used twice in this policy", source.Brief(r.Name)),
 				fmt.Sprintf("it is first used on line %d", line)))
 		} else {
 			seen[r.Name] = name.Pos().Line
@@ -49,14 +49,14 @@ func checkName(name, what string, n *source.Node) source.Diagnostics {
 	if n.Kind() != source.String || nameForm.MatchString(name) && len(name) <= maxName {
 		return nil
 	}
-	return source.Diagnostics{n.Pos().Diagnose("SP3010", fmt.Sprintf("`%s` is not a valid %s name", name, what),
+	return source.Diagnostics{n.Pos().Diagnose("SP3010", fmt.Sprintf("`%s` is not a valid %s name", source.Brief(name), what),
 		fmt.Sprintf("a name begins with a letter or digit and goes on with letters, digits, `_`, `.` and `-`; at most %d", maxName))}
 }
 
 func (r *Rule) check() source.Diagnostics {
 	ds := checkName(r.Name, "rule", r.node.Get("name"))
 	if n := r.node.Get("reason"); n.Kind() == source.String && (!reasonForm.MatchString(r.Reason) || len(r.Reason) > maxName) {
-		ds = append(ds, n.Pos().Diagnose("SP3011", fmt.Sprintf("`%s` is not a valid reason", r.Reason),
+		ds = append(ds, n.Pos().Diagnose("SP3011", fmt.Sprintf("`%s` is not a valid reason", source.Brief(r.Reason)),
 			fmt.Sprintf("a reason is for machines: a lower-case letter, then lower-case letters, digits, `_`, `.` and `-`; at most %d", maxName)))
 	}
 	effect := r.node.Get("effect")
@@ -87,7 +87,7 @@ func (p *Policy) checkMatch() source.Diagnostics {
 			case n.Kind() != source.String:
 			case err != nil:
 				problem, help, _ := strings.Cut(err.Error(), "; ")
-				ds = append(ds, n.Pos().Diagnose("SP3006", fmt.Sprintf("`%s` is not a valid glob: %s", pattern, problem), help))
+				ds = append(ds, n.Pos().Diagnose("SP3006", fmt.Sprintf("`%s` is not a valid glob: %s", source.Brief(pattern), problem), help))
 			case list == "methods":
 				methods = append(methods, g)
 				ds = append(ds, checkMethod(g, n.Pos())...)
@@ -145,7 +145,7 @@ func (p *Policy) checkVariables() source.Diagnostics {
 		switch first, twice := defined[v.Name]; {
 		case n.Kind() != source.String:
 		case !variableForm.MatchString(v.Name) || slices.Contains(reserved, v.Name):
-			ds = append(ds, n.Pos().Diagnose("SP3010", fmt.Sprintf("`%s` is not a valid variable name", v.Name),
+			ds = append(ds, n.Pos().Diagnose("SP3010", fmt.Sprintf("`%s` is not a valid variable name", source.Brief(v.Name)),
 				"a variable begins with a letter or `_`, goes on with letters, digits and `_`, and is no word of CEL's own"))
 		case twice:
 			ds = append(ds, n.Pos().Diagnose("SP3007", fmt.Sprintf("variable `%s` is defined twice", v.Name),

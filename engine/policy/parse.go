@@ -42,7 +42,7 @@ func otherKind(kind *source.Node) source.Diagnostic {
 	if word, ok := source.Suggest(value, []string{"Policy"}); ok {
 		help = fmt.Sprintf("did you mean `%s`?", word)
 	}
-	return kind.Pos().Diagnose("SP1003", fmt.Sprintf("`%s` is not a valid kind", value), help)
+	return kind.Pos().Diagnose("SP1003", fmt.Sprintf("`%s` is not a valid kind", source.Brief(value)), help)
 }
 
 // Conflicts reports the names that two of the policies share. Rule ids must tell policies apart.
@@ -54,7 +54,7 @@ func Conflicts(policies []*Policy) source.Diagnostics {
 			continue
 		}
 		if other, ok := first[p.Name]; ok {
-			ds = append(ds, p.At("metadata", "name").Diagnose("SP3001", fmt.Sprintf("policy name `%s` is used twice", p.Name),
+			ds = append(ds, p.At("metadata", "name").Diagnose("SP3001", fmt.Sprintf("policy name `%s` is used twice", source.Brief(p.Name)),
 				"it is first used in "+place(other.At("metadata", "name"))))
 			continue
 		}

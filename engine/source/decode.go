@@ -127,21 +127,12 @@ func (d *decoder) oneOf(n *Node, s spec) bool {
 	if word, ok := Suggest(n.value, s.enum); ok {
 		help = fmt.Sprintf("did you mean `%s`? (%s)", word, help)
 	}
-	message := fmt.Sprintf("`%s` is not a valid %s", brief(n.value), s.name)
+	message := fmt.Sprintf("`%s` is not a valid %s", Brief(n.value), s.name)
 	if s.item {
-		message = fmt.Sprintf("`%s` is not valid in `%s`", brief(n.value), s.name)
+		message = fmt.Sprintf("`%s` is not valid in `%s`", Brief(n.value), s.name)
 	}
 	d.report(n.Pos(), "SP1003", message, help)
 	return false
-}
-
-// brief shortens a value for use in a message, and keeps it on one line.
-func brief(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:57]) + "..."
-	}
-	return s
 }
 
 func (d *decoder) boolean(n *Node, v reflect.Value, s spec) {
@@ -178,7 +169,7 @@ func (d *decoder) list(n *Node, v reflect.Value, s spec) {
 	if n.Kind() != List {
 		help := "write it as a list"
 		if n.Kind() == String || n.Kind() == Number {
-			help = fmt.Sprintf("write it as a list: [%s]", strings.Join(strings.Fields(brief(n.value)), ", "))
+			help = fmt.Sprintf("write it as a list: [%s]", strings.Join(strings.Fields(Brief(n.value)), ", "))
 		}
 		d.wrongType(n, s, "a list", help)
 		return
@@ -236,5 +227,5 @@ func (d *decoder) unknown(key *Node, specs specs) {
 	if name, ok := Suggest(key.value, specs.names()); ok {
 		help = fmt.Sprintf("did you mean `%s`?", name)
 	}
-	d.report(key.Pos(), "SP1002", fmt.Sprintf("unknown field `%s`", brief(key.value)), help)
+	d.report(key.Pos(), "SP1002", fmt.Sprintf("unknown field `%s`", Brief(key.value)), help)
 }

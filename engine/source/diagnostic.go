@@ -37,9 +37,25 @@ type Pos struct {
 	Line, Column, Width int
 }
 
-// Diagnose returns an error at p.
+// Diagnose returns an error at p. Line breaks in message and help become spaces.
 func (p Pos) Diagnose(code, message, help string) Diagnostic {
-	return Diagnostic{Code: code, File: p.File, Line: p.Line, Column: p.Column, Width: p.Width, Message: message, Help: help}
+	return Diagnostic{Code: code, File: p.File, Line: p.Line, Column: p.Column, Width: p.Width, Message: oneLine(message), Help: oneLine(help)}
+}
+
+func oneLine(s string) string {
+	if !strings.ContainsAny(s, "\n\r") {
+		return s
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// Brief shortens a value for use in a message: one line, at most 60 characters.
+func Brief(value string) string {
+	s := strings.Join(strings.Fields(value), " ")
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:57]) + "..."
+	}
+	return s
 }
 
 // Warn returns a warning at p.

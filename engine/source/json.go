@@ -114,7 +114,7 @@ func (p *jsonParser) key(n *Node, seen map[string]bool) bool {
 		return false
 	}
 	if seen[key.value] {
-		p.ds = append(p.ds, key.Pos().Diagnose("SP1005", fmt.Sprintf("`%s` is given twice", brief(key.value)), "remove one"))
+		p.ds = append(p.ds, key.Pos().Diagnose("SP1005", fmt.Sprintf("`%s` is given twice", Brief(key.value)), "remove one"))
 		return false
 	}
 	seen[key.value] = true

@@ -164,7 +164,7 @@ func (p *parser) alias(y *yaml.Node) *Node {
 	if n := p.anchors[y.Alias]; n != nil {
 		return n
 	}
-	p.report(y, len(y.Value)+1, "SP1009", fmt.Sprintf("`*%s` stands inside the value that it repeats", y.Value), "write the value out")
+	p.report(y, len(y.Value)+1, "SP1009", fmt.Sprintf("`*%s` stands inside the value that it repeats", Brief(y.Value)), "write the value out")
 	return &Node{file: p.file, line: int32(y.Line), col: int32(y.Column)} //nolint:gosec // bounded by MaxSize
 }
 
@@ -178,7 +178,7 @@ func (p *parser) fields(n *Node, y *yaml.Node) {
 			continue
 		}
 		if line, twice := seen[key.value]; twice {
-			p.report(y.Content[i], key.Pos().Width, "SP1005", fmt.Sprintf("`%s` is given twice", key.value), fmt.Sprintf("it is first given on line %d", line))
+			p.report(y.Content[i], key.Pos().Width, "SP1005", fmt.Sprintf("`%s` is given twice", Brief(key.value)), fmt.Sprintf("it is first given on line %d", line))
 			continue
 		}
 		seen[key.value] = int(key.line)

@@ -106,13 +106,7 @@ func one(n *source.Node, code, message, help string) source.Diagnostics {
 }
 
 // shown is a scalar as messages repeat it.
-func shown(n *source.Node) string {
-	text := strings.Join(strings.Fields(n.Text().Value), " ")
-	if r := []rune(text); len(r) > 60 {
-		return string(r[:57]) + "..."
-	}
-	return text
-}
+func shown(n *source.Node) string { return source.Brief(n.Text().Value) }
 
 // placeholders are what documentation and templates write where a secret belongs.
 var placeholders = []string{
