@@ -145,6 +145,11 @@ func (c *child) Write(p []byte) (int, error) { return c.stdin.Write(p) }
 // doing.
 func (c *child) Close() error {
 	_ = c.stdin.Close()
+	drained := make(chan struct{})
+	go func() { // so that a child with much to say can come to its end
+		defer close(drained)
+		_, _ = io.Copy(io.Discard, c.stdout)
+	}()
 	asked := false
 	if !c.within(c.grace) {
 		asked = true
@@ -155,6 +160,7 @@ func (c *child) Close() error {
 		}
 	}
 	_ = c.stdout.Close()
+	<-drained
 	<-c.logged
 	if asked {
 		return nil

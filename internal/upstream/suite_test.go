@@ -1,12 +1,11 @@
 package upstream
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
+	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -14,117 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// servers are the implementations that the suite runs against.
-var servers = map[string]func(t *testing.T) Server{
-	"http":       func(t *testing.T) Server { return httpServer(t) },
-	"stdio":      func(t *testing.T) Server { return stdio(t, "mcp", nil) },
-	"in-process": func(t *testing.T) Server { return inProcess(t, LineOptions{Now: time.Now}) },
-}
-
-// duplex is one end of a connection in memory.
-type duplex struct {
-	io.Reader
-	io.Writer
-	close func()
-}
-
-func (d duplex) Close() error { d.close(); return nil }
-
-func dialFake() (io.ReadWriteCloser, error) {
-	inR, inW := io.Pipe()
-	outR, outW := io.Pipe()
-	end := func() {
-		_ = inR.Close()
-		_ = inW.Close()
-		_ = outW.Close()
-		_ = outR.Close()
-	}
-	go func() {
-		defer end()
-		serveLines(newFake(end), inR, outW)
-	}()
-	return duplex{outR, inW, end}, nil
-}
-
-func inProcess(t *testing.T, o LineOptions) *Lines {
-	l := NewInProcess("inside", dialFake, o)
-	t.Cleanup(func() { _ = l.Close() })
-	return l
-}
-
-// httpServer is the fake behind Streamable HTTP, sessions included.
-func httpServer(t *testing.T) *HTTP {
-	var mu sync.Mutex
-	fakes := map[string]*fake{"": newFake(abort)}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var m fakeMessage
-		_ = json.NewDecoder(r.Body).Decode(&m)
-		id := r.Header.Get("Mcp-Session-Id")
-		mu.Lock()
-		if m.Method == "initialize" {
-			id = fmt.Sprintf("session-%d", len(fakes))
-			fakes[id] = newFake(abort)
-			w.Header().Set("Mcp-Session-Id", id)
-		}
-		f := fakes[id]
-		if r.Method == http.MethodDelete {
-			delete(fakes, id)
-		}
-		mu.Unlock()
-		switch {
-		case f == nil:
-			w.WriteHeader(http.StatusNotFound)
-		case r.Method == http.MethodDelete:
-		case m.ID == nil || m.Method == "":
-			f.handle(m, nil)
-			w.WriteHeader(http.StatusAccepted)
-		default:
-			answerHTTP(w, r, f, m)
-		}
-	}))
-	h, err := NewHTTP("web", HTTPOptions{URL: srv.URL + "/mcp", Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = h.Close()
-		mu.Lock()
-		for _, f := range fakes {
-			close(f.gone)
-		}
-		mu.Unlock()
-		srv.CloseClientConnections()
-		srv.Close()
-	})
-	return h
-}
-
-func abort() { panic(http.ErrAbortHandler) }
-
-// answerHTTP answers in JSON where one message is all, and in a stream else.
-func answerHTTP(w http.ResponseWriter, r *http.Request, f *fake, m fakeMessage) {
-	stream := false
-	f.handle(m, func(line string) {
-		if strings.Contains(line, `"method"`) && !stream {
-			stream = true
-			w.Header().Set("Content-Type", "text/event-stream")
-		}
-		if !stream {
-			if json.Valid([]byte(line)) {
-				w.Header().Set("Content-Type", "application/json; charset=utf-8")
-				_, _ = io.WriteString(w, line)
-			}
-			return
-		}
-		_, _ = io.WriteString(w, "data: "+line+"\n\n")
-		w.(http.Flusher).Flush() //nolint:forcetypeassert // net/http's own
-	})
-	if m.Params.Name == "hang" {
-		<-r.Context().Done()
-		f.handle(fakeMessage{Method: "notifications/cancelled"}, nil)
-	}
-}
 
 // ask sends a tools/call in the modern era, or in a session if there is one.
 func ask(session, id, tool, rest string) *Call {
@@ -331,7 +219,7 @@ func TestBigAnswersAndManyCallers(t *testing.T) {
 				if i%4 == 0 {
 					tool, want = "big", `{"jsonrpc":"2.0","id":1,"result":"`+strings.Repeat("b", 1<<20)+`"}`
 				}
-				for range 20 {
+				for range 6 {
 					got, err := run(t, s, ask(session, `1`, tool, fmt.Sprintf(`,"arguments":%d`, i)))
 					if err != nil || len(got) != 1 || got[0] != want {
 						t.Errorf("caller %d: error %v, %d lines", i, err, len(got))
@@ -365,4 +253,78 @@ func TestClosedServerIsUnavailable(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBigRequestArrivesWhole(t *testing.T) {
+	each(t, func(t *testing.T, s Server, session string) {
+		text := `"` + strings.Repeat("0123456789", 30<<10) + `"`
+		got, err := run(t, s, ask(session, `1`, "echo", `,"arguments":`+text))
+		if err != nil || len(got) != 1 || got[0] != `{"jsonrpc":"2.0","id":1,"result":`+text+`}` {
+			t.Errorf("error %v, %d answers", err, len(got))
+		}
+	})
+}
+
+// A deadline set by Extend holds for a stream, which has none by itself.
+func TestExtendBoundsAStream(t *testing.T) {
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			c := ask(open(t, s), `1`, "ask", "")
+			defer c.Close()
+			c.Deadline = time.Now().Add(5 * time.Second)
+			if err := s.Do(c); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Next(); err != nil {
+				t.Fatal(err)
+			}
+			c.Extend(time.Now().Add(20 * time.Millisecond))
+			if _, err := c.Next(); codeOf(err) != "timeout" {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// Calls that are canceled at any point leave the others their own answers.
+func TestCanceledCallsDoNotDisturbTheOthers(t *testing.T) {
+	each(t, func(t *testing.T, s Server, session string) {
+		var wg sync.WaitGroup
+		for g := range 8 {
+			wg.Go(func() {
+				var c Call
+				for i := range 60 {
+					text := fmt.Sprintf(`"%d/%d"`, g, i)
+					from := ask(session, `1`, "echo", `,"arguments":`+text)
+					c.Reset()
+					c.Body, c.ID, c.Method, c.Session, c.Modern = from.Body, from.ID, from.Method, from.Session, from.Modern
+					stopped := make(chan struct{})
+					if i%2 == 0 {
+						go func() {
+							defer close(stopped)
+							for range rand.N(2000) {
+								runtime.Gosched()
+							}
+							c.Cancel()
+						}()
+					} else {
+						close(stopped)
+					}
+					got, err := run(t, s, &c)
+					<-stopped
+					if err == nil && (len(got) != 1 || got[0] != `{"jsonrpc":"2.0","id":1,"result":`+text+`}`) {
+						t.Errorf("%s got %q", text, got)
+					}
+					if err != nil && (i%2 == 1 || codeOf(err) != "canceled") {
+						t.Errorf("%s: %v", text, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if n := s.Status().InFlight; n != 0 {
+			t.Errorf("%d exchanges left", n)
+		}
+	})
 }
