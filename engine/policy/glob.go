@@ -21,6 +21,7 @@ type Glob struct {
 	pattern string
 	prefix  string // what comes before the first wildcard
 	shape   shape
+	suffix  string  // of shapeSuffix
 	tokens  []token // of shapeMixed, without the prefix
 }
 
@@ -30,6 +31,7 @@ const (
 	shapeNone   shape = iota
 	shapeExact        // prefix alone
 	shapePrefix       // prefix, then any run
+	shapeSuffix       // any run, then suffix
 	shapeMixed
 )
 
@@ -78,6 +80,8 @@ func compile(pattern string, uri bool) (Glob, error) {
 		g.shape = shapeExact
 	case rest == "*" && !uri || rest == "**":
 		g.shape = shapePrefix
+	case prefix == "" && !uri && rest[0] == '*' && !strings.ContainsAny(rest[1:], "*?"):
+		g.shape, g.suffix = shapeSuffix, rest[1:]
 	default:
 		g.tokens = tokens(rest, uri)
 	}
@@ -128,13 +132,15 @@ func tokens(pattern string, uri bool) []token {
 	return all
 }
 
-// Match says whether g matches the whole of name. It takes time linear in the name, and doesn't allocate.
+// Match says whether g matches the whole of name. It takes time linear in the name and doesn't allocate.
 func (g Glob) Match(name string) bool {
 	switch g.shape {
 	case shapeExact:
 		return name == g.prefix
 	case shapePrefix:
 		return strings.HasPrefix(name, g.prefix)
+	case shapeSuffix:
+		return strings.HasSuffix(name, g.suffix)
 	case shapeMixed:
 		rest, ok := strings.CutPrefix(name, g.prefix)
 		return ok && g.run(rest)
@@ -147,19 +153,25 @@ func (g Glob) Match(name string) bool {
 type positions [(MaxGlob + 64) / 64]uint64
 
 // run walks all ways to match at once, so that no pattern makes it go back.
-func (g Glob) run(name string) bool {
+func (g *Glob) run(name string) bool {
 	var now positions
+	words := len(g.tokens)/64 + 1
 	g.enter(&now, 0)
 	for _, r := range name {
 		var next positions
-		for word, set := range now {
-			for ; set != 0; set &= set - 1 {
+		alive := uint64(0)
+		for word := range words {
+			for set := now[word]; set != 0; set &= set - 1 {
 				if at := word*64 + bits.TrailingZeros64(set); at < len(g.tokens) {
 					g.step(&next, at, r)
 				}
 			}
 		}
-		if now = next; now == (positions{}) {
+		for word := range words {
+			now[word] = next[word]
+			alive |= next[word]
+		}
+		if alive == 0 {
 			return false
 		}
 	}
@@ -167,7 +179,7 @@ func (g Glob) run(name string) bool {
 }
 
 // enter adds a place, and those reached from it by runs that match nothing.
-func (g Glob) enter(set *positions, at int) {
+func (g *Glob) enter(set *positions, at int) {
 	for {
 		set[at/64] |= 1 << (at % 64)
 		if at == len(g.tokens) || g.tokens[at].kind < tokenRun {
@@ -178,8 +190,9 @@ func (g Glob) enter(set *positions, at int) {
 }
 
 // step adds the places that r leads to from one.
-func (g Glob) step(next *positions, at int, r rune) {
-	switch t := g.tokens[at]; t.kind {
+func (g *Glob) step(next *positions, at int, r rune) {
+	slash := r == '/'
+	switch t := &g.tokens[at]; t.kind {
 	case tokenChar:
 		if t.char == r {
 			g.enter(next, at+1)
@@ -187,13 +200,13 @@ func (g Glob) step(next *positions, at int, r rune) {
 	case tokenOne:
 		g.enter(next, at+1)
 	case tokenInside:
-		if r != '/' {
+		if !slash {
 			g.enter(next, at+1)
 		}
 	case tokenRun:
 		g.enter(next, at)
 	case tokenSegment:
-		if r != '/' {
+		if !slash {
 			g.enter(next, at)
 		}
 	}

@@ -16,6 +16,8 @@ func TestGlobs(t *testing.T) {
 		{"read_*", false, []string{"read_", "read_file", "read_a/b"}, []string{"read", "xread_"}},
 		{"*", false, []string{"", "a", "a/b"}, nil},
 		{"*_file", false, []string{"_file", "read_file", "a/b_file", "_file_file"}, []string{"_files"}},
+		{"*", false, []string{"", "x"}, nil},
+		{strings.Repeat("a?", 60) + "*z", false, []string{strings.Repeat("ab", 60) + "z"}, []string{strings.Repeat("ab", 60)}},
 		{"a*b*c", false, []string{"abc", "aXbXc", "abbcc", "abcbc"}, []string{"ab", "acb"}},
 		{"?", false, []string{"a", "/", "\u65e5"}, []string{"", "ab"}},
 		{"file:///srv/*", true, []string{"file:///srv/", "file:///srv/a"}, []string{"file:///srv/a/b", "file:///srv"}},

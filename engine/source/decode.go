@@ -18,14 +18,14 @@ type NodeDecoder interface {
 // slices, maps by string, NodeDecoders,
 // and `any` (see Any).
 func (n *Node) Decode(into any) Diagnostics {
-	d := decoder{}
+	d := decoder{known: map[reflect.Type]specs{}}
 	d.value(n, reflect.ValueOf(into).Elem(), spec{name: "this document"})
 	return d.ds
 }
 
 // DecodeKnown is Decode for a mapping that is not ours: fields of n that the struct doesn't have are passed over.
 func (n *Node) DecodeKnown(into any) Diagnostics {
-	d := decoder{lenient: true}
+	d := decoder{lenient: true, known: map[reflect.Type]specs{}}
 	d.value(n, reflect.ValueOf(into).Elem(), spec{name: "this document"})
 	return d.ds
 }
@@ -33,6 +33,7 @@ func (n *Node) DecodeKnown(into any) Diagnostics {
 type decoder struct {
 	ds      Diagnostics
 	lenient bool // unknown fields are no mistake
+	known   map[reflect.Type]specs
 }
 
 func (d *decoder) report(p Pos, code, message, help string) {
@@ -205,7 +206,11 @@ func (d *decoder) structure(n *Node, v reflect.Value, s spec) {
 		d.wrongType(n, s, "a mapping", "write it as `name: value` lines")
 		return
 	}
-	specs := specsOf(v.Type())
+	specs, ok := d.known[v.Type()]
+	if !ok {
+		specs = specsOf(v.Type())
+		d.known[v.Type()] = specs
+	}
 	for key, value := range n.Fields() {
 		if f, ok := specs.byName(key.value); ok {
 			d.value(value, v.Field(f.index), f)
