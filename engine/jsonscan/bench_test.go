@@ -51,6 +51,31 @@ func BenchmarkScanAndEmit(b *testing.B) {
 	}
 }
 
+// BenchmarkEmitSpaced emits what must be written token by token.
+func BenchmarkEmitSpaced(b *testing.B) {
+	var spaced bytes.Buffer
+	if err := json.Indent(&spaced, read(b, "call_1k.json"), "", "  "); err != nil {
+		b.Fatal(err)
+	}
+	root := scan(b, spaced.Bytes(), Options{}).Root()
+	var out []byte
+	b.SetBytes(int64(spaced.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		out = root.AppendTo(out[:0])
+	}
+}
+
+func BenchmarkPath(b *testing.B) {
+	root := scan(b, read(b, "call_1k.json"), Options{}).Root()
+	b.ReportAllocs()
+	for b.Loop() {
+		if !root.Path("params", "arguments", "path").Exists() {
+			b.Fatal("no path")
+		}
+	}
+}
+
 // BenchmarkEncodingJSON is the ratio's other side: the same work by the standard
 // library, without the checks.
 func BenchmarkEncodingJSON(b *testing.B) {
