@@ -59,7 +59,7 @@ func (m *Message) AppendDenied(dst []byte, d Denial) []byte {
 	dst = append(dst, `,"result":{"content":[{"type":"text","text":`...)
 	dst = jsonscan.AppendQuote(dst, d.text())
 	dst = append(dst, `}],"isError":true,`...)
-	if m.Era == Modern {
+	if m.revision().ResultType {
 		dst = append(dst, `"resultType":"complete",`...)
 	}
 	dst = append(dst, `"_meta":{"`+DecisionMetaKey+`":`...)
@@ -80,11 +80,7 @@ func (m *Message) hidden() *Refusal {
 	case TargetPrompt:
 		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown prompt: "+m.Name)
 	case TargetResource:
-		code := sdk.INVALID_PARAMS
-		if m.Era == Legacy {
-			code = sdk.RESOURCE_NOT_FOUND
-		}
-		r := refuse(m.Era, code, ReasonHidden, "Resource not found")
+		r := refuse(m.Era, m.revision().ResourceNotFound, ReasonHidden, "Resource not found")
 		r.Data = append(jsonscan.AppendQuote([]byte(`{"uri":`), m.Name), '}')
 		return r
 	case TargetTask:
@@ -92,4 +88,16 @@ func (m *Message) hidden() *Refusal {
 	case TargetNone, TargetRef:
 	}
 	return methodNotFound(m.Era, m.Method)
+}
+
+// revision is the revision that the message speaks, or the newest of its era when
+// that isn't known.
+func (m *Message) revision() *Revision {
+	if r := LookupRevision(m.Version); r != nil && r.Era == m.Era {
+		return r
+	}
+	if m.Era == Modern {
+		return &v20260728
+	}
+	return &v20251125
 }

@@ -114,7 +114,7 @@ func TestInvalidHeaderTool(t *testing.T) {
 	valid := []string{
 		`{}`,
 		`{"inputSchema":true}`,
-		`{"inputSchema":{"type":"object","properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":["integer","boolean"],"x-mcp-header":"B_1"}}}}`,
+		`{"inputSchema":{"type":"object","properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":["integer","boolean"],"x-mcp-header":"B_19"}}}}`,
 		`{"inputSchema":{"properties":{"a":{"properties":{"b":{"type":"boolean","x-mcp-header":"B"}}}}}}`,
 		`{"inputSchema":{"properties":{"x-mcp-header":{"type":"number"}}}}`,
 		`{"inputSchema":{"properties":{"a":{"type":"object","default":{"x-mcp-header":1},"enum":[{"x-mcp-header":1}],"const":{"x-mcp-header":1},"examples":[{"x-mcp-header":1}]}}}}`,

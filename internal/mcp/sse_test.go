@@ -45,7 +45,7 @@ var streams = []struct {
 	{"one event", "data: a\n\n", []string{`data="a"`, "EOF"}},
 	{"no space", "data:a\n\n", []string{`data="a"`, "EOF"}},
 	{"one space goes", "data:  a \n\n", []string{`data=" a "`, "EOF"}},
-	{"all fields", "event: message\nid: 7\nretry: 10\ndata: {}\n\n", []string{`event="message" id="7" retry="10" data="{}"`, "EOF"}},
+	{"all fields", "event: message\nid: 7\nretry: 1093\ndata: {}\n\n", []string{`event="message" id="7" retry="1093" data="{}"`, "EOF"}},
 	{"CRLF", "data: a\r\n\r\ndata: b\r\n\r\n", []string{`data="a"`, `data="b"`, "EOF"}},
 	{"CR", "data: a\r\rdata: b\r\r", []string{`data="a"`, `data="b"`, "EOF"}},
 	{"all line endings", "data: a\rdata: b\ndata: c\r\n\n", []string{`data="a\nb\nc"`, "EOF"}},

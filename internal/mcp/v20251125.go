@@ -6,7 +6,5 @@ import sdk "github.com/mark3labs/mcp-go/mcp"
 // (SEP-1699) and the first tasks.
 var v20251125 = Revision{
 	Version:          sdk.ProtocolVersion20251125,
-	VersionHeader:    true,
-	PrimingEvents:    true,
 	ResourceNotFound: sdk.RESOURCE_NOT_FOUND,
 }

@@ -8,10 +8,6 @@ import sdk "github.com/mark3labs/mcp-go/mcp"
 var v20260728 = Revision{
 	Version:          sdk.ProtocolVersion20260728,
 	Era:              Modern,
-	VersionHeader:    true,
-	StandardHeaders:  true,
 	ResultType:       true,
-	CacheHints:       true,
-	DisconnectCancel: true,
 	ResourceNotFound: sdk.INVALID_PARAMS,
 }

@@ -25,12 +25,7 @@ type Revision struct {
 	Version          string
 	Era              Era
 	Batches          bool // JSON-RPC batches are received
-	VersionHeader    bool // MCP-Protocol-Version goes with every request after initialize
-	StandardHeaders  bool // Mcp-Method, Mcp-Name and Mcp-Param-* mirror the body
-	PrimingEvents    bool // a stream may begin with an event that has an id and no data
 	ResultType       bool // every result says its resultType
-	CacheHints       bool // cacheable results carry ttlMs and cacheScope
-	DisconnectCancel bool // a client that goes away cancels its request
 	ResourceNotFound int  // the error code for a resource that isn't there
 }
 
