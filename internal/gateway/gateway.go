@@ -126,7 +126,6 @@ func New(o Options) (*Gateway, error) {
 		MaxConnsPerIP:                o.Limits.ConnectionsPerIP,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
-		NoDefaultDate:                true,
 		NoDefaultContentType:         true,
 		SecureErrorLogMessage:        true,
 		CloseOnShutdown:              true,

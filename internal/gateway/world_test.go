@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -20,7 +21,6 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/identity"
-	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -256,4 +256,12 @@ func readRecords(t *testing.T, lines []string) []audit.Record {
 	return out
 }
 
-var _ = mcp.CodeDenied
+func snapCopy(s *Snapshot) *Snapshot {
+	return &Snapshot{Policy: s.Policy, Identity: s.Identity, Routes: s.Routes, Servers: s.Servers, Names: s.Names, Denials: s.Denials}
+}
+
+func oneConn(c net.Conn) http.RoundTripper {
+	return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }, MaxConnsPerHost: 1}
+}
+
+func sum(key string) [32]byte { return sha256.Sum256([]byte(key)) }

@@ -1,0 +1,224 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+const listPolicy = `
+apiVersion: sallyport/v1
+kind: Policy
+metadata: { name: list }
+rules:
+  - { name: read, when: 'mcp.tool.name == "read_file" && args.path.startsWith("/srv")', effect: allow }
+  - { name: prompts, when: 'mcp.prompt.name != "secret"', effect: allow }
+  - { name: docs, when: 'mcp.resource.uri.startsWith("doc://")', effect: allow }
+  - { name: never, when: 'mcp.tool.name == "write_file"', effect: allow }
+  - { name: not-write, when: 'mcp.tool.name == "write_file"', effect: deny }
+`
+
+func TestListsShowWhatCouldBeUsed(t *testing.T) {
+	for method, c := range map[string]struct{ result, want string }{
+		"tools/list": {
+			`{"tools":[{"name":"write_file"},{"name":"read_file","inputSchema":{"$schema":"x"}},{"name":"rm"},{"nameless":1},7],"nextCursor":"","_meta":{"n":1.0}}`,
+			`{"tools":[{"name":"read_file","inputSchema":{"$schema":"x"}}],"nextCursor":"","_meta":{"n":1.0}}`,
+		},
+		"prompts/list": {
+			`{"prompts":[{"name":"a"},{"name":"secret"}],"cacheScope":"public","ttlMs":5}`,
+			`{"prompts":[{"name":"a"}],"cacheScope":"private","ttlMs":5}`,
+		},
+		"resources/list":           {`{"resources":[{"uri":"file:///etc"},{"uri":"doc://a"}]}`, `{"resources":[{"uri":"doc://a"}]}`},
+		"resources/templates/list": {`{"resourceTemplates":[{"uriTemplate":"doc://{x}"}]}`, `{"resourceTemplates":[{"uriTemplate":"doc://{x}"}]}`},
+	} {
+		t.Run(method, func(t *testing.T) {
+			w := newWorld(t, listPolicy)
+			w.server.answer = says(200, `{"jsonrpc":"2.0","id":$ID,"result":`+c.result+`}`)
+			r := w.raw(post(`{"jsonrpc":"2.0","id":1,"method":"` + method + `"}`))
+			if want := `{"jsonrpc":"2.0","id":1,"result":` + c.want + `}`; r.body != want {
+				t.Errorf("client got  %s\nwant        %s", r.body, want)
+			}
+		})
+	}
+}
+
+// What isn't listed can't be called, and is answered as what is not there.
+func TestHiddenIsUnknown(t *testing.T) {
+	w := newWorld(t, listPolicy)
+	var answers []string
+	for _, tool := range []string{"write_file", "rm"} {
+		r := w.raw(post(call(tool, `{"path":"/srv/a"}`)))
+		r.header.Del("Content-Length")
+		r.header.Del("Date")
+		answers = append(answers, strings.ReplaceAll(fmt.Sprint(r.status, r.header, r.body), tool, "TOOL"))
+	}
+	if answers[0] != answers[1] {
+		t.Errorf("a hidden tool and an unknown one can be told apart:\n%s\n%s", answers[0], answers[1])
+	}
+	if sent := w.server.received(); len(sent) != 0 {
+		t.Errorf("the server has seen %q", sent)
+	}
+}
+
+func TestInputRequestsArePoliced(t *testing.T) {
+	result := `{"resultType":"input_required","inputRequests":{"k":{"method":"sampling/createMessage","params":{}}},"requestState":"s"}`
+	for policy, want := range map[string]string{testPolicy: `"code":40301`, allowAll: `"requestState":"s"`} {
+		w := newWorld(t, policy)
+		w.server.answer = says(200, `{"jsonrpc":"2.0","id":$ID,"result":`+result+`}`)
+		if r := w.raw(modern("tools/call", "read_file", `"name":"read_file","arguments":{"path":"/srv/a"}`)); !strings.Contains(r.body, want) {
+			t.Errorf("client got %s, want %s", r.body, want)
+		}
+	}
+}
+
+// A session opens for the principal that it was given to, and for nobody else.
+func TestSessionsAreBoundToTheirPrincipal(t *testing.T) {
+	keys := []identity.APIKey{{ID: "alice", Hash: sum("alice-key")}, {ID: "bob", Hash: sum("bob-key")}}
+	who, err := identity.New(identity.Options{Keys: keys, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, allowAll, func(_ *Options, s *Snapshot) { s.Identity = who })
+	w.server.answer = func(c *upstream.Call) error {
+		c.ReplySession = "upstream-1"
+		return says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"session":"`+c.Session+`"}}`)(c)
+	}
+	initialize := post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`, "Authorization: Bearer alice-key")
+	id := w.raw(initialize).header.Get("Mcp-Session-Id")
+	if id == "" || strings.Contains(id, "upstream") {
+		t.Fatalf("session id %q", id)
+	}
+	ping := `{"jsonrpc":"2.0","id":2,"method":"ping"}`
+	if r := w.raw(post(ping, "Authorization: Bearer alice-key", "Mcp-Session-Id: "+id)); !strings.Contains(r.body, `"session":"upstream-1"`) {
+		t.Errorf("alice got %+v", r)
+	}
+	if r := w.raw(post(ping, "Authorization: Bearer bob-key", "Mcp-Session-Id: "+id)); r.status != 404 {
+		t.Errorf("bob got %+v", r)
+	}
+}
+
+func TestBatchIsPolicedByElement(t *testing.T) {
+	w := newWorld(t, testPolicy)
+	w.server.answer = func(c *upstream.Call) error {
+		if c.Kind == upstream.Notification {
+			c.Status, c.Reply = 202, upstream.Empty
+			return nil
+		}
+		return says(200, okResult)(c)
+	}
+	batch := `[` + strings.Replace(readAllowed, `"id":7`, `"id":1`, 1) + `,{"jsonrpc":"2.0","method":"notifications/initialized"},` +
+		strings.Replace(call("rm", `{}`), `"id":7`, `"id":2`, 1) + `,{"jsonrpc":"2.0","id":3,"method":"ping"}]`
+	r := w.raw(post(batch))
+	want := `[{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"done"}]}},` +
+		`{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Unknown tool: rm"}},` +
+		`{"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"done"}]}}]`
+	if r.status != 200 || r.body != want {
+		t.Errorf("client got %d %s", r.status, r.body)
+	}
+	if got := w.server.received(); len(got) != 3 {
+		t.Errorf("the server has seen %d messages, want 3: %q", len(got), got)
+	}
+	if n := len(w.recorded(7)); n != 7 {
+		t.Errorf("%d records, want 7: three decisions with outcomes and a refusal", n)
+	}
+	if r := w.raw(post(batch, "MCP-Protocol-Version: 2025-06-18")); r.status != 400 {
+		t.Errorf("a batch in a revision without batches got %+v", r)
+	}
+	if r := w.raw(post(`[{"jsonrpc":"2.0","method":"notifications/initialized"}]`)); r.status != 202 || r.body != "" {
+		t.Errorf("a batch of notifications got %+v", r)
+	}
+}
+
+// A thousand swaps while clients call: no request is lost, and none is decided on a mix of two policies.
+func TestSwapHammer(t *testing.T) {
+	policies := [2]string{
+		strings.ReplaceAll(allowAll, "name: all", "name: open"),
+		`
+apiVersion: sallyport/v1
+kind: Policy
+metadata: { name: shut }
+rules:
+  - { name: everything, effect: allow }
+  - { name: nothing, when: 'mcp.tool.name == "read_file"', effect: deny, reason: shut }
+`,
+	}
+	w := newWorld(t, policies[0])
+	snaps := [2]*Snapshot{w.snapshot(policies[0]), w.snapshot(policies[1])}
+	revisions := [2]string{snaps[0].Policy.Revision(), snaps[1].Policy.Revision()}
+	var released atomic.Int64
+	var stop atomic.Bool
+	var clients sync.WaitGroup
+	var calls atomic.Int64
+	for range 8 {
+		clients.Add(1)
+		go func() {
+			defer clients.Done()
+			c, err := w.listener.Dial()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			client := &http.Client{Transport: oneConn(c)}
+			for !stop.Load() {
+				req, _ := http.NewRequest("POST", "http://gw.test/mcp", strings.NewReader(call("read_file", `{}`))) //nolint:noctx // a test
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Accept", "application/json, text/event-stream")
+				resp, err := client.Do(req)
+				if err != nil {
+					t.Error("lost:", err)
+					return
+				}
+				body, _ := io.ReadAll(resp.Body)
+				resp.Body.Close() //nolint:errcheck,gosec // read to its end
+				if s := string(body); resp.StatusCode != 200 || !strings.Contains(s, `"result"`) && !strings.Contains(s, "Unknown tool") {
+					t.Errorf("answer %d %s", resp.StatusCode, s)
+				}
+				calls.Add(1)
+			}
+		}()
+	}
+	for i := range 1000 {
+		s := snapCopy(snaps[i%2])
+		s.Release = func() { released.Add(1) }
+		w.Swap(s)
+		if i%10 == 0 {
+			for n := calls.Load(); calls.Load() == n && !t.Failed(); time.Sleep(50 * time.Microsecond) {
+			}
+		}
+	}
+	stop.Store(true)
+	clients.Wait()
+	w.Swap(snaps[0])
+	if got := released.Load(); got != 1000 {
+		t.Errorf("%d of 1000 replaced snapshots were released", got)
+	}
+	decided := int64(0)
+	for n := calls.Load(); decided < calls.Load() && !t.Failed(); n++ {
+		decided = w.explained(int(n), revisions)
+	}
+	t.Log(calls.Load(), "calls")
+}
+
+// explained waits for n records and counts the decisions among them, each of which must follow from the policy that it names.
+func (w *world) explained(n int, revisions [2]string) (decided int64) {
+	w.t.Helper()
+	for _, r := range w.recorded(n) {
+		if r.Revision == "" {
+			continue // an outcome
+		}
+		decided++
+		open, shut := r.Revision == revisions[0] && r.Effect == "allow" && r.Policy == "open", r.Revision == revisions[1] && r.Effect == "deny" && r.Reason == "shut"
+		if !open && !shut {
+			w.t.Fatalf("revision %s does not explain effect %q by %s/%s", r.Revision, r.Effect, r.Policy, r.Rule)
+		}
+	}
+	return decided
+}
