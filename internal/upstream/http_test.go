@@ -225,28 +225,60 @@ func TestUnusualButLegalAnswersAreTaken(t *testing.T) {
 
 // What comes after an answer must never become the answer to another call.
 func TestSecondAnswerIsNeverDelivered(t *testing.T) {
-	var conns atomic.Int32
+	evil := strings.Replace(good, "{}", "[]", 1)
+	for name, c := range map[string]struct {
+		first, later string
+		wait         time.Duration // before the next call
+	}{
+		"in one piece": {first: good + evil},
+		"late":         {first: good, later: evil, wait: 2 * probeAfter},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHTTP(t, HTTPOptions{URL: rawServer(t, func(nc net.Conn, r *bufio.Reader) {
+				for {
+					if _, err := readRequest(r); err != nil {
+						return
+					}
+					_, _ = io.WriteString(nc, c.first)
+					if c.later != "" {
+						time.Sleep(time.Millisecond) // into a segment of its own
+						_, _ = io.WriteString(nc, c.later)
+					}
+				}
+			})})
+			for range 20 {
+				if got, err := run(t, h, &Call{Body: []byte("{}")}); err != nil || cmp.Diff([]string{"{}"}, got) != "" {
+					t.Fatalf("got %q, %v", got, err)
+				}
+				time.Sleep(c.wait)
+			}
+		})
+	}
+}
+
+func TestCanceledCallIsNotSent(t *testing.T) {
+	var requests atomic.Int32
 	h := newHTTP(t, HTTPOptions{URL: rawServer(t, func(nc net.Conn, r *bufio.Reader) {
-		n := conns.Add(1)
 		for {
 			if _, err := readRequest(r); err != nil {
 				return
 			}
-			evil := strings.Replace(good, "{}", "[]", 1)
-			if n%2 == 0 { // late, in a segment of its own
-				_, _ = io.WriteString(nc, good)
-				time.Sleep(time.Millisecond)
-				_, _ = io.WriteString(nc, evil)
-				continue
-			}
-			_, _ = io.WriteString(nc, good+evil)
+			requests.Add(1)
+			_, _ = io.WriteString(nc, good)
 		}
 	})})
-	for range 20 {
-		if got, err := run(t, h, &Call{Body: []byte("{}")}); err != nil || cmp.Diff([]string{"{}"}, got) != "" {
-			t.Fatalf("got %q, %v", got, err)
+	for range 2 { // with a connection at hand the second time
+		c := &Call{Body: []byte("{}")}
+		c.Cancel()
+		if _, err := run(t, h, c); codeOf(err) != "canceled" {
+			t.Errorf("got %v", err)
 		}
-		time.Sleep(2 * probeAfter)
+		if _, err := run(t, h, &Call{Body: []byte("{}")}); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := requests.Load(); n != 2 {
+		t.Errorf("%d requests", n)
 	}
 }
 

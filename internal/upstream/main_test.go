@@ -53,6 +53,16 @@ func beChild(mode string) {
 		_, _ = in.ReadString('\n')
 		fmt.Printf(`{"jsonrpc":"2.0","id":1,"result":%q}`+"\n", strings.Join(os.Environ(), " "))
 		_, _ = io.Copy(io.Discard, in)
+	case "leader": // ends when asked, but leaves a child of its own behind
+		grand := exec.Command("/proc/self/exe")
+		grand.Env = []string{childMode + "=sleep"}
+		if err := grand.Start(); err != nil {
+			os.Exit(9)
+		}
+		in := bufio.NewReader(os.Stdin)
+		_, _ = in.ReadString('\n')
+		fmt.Printf(`{"jsonrpc":"2.0","id":1,"result":[%d,%d]}`+"\n", os.Getpid(), grand.Process.Pid)
+		_, _ = io.Copy(io.Discard, in)
 	case "stubborn": // with a child of its own, neither of which wants to end
 		signal.Ignore(syscall.SIGTERM)
 		grand := exec.Command("/proc/self/exe")

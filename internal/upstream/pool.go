@@ -46,8 +46,7 @@ func (p *pool) get(c *Call, deadline time.Time) (*conn, bool, error) {
 		if k == nil {
 			break
 		}
-		unused := p.now().Sub(k.idleSince)
-		if unused < p.idleFor && (unused < probeAfter || !k.stale()) {
+		if p.now().Sub(k.idleSince) < probeAfter || !k.stale() {
 			return k, true, nil
 		}
 		p.discard(k)

@@ -1,0 +1,93 @@
+package upstream
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestWaitingMessagesAreBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, peers := scripted(t, LineOptions{MaxLine: 1000})
+		session, p := openScripted(t, l, peers)
+		g := &Call{Verb: Get, Session: session}
+		defer g.Close()
+		if err := l.Do(g); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			p.send(`{"jsonrpc":"2.0","method":"` + strings.Repeat("m", 900) + `"}`)
+		}
+		synctest.Wait()
+		if n := l.Status().Dropped; n != 16 {
+			t.Errorf("%d dropped", n)
+		}
+	})
+}
+
+func TestCanceledStreamDeliversNothingMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, peers := scripted(t, LineOptions{})
+		session, p := openScripted(t, l, peers)
+		g := &Call{Verb: Get, Session: session}
+		defer g.Close()
+		if err := l.Do(g); err != nil {
+			t.Fatal(err)
+		}
+		p.send(`{"jsonrpc":"2.0","method":"m"}`)
+		synctest.Wait()
+		g.Cancel()
+		if e, err := g.Next(); !errors.Is(err, ErrCanceled) {
+			t.Errorf("got %s, %v", e.Data, err)
+		}
+	})
+}
+
+// Ids of different clients mean nothing to each other.
+func TestNobodyCancelsOnTheSharedPeerByID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, peers := scripted(t, LineOptions{})
+		c := ask("", `1`, "x", "")
+		defer c.Close()
+		done := start(l, c)
+		p := <-peers
+		p.expect(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}`)
+		n := &Call{
+			Kind: Notification, Method: "notifications/cancelled", Modern: true,
+			Body: []byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`),
+		}
+		if err := l.Do(n); err != nil || n.Status != 202 {
+			t.Errorf("status %d, %v", n.Status, err)
+		}
+		n.Method, n.Body = "notifications/other", []byte(`{"jsonrpc":"2.0","method":"notifications/other"}`)
+		if err := l.Do(n); err != nil || n.Status != 202 {
+			t.Errorf("status %d, %v", n.Status, err)
+		}
+		p.expect(`{"jsonrpc":"2.0","method":"notifications/other"}`)
+		p.send(`{"jsonrpc":"2.0","id":1,"result":{}}`)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A program that dies before it has said anything is not started at will.
+func TestSessionsAreStartedWithBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, peers := scripted(t, LineOptions{BackoffMin: time.Second})
+		c := &Call{Body: []byte(`{"jsonrpc":"2.0","id":"i","method":"initialize","params":{}}`), Method: "initialize"}
+		done := start(l, c)
+		(<-peers).end()
+		if err := <-done; err == nil {
+			t.Error("no error")
+		}
+		c.Close()
+		if err := l.Do(c); codeOf(err) != "unavailable" || !strings.Contains(err.Error(), "it failed 1 times in a row") {
+			t.Errorf("at once: %v", err)
+		}
+		time.Sleep(time.Second)
+		openScripted(t, l, peers)
+	})
+}
