@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -54,7 +55,7 @@ func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *conditio
 	at := r.At()
 	out := &rule{
 		Rule:  Rule{Policy: p.Name, Name: r.Name, File: at.File, Line: at.Line},
-		order: c.order, effect: r.Effect, reason: r.Reason, shadow: r.Shadow, variables: vs, match: m,
+		order: c.order, effect: r.Effect, reason: r.Reason, shadow: r.Shadow, variables: vs, match: m, plain: m.plain(),
 	}
 	c.order++
 	if !r.When.IsZero() {
@@ -87,6 +88,10 @@ func (c *compiler) match(p *policy.Policy) (*match, bool) {
 	list := func(patterns []string, compile func(string) (glob, error)) globs {
 		if patterns == nil {
 			return nil
+		}
+		if len(patterns) == 0 { // neither everything nor nothing is a safe guess
+			valid = false
+			c.invalid(p, "", errors.New("the list is empty"))
 		}
 		out := make(globs, 0, len(patterns))
 		for _, pattern := range patterns {

@@ -10,7 +10,7 @@ import (
 // index finds the rules that can apply to a message without looking at the others. Every rule
 // stands in it by what its match spells out: the method, then the server, then the name of
 // the tool, prompt or resource. What stands under the right names is still asked whether it
-// applies, so the index may offer too many rules, never too few.
+// applies unless its match is plain, so the index may offer too many rules, never too few.
 type index struct {
 	methods map[string]*byServer
 	any     *byServer // rules whose methods are not spelled out
@@ -19,14 +19,6 @@ type index struct {
 type byServer struct {
 	servers map[string]*byName
 	any     *byName // rules whose servers are not spelled out
-}
-
-// byName holds rules by a name, or by what a name must begin with.
-type byName struct {
-	always   []*rule            // rules that name nothing
-	exact    map[string][]*rule // rules that spell out names
-	prefixes map[string][]*rule // rules with a glob that begins so
-	lengths  []int              // of prefixes, ascending
 }
 
 func newIndex(rules []*rule) *index {
@@ -48,7 +40,7 @@ func newIndex(rules []*rule) *index {
 }
 
 func newByServer() *byServer {
-	return &byServer{servers: map[string]*byName{}, any: newByName()}
+	return &byServer{servers: map[string]*byName{}, any: new(byName)}
 }
 
 func (s *byServer) add(r *rule) {
@@ -59,28 +51,61 @@ func (s *byServer) add(r *rule) {
 	}
 	for _, name := range servers {
 		if s.servers[name] == nil {
-			s.servers[name] = newByName()
+			s.servers[name] = new(byName)
 		}
 		s.servers[name].add(r)
 	}
 }
 
-func newByName() *byName {
-	return &byName{exact: map[string][]*rule{}, prefixes: map[string][]*rule{}}
+// byName holds rules by the kind of thing that they name.
+type byName struct {
+	always []*rule // rules that name nothing
+	kinds  [kinds]names
+}
+
+// kind is what a match can name.
+type kind int
+
+const (
+	tools kind = iota
+	prompts
+	resources
+	kinds
+)
+
+// subject returns what a message must be about to have a name of the kind.
+func (k kind) subject() condition.Subjects {
+	return [kinds]condition.Subjects{condition.Tool, condition.Prompt, condition.Resource}[k]
+}
+
+func (k kind) name(in *condition.Input) string {
+	return [kinds]string{in.Tool, in.Prompt, in.Resource}[k]
+}
+
+func (k kind) globs(m *match) globs { return [kinds]globs{m.tools, m.prompts, m.resources}[k] }
+
+// names holds rules by a name, or by what a name must begin with.
+type names struct {
+	exact    map[string][]*rule // rules that spell out names
+	prefixes map[string][]*rule // rules with a glob that begins so
+	lengths  []int              // of prefixes, ascending
 }
 
 func (n *byName) add(r *rule) {
 	// A rule that names more than one kind of thing stands under the first; it is asked for
 	// the others when it is found.
-	gs := r.match.tools
-	for _, more := range []globs{r.match.prompts, r.match.resources} {
-		if gs == nil {
-			gs = more
+	for k := range kinds {
+		if gs := k.globs(r.match); gs != nil {
+			n.kinds[k].add(r, gs)
+			return
 		}
 	}
-	if gs == nil {
-		n.always = append(n.always, r)
-		return
+	n.always = append(n.always, r)
+}
+
+func (n *names) add(r *rule, gs globs) {
+	if n.exact == nil {
+		n.exact, n.prefixes = map[string][]*rule{}, map[string][]*rule{}
 	}
 	for _, g := range gs {
 		if name, ok := g.Literal(); ok {
@@ -98,76 +123,76 @@ func (n *byName) add(r *rule) {
 	}
 }
 
-// candidates appends the rules that apply to a message, in order. about is what the message
-// is about, blank as for rule.appliesTo.
+// query is a message as the index is asked about it.
+type query struct {
+	in    *condition.Input
+	about condition.Subjects
+	blank bool // as for rule.appliesTo
+	found []*rule
+}
+
+// candidates appends the rules that apply to a message, in order.
 func (x *index) candidates(to []*rule, in *condition.Input, about condition.Subjects, blank bool) []*rule {
+	q := query{in: in, about: about, blank: blank, found: to}
 	if s := x.methods[in.Method]; s != nil {
-		to = s.collect(to, in, about, blank)
+		q.servers(s)
 	}
-	to = x.any.collect(to, in, about, blank)
-	sorted := slices.IsSortedFunc(to, byOrder)
-	if !sorted {
-		slices.SortFunc(to, byOrder)
+	q.servers(x.any)
+	if !slices.IsSortedFunc(q.found, byOrder) {
+		slices.SortFunc(q.found, byOrder)
 	}
-	return slices.Compact(to)
+	return slices.Compact(q.found)
 }
 
 func byOrder(a, b *rule) int { return a.order - b.order }
 
-func (s *byServer) collect(to []*rule, in *condition.Input, about condition.Subjects, blank bool) []*rule {
-	if n := s.servers[in.Server]; n != nil {
-		to = n.collect(to, in, about, blank)
+func (q *query) servers(s *byServer) {
+	if len(s.servers) > 0 {
+		if n := s.servers[q.in.Server]; n != nil {
+			q.names(n)
+		}
 	}
-	return s.any.collect(to, in, about, blank)
+	q.names(s.any)
 }
 
-func (n *byName) collect(to []*rule, in *condition.Input, about condition.Subjects, blank bool) []*rule {
-	to = keep(to, n.always, in, about, blank)
-	if len(n.exact) == 0 && len(n.lengths) == 0 {
-		return to
+func (q *query) names(n *byName) {
+	q.keep(n.always)
+	for k := range kinds {
+		if n.kinds[k].exact == nil || q.about&k.subject() == 0 {
+			continue
+		}
+		if k == resources && q.blank && q.in.Resource == "" {
+			q.every(&n.kinds[k])
+			continue
+		}
+		q.named(&n.kinds[k], k.name(q.in))
 	}
-	if about&condition.Tool != 0 {
-		to = n.named(to, in.Tool, in, about, blank)
-	}
-	if about&condition.Prompt != 0 {
-		to = n.named(to, in.Prompt, in, about, blank)
-	}
-	if about&condition.Resource == 0 {
-		return to
-	}
-	if blank && in.Resource == "" {
-		return n.all(to, in, about, blank)
-	}
-	return n.named(to, in.Resource, in, about, blank)
 }
 
-func (n *byName) named(to []*rule, name string, in *condition.Input, about condition.Subjects, blank bool) []*rule {
-	to = keep(to, n.exact[name], in, about, blank)
+func (q *query) named(n *names, name string) {
+	q.keep(n.exact[name])
 	for _, length := range n.lengths {
 		if length > len(name) {
 			break
 		}
-		to = keep(to, n.prefixes[name[:length]], in, about, blank)
+		q.keep(n.prefixes[name[:length]])
 	}
-	return to
 }
 
-// all is named for a name that is not known.
-func (n *byName) all(to []*rule, in *condition.Input, about condition.Subjects, blank bool) []*rule {
+// every is named for a name that is not known.
+func (q *query) every(n *names) {
 	for _, rules := range n.exact {
-		to = keep(to, rules, in, about, blank)
+		q.keep(rules)
 	}
 	for _, rules := range n.prefixes {
-		to = keep(to, rules, in, about, blank)
+		q.keep(rules)
 	}
-	return to
 }
 
-func keep(to, rules []*rule, in *condition.Input, about condition.Subjects, blank bool) []*rule {
+func (q *query) keep(rules []*rule) {
 	for _, r := range rules {
-		if r.appliesTo(in, about, blank) {
-			to = append(to, r)
+		if r.needs&^q.about == 0 && (r.plain || r.appliesTo(q.in, q.about, q.blank)) {
+			q.found = append(q.found, r)
 		}
 	}
-	return to
 }

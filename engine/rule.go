@@ -20,6 +20,7 @@ type rule struct {
 	message   *condition.Condition // nil: none
 	variables *condition.Variables
 	match     *match
+	plain     bool               // the match is nothing but names: to stand under them in the index is to match
 	needs     condition.Subjects // the rule cannot apply to a message that is not about these
 	fields    []string           // that it can read
 }
@@ -50,6 +51,22 @@ func (gs globs) literals() ([]string, bool) {
 		names = append(names, name)
 	}
 	return names, true
+}
+
+// plain says that the match spells out every name that it asks for, of one kind at most.
+func (m *match) plain() bool {
+	named := 0
+	for _, gs := range []globs{m.tools, m.prompts, m.resources} {
+		if gs != nil {
+			named++
+		}
+	}
+	for _, gs := range []globs{m.servers, m.methods, m.tools, m.prompts, m.resources} {
+		if _, ok := gs.literals(); gs != nil && !ok {
+			return false
+		}
+	}
+	return named <= 1
 }
 
 // appliesTo says whether a message is what the rule is about. blank is for listings: a

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -155,6 +156,9 @@ func (a *analysis) access(e ast.Expr) outcome {
 	case p.name.object != noObject && p.presence: // has(mcp.tool)
 		a.read("mcp.method")
 		return outcome{fails: fails, needs: fails | p.name.subject, never: fails}
+	case p.name.object != noObject && e.Kind() == ast.CallKind: // mcp.?tool
+		a.read("mcp.method")
+		return failing(fails)
 	case p.name.object != noObject:
 		a.mistakes = append(a.mistakes, mistake{e.ID(), codeTypes,
 			fmt.Sprintf("`%s` has fields, but is not a value itself", p.name.path),
@@ -211,7 +215,9 @@ func (a *analysis) selection(e ast.Expr) selection {
 		return a.ident(e)
 	case ast.SelectKind:
 		s := e.AsSelect()
-		p := a.selection(s.Operand()).field(s.FieldName(), a.variables)
+		p := a.selection(s.Operand())
+		a.checkHeader(p, s.FieldName(), e.ID())
+		p = p.field(s.FieldName(), a.variables)
 		p.presence = s.IsTestOnly()
 		return p
 	case ast.CallKind:
@@ -229,11 +235,7 @@ func (a *analysis) index(c ast.CallExpr) selection {
 	key := c.Args()[1]
 	if key.Kind() == ast.LiteralKind {
 		if s, ok := key.AsLiteral().Value().(string); ok {
-			if p.name != nil && p.name.opaque && p.rest == "" && !isLower(s) {
-				a.mistakes = append(a.mistakes, mistake{key.ID(), codeField,
-					fmt.Sprintf("no header is called `%s`: names of headers are in lower case here", s),
-					fmt.Sprintf("write %q", strings.ToLower(s))})
-			}
+			a.checkHeader(p, s, key.ID())
 			return p.field(s, a.variables)
 		}
 	}
@@ -243,6 +245,15 @@ func (a *analysis) index(c ast.CallExpr) selection {
 		p.rest = "[*]"
 	}
 	return p
+}
+
+// checkHeader refuses a name that no header has, because they are in lower case.
+func (a *analysis) checkHeader(p selection, name string, id int64) {
+	if p.name != nil && p.name.opaque && p.rest == "" && !isLower(name) {
+		a.mistakes = append(a.mistakes, mistake{id, codeField,
+			fmt.Sprintf("no header is called `%s`: the names of headers are in lower case here", name),
+			fmt.Sprintf("write %q", strings.ToLower(name))})
+	}
 }
 
 func (a *analysis) ident(e ast.Expr) selection {
@@ -312,7 +323,15 @@ func (a *analysis) checkPattern(c ast.CallExpr) {
 	default:
 		return
 	}
-	if pattern >= len(c.Args()) || c.Args()[pattern].Kind() == ast.LiteralKind {
+	if pattern >= len(c.Args()) {
+		return
+	}
+	if arg := c.Args()[pattern]; arg.Kind() == ast.LiteralKind {
+		if s, ok := arg.AsLiteral().Value().(string); ok {
+			if _, err := regexp.Compile(s); err != nil {
+				a.mistakes = append(a.mistakes, mistake{arg.ID(), codeLiteral, badPattern, badPatternHelp})
+			}
+		}
 		return
 	}
 	a.mistakes = append(a.mistakes, mistake{c.Args()[pattern].ID(), codeRefused,

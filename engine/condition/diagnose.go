@@ -22,6 +22,7 @@ type report struct {
 	variables *Variables
 	ast       *ast.AST // nil if the expression doesn't parse
 	info      *ast.SourceInfo
+	functions []place // that were taken for macros
 	ds        source.Diagnostics
 }
 
@@ -57,6 +58,7 @@ func (r *report) issues(issues *cel.Issues) {
 		}
 		r.put(r.token(at), codeRefused, err.Message, "")
 	}
+	r.dropMacroVariables()
 	if len(r.ds) == 0 { // everything was a consequence of something
 		r.whole(codeRefused, errs[0].Message, "")
 	}
@@ -77,7 +79,7 @@ func (r *report) syntax(message string, at place, later bool) bool {
 		if r.ast != nil {
 			return false
 		}
-		r.put(r.token(at), codeRefused, message, "")
+		r.beforeChecking(message, at)
 		return true
 	}
 	if m := badToken.FindStringSubmatch(message); m != nil {
@@ -103,17 +105,31 @@ func (r *report) syntax(message string, at place, later bool) bool {
 		help = "write `&&`"
 	case "or", "OR":
 		help = "write `||`"
-	case "not", "NOT":
-		help = "write `!`"
+	}
+	if strings.HasSuffix(strings.TrimRight(string(r.line(at.line)[:min(at.col, len(r.line(at.line)))]), " "), "not") {
+		help = "write `!` for not"
 	}
 	r.put(at, codeSyntax, text, help)
 	return true
+}
+
+// beforeChecking reports what the parser refuses though its grammar doesn't.
+func (r *report) beforeChecking(message string, at place) {
+	switch {
+	case strings.HasPrefix(message, "invalid argument to has()"):
+		r.put(r.token(at), codeSyntax, "has() needs a field of something", "write it as has(args.path)")
+	case strings.HasPrefix(message, "invalid int literal"), strings.HasPrefix(message, "invalid uint literal"):
+		r.put(r.token(at), codeLiteral, "the number is too large", "an int has 64 bits; write a larger number as a double, with a decimal point")
+	default:
+		r.put(r.token(at), codeRefused, message, "")
+	}
 }
 
 func unexpectedText(token string) string {
 	if token == "<EOF>" {
 		return "the expression ends too early"
 	}
+	token = strings.Trim(token, "`")
 	return fmt.Sprintf("`%s` is not expected here", token)
 }
 
@@ -168,7 +184,7 @@ func (r *report) unknownName(name string, at place) {
 	fields := strings.Split(strings.Join(strings.Fields(m[1]), ""), ".")[1:]
 	if m[2] == "(" && len(fields) > 0 {
 		called := name + "." + strings.Join(fields, ".")
-		if r.hasNamespace(name + ".") {
+		if r.hasNamespace(name+".") || len(fields) == 1 && r.suggestName(name, name) == allNames {
 			at.width = len([]rune(called))
 			r.put(at, codeFunction, fmt.Sprintf("unknown function `%s`", called), r.suggestFunction(called))
 			return
@@ -214,12 +230,18 @@ func (r *report) suggestName(name, full string) string {
 	if s, ok := source.Suggest(name, known); ok {
 		return didYouMean(s)
 	}
-	return "the names are: mcp, args, params, principal, jwt, apiKey, request, source, variables, now"
+	return allNames
 }
+
+const allNames = "the names are: mcp, args, params, principal, jwt, apiKey, request, source, variables, now"
 
 func didYouMean(s string) string { return fmt.Sprintf("did you mean `%s`?", s) }
 
 func (r *report) unknownFunction(name string, at place) {
+	like, _ := source.Suggest(name, r.env.macros)
+	if like != "" || slices.Contains(r.env.macros, name) {
+		r.functions = append(r.functions, at)
+	}
 	// The namespace of an unknown path.clen was reported, and the whole of it with it.
 	for _, d := range r.ds {
 		line, col, _ := r.text.At(at.line, at.col, at.width)
@@ -227,7 +249,38 @@ func (r *report) unknownFunction(name string, at place) {
 			return
 		}
 	}
+	if slices.Contains(r.env.macros, name) {
+		r.put(at, codeFunction, fmt.Sprintf("`%s` does not take this many arguments", name), macroHelp(name))
+		return
+	}
 	r.put(at, codeFunction, fmt.Sprintf("unknown function `%s`", name), r.suggestFunction(name))
+}
+
+func macroHelp(name string) string {
+	switch name {
+	case "all", "exists", "exists_one", "existsOne", "filter", "map":
+		return fmt.Sprintf("write it as list.%s(x, ...), with a name for the element", name)
+	case "has":
+		return "write it as has(args.path)"
+	}
+	return ""
+}
+
+// macroVariable finds the name that a macro, misspelt or with too few arguments, introduces.
+var macroVariable = regexp.MustCompile(`^\s*\(\s*([_a-zA-Z][_a-zA-Z0-9]*)\s*[,)]`)
+
+// dropMacroVariables takes back what was said of the variable of a macro that is none: the
+// macro is the mistake.
+func (r *report) dropMacroVariables() {
+	var names []string
+	for _, f := range r.functions {
+		if m := macroVariable.FindStringSubmatch(r.from(f, f.width)); m != nil {
+			names = append(names, fmt.Sprintf("unknown name `%s`", m[1]))
+		}
+	}
+	r.ds = slices.DeleteFunc(r.ds, func(d source.Diagnostic) bool {
+		return d.Code == codeName && slices.Contains(names, d.Message)
+	})
 }
 
 func (r *report) hasNamespace(prefix string) bool {
@@ -297,9 +350,15 @@ func functionNames(env *cel.Env) []string {
 			out = append(out, name)
 		}
 	}
+	out = append(out, macroNames(env)...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func macroNames(env *cel.Env) []string {
+	var out []string
 	for _, m := range env.Macros() {
 		out = append(out, m.Function())
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }

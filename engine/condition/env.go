@@ -50,6 +50,7 @@ type Env struct {
 	inputLimit int
 	phases     [2]*cel.Env // request, response
 	functions  []string    // that an expression can call, for suggestions
+	macros     []string    // among them
 }
 
 // New returns an environment by its name.
@@ -72,7 +73,7 @@ func New(o Options) (*Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("environment %s: %w", e.name, err)
 	}
-	e.functions = functionNames(base)
+	e.functions, e.macros = functionNames(base), macroNames(base)
 	for i := range e.phases {
 		response := i == 1
 		p := &provider{Provider: base.CELTypeProvider(), response: response}

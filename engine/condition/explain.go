@@ -13,6 +13,7 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
 )
 
@@ -141,10 +142,7 @@ func (e *explainer) part(x ast.Expr) {
 	if _, isErr := v.(*types.Err); isErr {
 		p.Error = true
 	}
-	p.Value = show(v)
-	if e.mask != nil {
-		p.Value = e.mask(p.Path, p.Value)
-	}
+	p.Value = e.show(p.Path, v)
 	e.parts = append(e.parts, p)
 }
 
@@ -176,48 +174,103 @@ func (e *explainer) readPath(x ast.Expr) string {
 // maxShown is the longest value that an explanation shows, in code points.
 const maxShown = 60
 
-// show writes a value as a person would.
-func show(v ref.Val) string {
+// show writes a value as a person would. Every scalar passes the mask by its own path, whole:
+// what lies inside an object, or is cut off at the end, is hidden as what stands alone.
+func (e *explainer) show(path string, v ref.Val) string {
+	return shorten(string(e.appendShown(nil, path, v)))
+}
+
+func (e *explainer) appendShown(dst []byte, path string, v ref.Val) []byte {
+	if len(dst) > 8*maxShown {
+		return dst
+	}
 	switch v := v.(type) {
-	case *types.Err:
-		return "error: " + oneLine(v.Unwrap().Error())
-	case *types.Unknown:
-		return "unknown"
-	case types.String:
-		return oneLine(strconv.Quote(string(v)))
-	case types.Bool, types.Int, types.Uint, types.Double:
-		return fmt.Sprint(v.Value())
-	case types.Timestamp, types.Duration:
-		return oneLine(fmt.Sprint(v.ConvertToType(types.StringType)))
-	case *types.Optional:
-		if !v.HasValue() {
-			return "none"
-		}
-		return show(v.GetValue())
 	case *fields, *headers:
-		return "(object)"
+		return append(dst, "(object)"...)
+	case *types.Optional:
+		if v.HasValue() {
+			return e.appendShown(dst, path, v.GetValue())
+		}
+		return append(dst, "none"...)
 	case *jsonObject:
 		if !v.whole(v.v) {
-			return fmt.Sprintf("{%d bytes}", len(v.v.Raw()))
+			return fmt.Appendf(dst, "{%d bytes}", len(v.v.Raw()))
 		}
 	case *jsonArray:
 		if !v.whole(v.v) {
-			return fmt.Sprintf("[%d bytes]", len(v.v.Raw()))
+			return fmt.Appendf(dst, "[%d bytes]", len(v.v.Raw()))
 		}
 	}
-	if b, err := appendJSON(nil, v, 0); err == nil {
-		return oneLine(string(b))
+	switch v := v.(type) {
+	case traits.Mapper:
+		return e.appendMap(dst, path, v)
+	case traits.Lister:
+		dst = append(dst, '[')
+		for it, first := v.Iterator(), true; it.HasNext() == types.True; first = false {
+			if !first {
+				dst = append(dst, ", "...)
+			}
+			dst = e.appendShown(dst, path, it.Next())
+		}
+		return append(dst, ']')
+	}
+	text := oneLine(scalar(v))
+	if e.mask != nil {
+		text = oneLine(e.mask(path, text))
+	}
+	return append(dst, text...)
+}
+
+func (e *explainer) appendMap(dst []byte, path string, m traits.Mapper) []byte {
+	dst = append(dst, '{')
+	for it, first := m.Iterator(), true; it.HasNext() == types.True; first = false {
+		if !first {
+			dst = append(dst, ", "...)
+		}
+		key := it.Next()
+		inside := ""
+		if k, ok := key.(types.String); ok && path != "" {
+			inside = selection{name: &name{path: path}}.field(string(k), nil).rest
+		}
+		dst = append(append(dst, oneLine(scalar(key))...), ": "...)
+		if inside != "" {
+			inside = path + inside
+		}
+		dst = e.appendShown(dst, inside, m.Get(key))
+	}
+	return append(dst, '}')
+}
+
+// scalar writes a value that has no parts.
+func scalar(v ref.Val) string {
+	switch v := v.(type) {
+	case *types.Err:
+		return "error: " + v.Unwrap().Error()
+	case *types.Unknown:
+		return "unknown"
+	case types.Null:
+		return "null"
+	case types.String:
+		return strconv.Quote(string(v))
+	case types.Bool, types.Int, types.Uint, types.Double:
+		return fmt.Sprint(v.Value())
+	}
+	if s, ok := v.ConvertToType(types.StringType).(types.String); ok {
+		return string(s)
 	}
 	return v.Type().TypeName()
 }
 
 func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, s)
+}
+
+func shorten(s string) string {
 	if r := []rune(s); len(r) > maxShown {
 		return string(r[:maxShown-3]) + "..."
 	}

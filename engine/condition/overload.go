@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/decls"
 	"cel.dev/cel-go/common/operators"
 )
 
@@ -16,7 +18,6 @@ var (
 	noFields   = regexp.MustCompile(`^type '([^']*)' does not support field selection$`)
 	noRange    = regexp.MustCompile(`^expression of type '([^']*)' cannot be range of a comprehension`)
 	badLiteral = regexp.MustCompile(`^invalid (\w+) argument$`)
-	mixed      = regexp.MustCompile(`^expected type '([^']*)' but found '([^']*)'$`)
 )
 
 // overload reports a function or an operator that does not take what it is given.
@@ -45,7 +46,10 @@ func (r *report) overload(err *cel.Error, at place) bool {
 		return true
 	}
 	text := fmt.Sprintf("`%s` does not take (%s)", name, strings.Join(args, ", "))
-	if receiver != "" {
+	switch {
+	case receiver != "" && !r.hasMember(receiver, name):
+		text = fmt.Sprintf("%s has no function `%s`", article(receiver), name)
+	case receiver != "":
 		text = fmt.Sprintf("`%s` of %s does not take (%s)", name, article(receiver), strings.Join(args, ", "))
 	}
 	r.put(r.before(at, name), codeTypes, text, r.signatures(name))
@@ -71,6 +75,23 @@ func operatorHelp(symbol string, args []string) string {
 		return "CEL converts nothing by itself: write the literal in the other type, or convert with int(...) or string(...)"
 	}
 	return ""
+}
+
+// hasMember says that some form of a function is called on a type.
+func (r *report) hasMember(receiver, name string) bool {
+	f := r.env.phase(true).Functions()[name]
+	if f == nil {
+		return false
+	}
+	kind, _, _ := strings.Cut(receiver, "(")
+	return slices.ContainsFunc(f.OverloadDecls(), func(o *decls.OverloadDecl) bool {
+		if !o.IsMemberFunction() {
+			return false
+		}
+		t := typeName(o.ArgTypes()[0])
+		taken, _, _ := strings.Cut(t, "(")
+		return taken == kind || t == "dyn" || len(t) == 1 // a type parameter
+	})
 }
 
 // signatures lists what a function takes.
@@ -104,7 +125,7 @@ func (r *report) value(err *cel.Error, at place) bool {
 	switch {
 	case mismatch.MatchString(err.Message):
 		m := mismatch.FindStringSubmatch(err.Message)
-		r.put(r.token(at), codeTypes, fmt.Sprintf("this must be %s, but is %s", article(plainType(m[1])), article(plainType(m[2]))), "")
+		r.put(r.token(at), codeTypes, fmt.Sprintf("this must be %s, but is %s", article(plainType(m[1])), article(plainType(m[2]))), r.literalHelp(err.ExprID))
 	case noFields.MatchString(err.Message):
 		m := noFields.FindStringSubmatch(err.Message)
 		r.put(r.token(at), codeTypes, article(plainType(m[1]))+" has no fields", "")
@@ -123,10 +144,35 @@ func (r *report) value(err *cel.Error, at place) bool {
 	return true
 }
 
+// literalHelp is for an element of a list or map literal that is not like those before it.
+func (r *report) literalHelp(id int64) string {
+	help := ""
+	ast.PostOrderVisit(r.ast.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		var elements []ast.Expr
+		switch e.Kind() {
+		case ast.ListKind:
+			elements = e.AsList().Elements()
+		case ast.MapKind:
+			for _, entry := range e.AsMap().Entries() {
+				elements = append(elements, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
+			}
+		}
+		if slices.ContainsFunc(elements, func(e ast.Expr) bool { return e.ID() == id }) {
+			help = "what is written into one list or map has one type; dyn(...) lifts that"
+		}
+	}))
+	return help
+}
+
+const (
+	badPattern     = "this is not a regular expression"
+	badPatternHelp = "the syntax is RE2's: https://github.com/google/re2/wiki/Syntax"
+)
+
 func (r *report) literal(function string, at place) {
 	switch function {
 	case "matches":
-		r.put(at, codeLiteral, "this is not a regular expression", "the syntax is RE2's: https://github.com/google/re2/wiki/Syntax")
+		r.put(at, codeLiteral, badPattern, badPatternHelp)
 	case "duration":
 		r.put(at, codeLiteral, "this is not a duration", "write it as \"90s\", \"15m\" or \"1h30m\"")
 	case "timestamp":
