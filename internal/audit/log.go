@@ -395,7 +395,9 @@ func (l *Log) Close() error {
 		}
 		l.await()
 	}
-	l.write()
+	for l.write(); l.err == nil && len(l.pending) > 0; {
+		l.write()
+	}
 	l.timer.Stop()
 	return errors.Join(l.err, l.out.close())
 }

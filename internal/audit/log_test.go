@@ -199,6 +199,32 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+func TestLineThatWasTornIsWholeInTheNewFile(t *testing.T) {
+	dir := t.TempDir()
+	path, old := filepath.Join(dir, "a.jsonl"), filepath.Join(dir, "a.jsonl.1")
+	l := openAt(t, path)
+	mustAppend(t, l, refusal("a"), true)
+	l.mu.Lock()
+	r := refusal("b")
+	r.Time = at
+	r.encode(l.mask)
+	l.place(r.line)
+	batch := l.pending
+	l.pending = nil
+	n, err := l.out.write(batch[:50]) // and there the disk was full
+	l.failed(batch, n, errors.Join(err, syscall.ENOSPC))
+	l.mu.Unlock()
+	if err := os.Rename(path, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, refusal("c"), true)
+	wantTools(t, readFile(t, old), "a")
+	wantTools(t, append(readFile(t, old), readFile(t, path)...), "a b c")
+}
+
 func TestRemovedFileIsMadeAnew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
 	now := at
@@ -445,6 +471,26 @@ func TestRecordWithoutAKindIsRefused(t *testing.T) {
 		if err := l.Append(&Record{Kind: kind}, true); !errors.Is(err, ErrKind) {
 			t.Errorf("Append(kind %d) = %v, want ErrKind", kind, err)
 		}
+	}
+}
+
+func TestWhatWasLostIsNotedAtTheEnd(t *testing.T) {
+	w := &scripted{fail: []int{0, 0}}
+	l, err := Open(Options{Writer: w, Now: clock, Buffer: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, refusal("a"), false)
+	for range 2 {
+		if err := l.Append(refusal("b"), true); !errors.Is(err, ErrFull) && !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("Append on a full disk = %v", err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := tools(t, w.Bytes()); got[len(got)-1] != "records_lost" {
+		t.Errorf("records = %v, want records_lost at the end", got)
 	}
 }
 

@@ -88,6 +88,8 @@ func TestInputs(t *testing.T) {
 		{"an input with a secret's name is masked", Record{Inputs: []Input{{"args.api_key", []byte(`"v"`)}}}, `"inputs":{"args.api_key":"[redacted]"},"not_replayable":"inputs_masked"`},
 		{"what does not fit is left out whole", Record{Inputs: []Input{{"a", []byte(long)}, {"b", []byte("1")}}}, `"inputs":{"b":1},"inputs_truncated":true,"not_replayable":"inputs_truncated"`},
 		{"what is no JSON is left out", Record{Inputs: []Input{{"a", []byte(`{"x":`)}, {"b", []byte(`1 2`)}, {"c", []byte("\"\n\"")}, {"d", []byte("01")}}}, `"inputs":{},"inputs_truncated":true,"not_replayable":"inputs_truncated"`},
+		{"a huge secret is not read to its end", Record{Inputs: []Input{{"a", []byte(`{"password":"` + strings.Repeat("x", maxSource) + `"}`)}}}, `"inputs":{},"inputs_truncated":true,"not_replayable":"inputs_truncated"`},
+		{"a name that would be changed", Record{Inputs: []Input{{"a", []byte(`{"ghp_0123456789abcd":1,"ghp_0123456789abce":2}`)}, {"b", []byte(`{"\ud800":1}`)}, {"c", []byte("2")}}}, `"inputs":{"c":2},"inputs_truncated":true,"not_replayable":"inputs_truncated"`},
 		{"the gateway's own mark stays", Record{Inputs: []Input{{"token", []byte(`1`)}}, NotReplayable: "clock"}, `"inputs":{"token":"[redacted]"},"not_replayable":"clock"`},
 	}
 	for _, tt := range tests {
@@ -153,6 +155,25 @@ func TestLongTextIsCutBetweenRunes(t *testing.T) {
 	got, _ = Masker{}.appendString(nil, strings.Repeat("\u65e5", 5000), 7)
 	if want := "\"\u65e5\u65e5\u2026\""; string(got) != want {
 		t.Errorf("appendString = %s, want %s", got, want)
+	}
+}
+
+func TestBoundHoldsAroundSecrets(t *testing.T) {
+	got, _ := Masker{}.appendString(nil, "aaaa AKIA0123456789abcdef bbbbbbbb", 8)
+	if want := "\"aaaa [redacted] bb\u2026\""; string(got) != want {
+		t.Errorf("appendString = %s, want %s", got, want)
+	}
+}
+
+func TestPlainIsWhatNeedsNoEscape(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			s := []byte("abcdefghijklmnopqrst")
+			s[at] = byte(c)
+			if got, want := plain(string(s)), byteClass[c]&byteEscape == 0; got != want {
+				t.Fatalf("plain(%q) = %v, want %v", s, got, want)
+			}
+		}
 	}
 }
 

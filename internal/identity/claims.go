@@ -107,7 +107,7 @@ func instant(claims jsonscan.Value, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	seconds, ok := v.Float64()
-	if !ok || v.Kind() != jsonscan.Number || seconds < 1 || seconds > lastSecond {
+	if !ok || seconds < 1 || seconds > lastSecond {
 		return time.Time{}, fmt.Errorf("%s is no time", name)
 	}
 	return time.UnixMilli(int64(seconds * 1000)), nil

@@ -73,6 +73,7 @@ func TestTokenThatIsRefused(t *testing.T) {
 		{"HMAC with the symmetric key of the set", sign(`{"alg":"HS256","kid":"h1"}`, goodClaims, []byte("mac")), Algorithm},
 		{"an algorithm that is not allowed", header(`{"alg":"RS512","kid":"r1"}`), Algorithm},
 		{"an algorithm that is not the key's", header(`{"alg":"ES256","kid":"r1"}`), Algorithm},
+		{"an algorithm of the key's type that is not its own", sign(`{"alg":"RS256","kid":"ps1"}`, goodClaims, k.rsa2), Algorithm},
 		{"no alg", header(`{"kid":"r1"}`), Malformed},
 		{"alg is a list", header(`{"alg":["RS256"],"kid":"r1"}`), Malformed},
 		{"alg twice", header(`{"alg":"RS256","alg":"RS256","kid":"r1"}`), Malformed},
@@ -110,6 +111,7 @@ func TestTokenThatIsRefused(t *testing.T) {
 		{"expired", sign(head, old(`1795330739`), k.rsa), Expired},
 		{"expired to the second", sign(head, old(`1795330740`), k.rsa), Expired},
 		{"no expiry", claims("exp", ""), Malformed},
+		{"no time at all", sign(head, `{"iss":"https://idp.example","aud":"https://gw.example","sub":"alice"}`, k.rsa), Malformed},
 		{"an expiry that is a string", claims("exp", `"1795333200"`), Malformed},
 		{"an expiry that is null", claims("exp", `null`), Malformed},
 		{"an expiry in milliseconds", claims("exp", `1795333200000`), Malformed},
@@ -132,6 +134,7 @@ func TestTokenThatIsRefused(t *testing.T) {
 		{"claims that are no UTF-8", sign(head, claimsWith("x", "\"\xff\""), k.rsa), Malformed},
 		{"four parts", goodToken() + ".x", BadCredential},
 		{"two parts", parts[0] + "." + parts[1], BadCredential},
+		{"another text for the same signature", loose(goodToken()), Malformed},
 		{"padding", parts[0] + "=." + parts[1] + "." + parts[2], Malformed},
 		{"standard base64", strings.NewReplacer("-", "+", "_", "/").Replace(parts[0]) + "." + parts[1] + "." + "+" + parts[2][1:], Malformed},
 		{"empty parts", "..", Malformed},
@@ -144,6 +147,13 @@ func TestTokenThatIsRefused(t *testing.T) {
 			wantRefused(t, p, err, tt.want)
 		})
 	}
+}
+
+// loose changes the bits at the end of a token that stand for nothing.
+func loose(token string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(alphabet, token[len(token)-1])
+	return token[:len(token)-1] + string(alphabet[last+1])
 }
 
 func TestTimesHaveASkew(t *testing.T) {

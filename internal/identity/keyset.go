@@ -15,7 +15,6 @@ import (
 const (
 	fetchTimeout = 5 * time.Second
 	maxWaiting   = 64 // requests that wait for one fetch; more are refused at once
-	maxMissing   = 256
 	missingFor   = 2 * time.Minute
 )
 
@@ -40,7 +39,7 @@ type keySet struct {
 	asked      time.Time     // when they were last asked for
 	asking     chan struct{} // closed when the fetch under way ends; nil = none is
 	waiting    int
-	missing    map[string]time.Time // kids that were not among the keys when last fetched
+	missing    map[string]time.Time // kids that the last fetch did not bring; at most one for each request that waited for it
 	err        error                // of the last fetch
 }
 
@@ -151,7 +150,7 @@ func (k *keySet) answered(h header, now time.Time) error {
 	if _, err := choose(k.keys, h); !isUnknown(err) || k.err != nil {
 		return nil
 	}
-	if k.missing == nil || len(k.missing) >= maxMissing {
+	if k.missing == nil {
 		k.missing = map[string]time.Time{}
 	}
 	k.missing[h.kid] = now

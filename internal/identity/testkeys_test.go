@@ -66,7 +66,7 @@ func jwk(kid, alg string, public crypto.PublicKey) jose.JSONWebKey {
 func publicSet(extra ...jose.JSONWebKey) []byte {
 	k := keys()
 	set := jose.JSONWebKeySet{Keys: append([]jose.JSONWebKey{
-		jwk("r1", "RS256", k.rsa.Public()), jwk("e1", "", k.ec.Public()), jwk("d1", "EdDSA", k.ed.Public()),
+		jwk("r1", "RS256", k.rsa.Public()), jwk("e1", "", k.ec.Public()), jwk("d1", "EdDSA", k.ed.Public()), jwk("ps1", "PS256", k.rsa2.Public()),
 		{Key: []byte("0123456789abcdef0123456789abcdef"), KeyID: "h1", Algorithm: "HS256"},
 		jwk("short", "RS256", k.short.Public()),
 		{Key: k.rsa2.Public(), KeyID: "enc1", Use: "enc"},
