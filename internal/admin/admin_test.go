@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -41,9 +42,7 @@ type request struct {
 func do(h http.Handler, r request) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(r.method, r.target, http.NoBody)
 	req.Host = r.host
-	for name, values := range r.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.header)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, req)
 	return w

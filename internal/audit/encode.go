@@ -95,7 +95,7 @@ func (e *encoder) inputs(r *Record) {
 	mark := r.NotReplayable
 	truncated := false
 	if len(r.Inputs) > 0 {
-		masked := false
+		var masked bool
 		truncated, masked = e.values(r.Inputs)
 		if mark == "" && masked {
 			mark = InputsMasked

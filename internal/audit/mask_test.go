@@ -72,12 +72,32 @@ func TestSecretNames(t *testing.T) {
 		name string
 		want bool
 	}{
-		{"password", true}, {"db_passwd", true}, {"PassPhrase", true}, {"client-secret", true}, {"API_KEY", true}, {"apiKey", true},
-		{"access_token", true}, {"token", true}, {"Authorization", true}, {"Set-Cookie", true}, {"private_key", true},
-		{"aws_secret_access_key", true}, {"args.credentials", true}, {"auth", true}, {"jwt", true}, {"x_tenant_seed", true},
+		{"password", true},
+		{"db_passwd", true},
+		{"PassPhrase", true},
+		{"client-secret", true},
+		{"API_KEY", true},
+		{"apiKey", true},
+		{"access_token", true},
+		{"token", true},
+		{"Authorization", true},
+		{"Set-Cookie", true},
+		{"private_key", true},
+		{"aws_secret_access_key", true},
+		{"args.credentials", true},
+		{"auth", true},
+		{"jwt", true},
+		{"x_tenant_seed", true},
 		{strings.Repeat("a", 300) + "_password", true},
-		{"path", false}, {"max_tokens", false}, {"tokenizer", false}, {"progressToken", false}, {"author", false}, {"jwt.sub", false},
-		{"key", false}, {"", false}, {"passage", false},
+		{"path", false},
+		{"max_tokens", false},
+		{"tokenizer", false},
+		{"progressToken", false},
+		{"author", false},
+		{"jwt.sub", false},
+		{"key", false},
+		{"", false},
+		{"passage", false},
 	}
 	for _, tt := range tests {
 		if got := m.Secret(tt.name); got != tt.want {
@@ -99,8 +119,8 @@ func TestNoCanaryInAnyRecordOrLog(t *testing.T) {
 			Inputs: []Input{{"args", quoted(t, map[string]string{"x": s, "password": canary, s: "v"})}, {"header.authorization", quoted(t, map[string]string{"a": canary})}},
 		}
 		out.WriteString(line(r))
-		log.Info(s, slog.String("detail", s), slog.String("password", canary), slog.Any("error", errors.New(s)))
-		text.Warn(s, slog.String("detail", s), slog.Group("h", slog.String("cookie", canary)))
+		log.Info(s, slog.String("detail", s), slog.String("password", canary), slog.Any("error", errors.New(s))) //nolint:sloglint // the message is what is tried
+		text.Warn(s, slog.String("detail", s), slog.Group("h", slog.String("cookie", canary)))                   //nolint:sloglint // the message is what is tried
 		_, _ = Masker{}.Writer(&out).Write([]byte("panic: " + s))
 	}
 	if i := bytes.Index(out.Bytes(), []byte(canary)); i >= 0 {

@@ -82,11 +82,24 @@ func (r *Record) strings() []struct {
 		name string
 		at   *string
 	}{
-		{"event", &r.Event}, {"revision", &r.Revision}, {"source.address", &r.SourceAddress},
-		{"mcp.method.name", &r.Method}, {"mcp.protocol.version", &r.ProtocolVersion}, {"server", &r.Server},
-		{"gen_ai.tool.name", &r.Tool}, {"mcp.resource.uri", &r.Resource}, {"gen_ai.prompt.name", &r.Prompt},
-		{"phase", &r.Phase}, {"effect", &r.Effect}, {"policy", &r.Policy}, {"rule", &r.Rule}, {"reason", &r.Reason},
-		{"message", &r.Message}, {"cause", &r.Cause}, {"not_replayable", &r.NotReplayable}, {"trace_id", &r.TraceID},
+		{"event", &r.Event},
+		{"revision", &r.Revision},
+		{"source.address", &r.SourceAddress},
+		{"mcp.method.name", &r.Method},
+		{"mcp.protocol.version", &r.ProtocolVersion},
+		{"server", &r.Server},
+		{"gen_ai.tool.name", &r.Tool},
+		{"mcp.resource.uri", &r.Resource},
+		{"gen_ai.prompt.name", &r.Prompt},
+		{"phase", &r.Phase},
+		{"effect", &r.Effect},
+		{"policy", &r.Policy},
+		{"rule", &r.Rule},
+		{"reason", &r.Reason},
+		{"message", &r.Message},
+		{"cause", &r.Cause},
+		{"not_replayable", &r.NotReplayable},
+		{"trace_id", &r.TraceID},
 	}
 }
 

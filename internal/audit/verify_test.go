@@ -21,8 +21,12 @@ func chain(t *testing.T) []string {
 		ids[i], _ = ParseID(s)
 	}
 	for _, r := range []*Record{
-		{Kind: Lifecycle, Event: "started"}, {Kind: Decision, DecisionID: ids[0], Effect: "allow"}, {Kind: Outcome, DecisionID: ids[0], Status: 200},
-		{Kind: Refusal, DecisionID: ids[1], Effect: "deny"}, {Kind: Decision, DecisionID: ids[2], Effect: "allow"}, {Kind: Lifecycle, Event: "stopped"},
+		{Kind: Lifecycle, Event: "started"},
+		{Kind: Decision, DecisionID: ids[0], Effect: "allow"},
+		{Kind: Outcome, DecisionID: ids[0], Status: 200},
+		{Kind: Refusal, DecisionID: ids[1], Effect: "deny"},
+		{Kind: Decision, DecisionID: ids[2], Effect: "allow"},
+		{Kind: Lifecycle, Event: "stopped"},
 	} {
 		mustAppend(t, l, r, false)
 	}

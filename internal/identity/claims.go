@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,10 +61,8 @@ func (i *issuer) audience(aud jsonscan.Value) error {
 		return refuse(Malformed, errors.New("aud is neither a string nor a list of strings"))
 	}
 	for _, name := range names {
-		for _, own := range i.Audiences {
-			if name == own {
-				return nil
-			}
+		if slices.Contains(i.Audiences, name) {
+			return nil
 		}
 	}
 	return refuse(WrongAudience, nil)

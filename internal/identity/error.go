@@ -11,8 +11,8 @@ type Reason string
 
 // The reasons.
 const (
-	NoCredential        Reason = "no_credential"
-	BadCredential       Reason = "bad_credential" // an unknown API key, or a signature that doesn't hold
+	NoCredential        Reason = "no_credential"  //nolint:gosec // a word for a missing credential is none
+	BadCredential       Reason = "bad_credential" //nolint:gosec // an unknown API key, or a signature that doesn't hold
 	Expired             Reason = "expired"
 	NotYetValid         Reason = "not_yet_valid"
 	WrongAudience       Reason = "wrong_audience"
@@ -57,8 +57,9 @@ func (e *Error) Status() int {
 		return http.StatusBadRequest
 	case Unavailable:
 		return http.StatusServiceUnavailable
+	default:
+		return http.StatusUnauthorized
 	}
-	return http.StatusUnauthorized
 }
 
 // Challenge is the value of WWW-Authenticate (RFC 6750 §3, RFC 9728 §5.1). resourceMetadata is the URL of the protected

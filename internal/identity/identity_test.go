@@ -157,8 +157,17 @@ func TestChallenge(t *testing.T) {
 
 func TestPrincipalKeyTellsPrincipalsApart(t *testing.T) {
 	all := []*engine.Principal{
-		nil, {}, {ID: "a"}, {Kind: "a"}, {Issuer: "a"}, {ID: "b"}, {Issuer: "a", Kind: "b", ID: "c"}, {Issuer: "ab", ID: "c"}, {Issuer: "a", ID: "bc"},
-		{Issuer: "a", Kind: "bc"}, {ID: strings.Repeat("x", 300)},
+		nil,
+		{},
+		{ID: "a"},
+		{Kind: "a"},
+		{Issuer: "a"},
+		{ID: "b"},
+		{Issuer: "a", Kind: "b", ID: "c"},
+		{Issuer: "ab", ID: "c"},
+		{Issuer: "a", ID: "bc"},
+		{Issuer: "a", Kind: "bc"},
+		{ID: strings.Repeat("x", 300)},
 	}
 	seen := map[[32]byte]bool{}
 	for _, p := range all {

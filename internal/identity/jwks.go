@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -88,13 +89,10 @@ func parseKey(v jsonscan.Value) (publicKey, error) {
 }
 
 func (p *publicKey) fitsAny() bool {
-	for _, a := range asymmetric {
-		if p.fits(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(asymmetric, p.fits)
 }
+
+var rsaAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512}
 
 // fits says whether the key may verify a signature by a: by its own word, by its type and by its curve.
 func (p *publicKey) fits(a jose.SignatureAlgorithm) bool {
@@ -103,10 +101,7 @@ func (p *publicKey) fits(a jose.SignatureAlgorithm) bool {
 	}
 	switch key := p.key.(type) {
 	case *rsa.PublicKey:
-		switch a {
-		case jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512:
-			return true
-		}
+		return slices.Contains(rsaAlgorithms, a)
 	case *ecdsa.PublicKey:
 		return a == jose.ES256 && key.Curve == elliptic.P256() ||
 			a == jose.ES384 && key.Curve == elliptic.P384() ||

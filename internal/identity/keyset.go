@@ -94,8 +94,7 @@ func (k *keySet) find(h header, now time.Time) (any, uint64, error) {
 // Only in the second case does the token not wait for the answer.
 func (k *keySet) refresh(h header, now time.Time) error {
 	have := !k.fetched.IsZero() && now.Sub(k.fetched) < k.maxStale
-	_, err := choose(k.keys, h)
-	known := err == nil || !isUnknown(err)
+	known := !isUnknown(k.keys, h)
 	switch {
 	case have && known:
 		if now.Sub(k.fetched) >= k.maxAge && k.mayAsk(now) {
@@ -147,13 +146,12 @@ func (k *keySet) answered(h header, now time.Time) error {
 	if k.fetched.IsZero() || now.Sub(k.fetched) >= k.maxStale {
 		return refuse(Unavailable, k.err)
 	}
-	if _, err := choose(k.keys, h); !isUnknown(err) || k.err != nil {
-		return nil
+	if k.err == nil && isUnknown(k.keys, h) {
+		if k.missing == nil {
+			k.missing = map[string]time.Time{}
+		}
+		k.missing[h.kid] = now
 	}
-	if k.missing == nil {
-		k.missing = map[string]time.Time{}
-	}
-	k.missing[h.kid] = now
 	return nil
 }
 
@@ -200,9 +198,11 @@ func (k *keySet) take(keys []publicKey, err error) {
 	k.keys, k.fetched, k.missing = keys, k.now(), nil
 }
 
-func isUnknown(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Reason == UnknownKey
+// isUnknown says whether other keys might have the one that the header names.
+func isUnknown(keys []publicKey, h header) bool {
+	_, err := choose(keys, h)
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Reason == UnknownKey
 }
 
 // choose returns the one key that a token's header names. Without a kid it must be the only one of its kind.

@@ -201,8 +201,7 @@ func bearer(r *Resolver, token string) (*engine.Principal, error) {
 
 // reason is the reason that err gives, "" for none.
 func reason(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""
