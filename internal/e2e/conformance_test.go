@@ -106,7 +106,9 @@ func report(t *testing.T, direct, through outcome) {
 func TestMain(m *testing.M) {
 	client := os.Getenv("SALLYPORT_E2E_CLIENT")
 	if client == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		os.RemoveAll(builds)
+		os.Exit(code)
 	}
 	if err := clientThroughGateway(client, os.Getenv("SALLYPORT_E2E_GATEWAY"), os.Getenv("SALLYPORT_E2E_RECORDS"), os.Args[len(os.Args)-1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -49,16 +49,18 @@ func (p peers) conformanceServer(t *testing.T, stateless bool) string {
 	return "http://" + addr + "/mcp"
 }
 
+// builds is where binary builds; it is removed after all tests.
+var builds string
+
 // binary builds the gateway, once; SALLYPORT_BINARY names one that is built.
-var binary = sync.OnceValues(func() (string, error) {
+var binary = sync.OnceValues(func() (file string, err error) {
 	if file := os.Getenv("SALLYPORT_BINARY"); file != "" {
 		return file, nil
 	}
-	dir, err := os.MkdirTemp("", "sallyport-e2e-")
-	if err != nil {
+	if builds, err = os.MkdirTemp("", "sallyport-e2e-"); err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "sallyport")
+	file = filepath.Join(builds, "sallyport")
 	if out, err := exec.Command("go", "build", "-o", file, "../../cmd/sallyport").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
@@ -136,7 +138,9 @@ func start(t *testing.T, addr string, cmd *exec.Cmd) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
-		stop(cmd, ended)
+		if !stop(cmd, ended) {
+			t.Errorf("%s didn't end within %v of SIGTERM", filepath.Base(cmd.Path), farewell)
+		}
 		if t.Failed() {
 			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), tail(said.String()))
 		}
@@ -146,16 +150,18 @@ func start(t *testing.T, addr string, cmd *exec.Cmd) {
 	}
 }
 
-// stop ends a program whose Wait goes to ended.
-func stop(cmd *exec.Cmd, ended <-chan error) {
+// stop ends a program whose Wait goes to ended; false when it had to be killed.
+func stop(cmd *exec.Cmd, ended <-chan error) bool {
 	if cmd.Process.Signal(syscall.SIGTERM) != nil {
-		return // it has ended already
+		return true // it has ended already
 	}
 	select {
 	case <-ended:
+		return true
 	case <-time.After(farewell):
 		cmd.Process.Kill()
 		<-ended
+		return false
 	}
 }
 
@@ -172,7 +178,7 @@ func waitFor(ctx context.Context, addr string, ended chan error) error {
 		select {
 		case err := <-ended:
 			ended <- err
-			return fmt.Errorf("ended before it listened on %s: %v", addr, err)
+			return errors.Join(errors.New("ended before it listened on "+addr), err)
 		case <-ctx.Done():
 			return fmt.Errorf("doesn't listen on %s after %v", addr, ready)
 		case <-time.After(20 * time.Millisecond):
