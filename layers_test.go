@@ -18,13 +18,13 @@ const module = "github.com/sallyport-dev/sallyport"
 // its own floor: siblings meet one floor up.
 var floors = [][]string{
 	{
-		"engine/jsonscan", "engine/source", "internal/telemetry", "policies",
+		"engine/jsonscan", "engine/source", "internal/httphead", "internal/telemetry", "policies",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
 	{"internal/mcp", "engine/policy", "engine/condition", "bench/internal/load"},
 	{"engine/bundle", "bench/internal/duel"},
 	{"engine"},
-	{"internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin"},
+	{"internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo"},
 	{"internal/gateway"},
 	{"cmd/sallyport", "internal/e2e", "bench/cmd/duel", "bench/cmd/mockmcp", "bench/cmd/bareproxy"},
 }
@@ -40,7 +40,7 @@ var owners = map[string][]string{
 	"github.com/go-json-experiment/json":    {},
 	"github.com/google/go-cmp":              {},
 	"github.com/invopop/jsonschema":         {},
-	"github.com/mark3labs/mcp-go":           {"internal/mcp"},
+	"github.com/mark3labs/mcp-go":           {"internal/mcp", "internal/demo"},
 	"github.com/prometheus/client_golang":   {"internal/telemetry"},
 	"github.com/rogpeppe/go-internal":       {},
 	"github.com/rs/zerolog":                 {"internal/audit"},
