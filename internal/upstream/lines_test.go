@@ -318,12 +318,38 @@ func TestPeerThatDoesNotReadIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, peers := scripted(t, LineOptions{WriteWait: 5 * time.Second})
 		began := time.Now()
-		err := l.Do(ask("", `1`, "x", ""))
+		first := start(l, ask("", `1`, "x", ""))
 		<-peers
-		if got := codeOf(err); got != "closed" || !errors.Is(err, errBusyPeer) || time.Since(began) != 5*time.Second {
-			t.Errorf("%v after %s", err, time.Since(began))
+		synctest.Wait()
+		second := start(l, ask("", `2`, "x", ""))
+		for i, c := range []struct {
+			done chan error
+			code string
+		}{{first, "closed"}, {second, "unavailable"}} { // the second waited behind the first
+			if err := <-c.done; codeOf(err) != c.code || !errors.Is(err, errBusyPeer) || time.Since(began) != 5*time.Second {
+				t.Errorf("call %d: %v after %s", i+1, err, time.Since(began))
+			}
 		}
 	})
+}
+
+// The client may leave at the very moment when its request is on its way.
+func TestRequestAbandonedWhileItIsQueuedIsCanceled(t *testing.T) {
+	l, _ := scripted(t, LineOptions{})
+	p := newPeer(l, nil, nil)
+	x := l.newCall(&Call{}, p, nil)
+	x.key = 1
+	p.addRequest(x)
+	x.interrupt()
+	x.wasQueued()
+	select {
+	case m := <-p.out:
+		if string(m.b) != string(cancelLine(1, "canceled")) {
+			t.Errorf("got %s", m.b)
+		}
+	default:
+		t.Error("the peer was not told")
+	}
 }
 
 func TestRefusedInitializeLeavesNoSession(t *testing.T) {

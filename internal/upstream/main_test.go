@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -21,6 +22,10 @@ func TestMain(m *testing.M) {
 	if mode := os.Getenv(childMode); mode != "" {
 		beChild(mode)
 		os.Exit(0)
+	}
+	flag.Parse()
+	if flag.Lookup("test.bench").Value.String() != "" {
+		os.Exit(m.Run()) // fasthttp's own client and server leave goroutines behind
 	}
 	goleak.VerifyTestMain(m)
 }
