@@ -12,8 +12,9 @@ import (
 func (g *program) fingerprint() [32]byte {
 	h := sha256.New()
 	for _, root := range g.builder.origin.files(g.state.build().config) {
-		_ = filepath.WalkDir(follow(root), func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
+		root = follow(root)
+		_ = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || name != root && !isSource(name) {
 				return nil //nolint:nilerr // see above
 			}
 			data, _ := os.ReadFile(name) //nolint:gosec // files that the config names
@@ -26,6 +27,12 @@ func (g *program) fingerprint() [32]byte {
 		})
 	}
 	return [32]byte(h.Sum(nil))
+}
+
+// isSource says whether a file in a folder of policies is read.
+func isSource(name string) bool {
+	ext := filepath.Ext(name)
+	return ext == ".yaml" || ext == ".yml"
 }
 
 // follow gives the folder that a link points to: WalkDir does not.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,8 +102,8 @@ func (g *program) watch(ctx context.Context) {
 	defer tick.Stop()
 	last := g.fingerprint()
 	var quiet <-chan time.Time
+	g.follow(w)
 	for {
-		g.follow(w)
 		select {
 		case <-ctx.Done():
 			return
@@ -111,8 +113,11 @@ func (g *program) watch(ctx context.Context) {
 			}
 			g.reload("SIGHUP")
 			last = g.fingerprint()
-		case <-w.Events:
-			quiet = time.After(settle)
+			g.follow(w)
+		case e := <-w.Events:
+			if g.concerns(e.Name) {
+				quiet = time.After(settle)
+			}
 		case err := <-w.Errors:
 			g.log.Warn("watching files", "error", err)
 		case <-tick.C:
@@ -122,9 +127,16 @@ func (g *program) watch(ctx context.Context) {
 			if now := g.fingerprint(); now != last {
 				last = now
 				g.reload("files changed")
+				g.follow(w)
 			}
 		}
 	}
+}
+
+// concerns says whether a change of this file could change what a reload reads. Records may be written to the same folder.
+func (g *program) concerns(name string) bool {
+	swap := strings.HasPrefix(filepath.Base(name), "..") // Kubernetes swaps the link ..data
+	return isSource(name) || swap || filepath.Ext(name) == "" || slices.Contains(g.builder.origin.files(g.state.build().config), name)
 }
 
 // follow watches the folders of the files: an editor, and Kubernetes' symlink swap, replace a file and don't change it.

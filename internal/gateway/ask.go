@@ -21,9 +21,10 @@ func (x *exchange) decideNews() engine.Decision {
 	}
 	defer snap.release()
 	m := x.reply
+	source, _ := x.source()
 	q := engine.Request{
 		DefaultAllow: m.Spec.DefaultAllow(), Method: m.Method, Server: x.serverName, Params: m.Params,
-		Principal: x.who, Source: x.source(), Header: x.getField, Time: x.g.Now(),
+		Principal: x.who, Source: source, Header: x.getField, Time: x.g.Now(),
 	}
 	setTarget(&q, m.Target, m.Name)
 	d := snap.Policy.Decide(x.ctx, &q)

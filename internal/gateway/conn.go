@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -21,6 +22,10 @@ func (l *listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	w := &conn{Conn: c, write: l.write, watch: l.watch}
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		w.addr = a.AddrPort().Addr().Unmap()
+		w.addrText = w.addr.String()
+	}
 	if sc, ok := c.(syscall.Conn); ok {
 		w.raw, _ = sc.SyscallConn()
 	}
@@ -34,6 +39,10 @@ type conn struct {
 	raw   syscall.RawConn
 	watch *watch
 	write time.Duration
+	until time.Time // the write deadline that is set
+
+	addr     netip.Addr // of the client; invalid if it has none
+	addrText string
 
 	mu      sync.Mutex
 	gone    func() // what to do when the client has left; nil when nothing waits on it
@@ -42,10 +51,12 @@ type conn struct {
 	closed atomic.Bool
 }
 
-// Write bounds each write, so that a client that reads nothing holds a goroutine no longer than the write timeout.
+// Write bounds each write, so that a client that reads nothing holds a goroutine no longer than the write timeout. The deadline is
+// moved only when half of it has passed: it costs a lock in the runtime.
 func (c *conn) Write(b []byte) (int, error) {
-	if c.write > 0 {
-		if err := c.SetWriteDeadline(time.Now().Add(c.write)); err != nil { //nolint:forbidigo // deadlines are wall clock by contract of net.Conn
+	if now := time.Now(); c.write > 0 && c.until.Sub(now) < c.write/2 { //nolint:forbidigo // net.Conn goes by the wall clock
+		c.until = now.Add(c.write)
+		if err := c.SetWriteDeadline(c.until); err != nil {
 			return 0, err
 		}
 	}

@@ -99,9 +99,7 @@ func (x *exchange) recordWho(r *audit.Record) {
 	if x.who != nil {
 		r.PrincipalID, r.PrincipalKind, r.Issuer = x.who.ID, x.who.Kind, x.who.Issuer
 	}
-	if a := x.source(); a.IsValid() {
-		r.SourceAddress = a.String()
-	}
+	_, r.SourceAddress = x.source()
 	if len(x.session) > 0 {
 		r.Session = audit.HashSession(x.session)
 	}

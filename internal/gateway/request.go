@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 // fill says what the engine needs to know of a message that travels between this client and this server.
 func (x *exchange) fill(m *mcp.Message) {
+	source, _ := x.source()
 	x.request = engine.Request{
 		DefaultAllow: m.Spec.DefaultAllow(),
 		Method:       m.Method,
@@ -22,7 +22,7 @@ func (x *exchange) fill(m *mcp.Message) {
 		Arguments:    m.Arguments,
 		Params:       m.Params,
 		Principal:    x.who,
-		Source:       x.source(),
+		Source:       source,
 		Header:       x.getField,
 		Time:         x.start,
 	}
@@ -42,11 +42,12 @@ func setTarget(r *engine.Request, t mcp.Target, name string) {
 	}
 }
 
-func (x *exchange) source() netip.Addr {
-	if a, ok := x.ctx.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
+// source is the peer's address, in both forms; neither, if it has none.
+func (x *exchange) source() (netip.Addr, string) {
+	if c := clientConn(x.ctx.Conn()); c != nil {
+		return c.addr, c.addrText
 	}
-	return netip.Addr{}
+	return netip.Addr{}, ""
 }
 
 // decide is the first door: may this message go to the server?
@@ -142,9 +143,10 @@ func (x *exchange) decideResponse() *refusal {
 	if !ok {
 		return plain(400, invalidRequest, "response_not_expected", "Invalid Request: nobody waits for this response", nil)
 	}
+	source, _ := x.source()
 	x.request = engine.Request{
 		Phase: engine.PhaseResponse, Method: asked.method, Server: x.serverName, Result: x.msg.Result,
-		Principal: x.who, Source: x.source(), Header: x.getField, Time: x.start,
+		Principal: x.who, Source: source, Header: x.getField, Time: x.start,
 	}
 	x.decision = x.judge(telemetry.Response)
 	if x.decision.Allowed() {
