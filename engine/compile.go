@@ -163,7 +163,7 @@ func (c *compiler) checkScope(p *policy.Policy, r *policy.Rule, needs condition.
 	help := "match a method that is, such as " + example(needs)
 	if p.Match.Methods == nil {
 		message = fmt.Sprintf("the rule can never apply: no message is about a %s at once", needs)
-		help = "split it into two rules, or ask has(mcp.tool) and has(mcp.resource) first"
+		help = "split it into two rules"
 	}
 	at := r.When.Pos()
 	c.found = append(c.found, at.Diagnose("SP2010", message, help))

@@ -1,0 +1,31 @@
+//go:build !race
+
+package engine_test
+
+import (
+	"testing"
+
+	"github.com/sallyport-dev/sallyport/engine"
+)
+
+// A decision among a thousand rules allocates what a condition makes of its input, here one
+// string, and nothing of its own.
+func TestDecide_allocations(t *testing.T) {
+	s, err := engine.Compile(t.Context(), manyRules(t, 1000), engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := call(t)
+	ctx := t.Context()
+	if got := testing.AllocsPerRun(1000, func() {
+		if d := s.Decide(ctx, r); !d.Allowed() {
+			t.Fatal(d.Reason)
+		}
+	}); got > 2 {
+		t.Errorf("%v allocations", got)
+	}
+	r.Tool = "unknown"
+	if got := testing.AllocsPerRun(1000, func() { s.Decide(ctx, r) }); got != 0 {
+		t.Errorf("%v allocations where no rule applies", got)
+	}
+}
