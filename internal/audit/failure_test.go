@@ -137,7 +137,7 @@ func TestFullBufferRefusesAndIsNotedLater(t *testing.T) {
 func TestStalledDiskRefusesWithinTheBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
-		l, err := Open(Options{Writer: w, Now: clock, Buffer: 2000})
+		l, err := Open(Options{Writer: w, Now: clock, Buffer: 2000, Wait: 100 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -256,7 +256,10 @@ func TestReopenRefusesAFileOfSomebodyElse(t *testing.T) {
 
 func TestGroupCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
-	l := openAt(t, path)
+	l, err := Open(Options{Path: path, Now: clock, Wait: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
 	const callers, each = 16, 200
 	var wg sync.WaitGroup
 	for c := range callers {
