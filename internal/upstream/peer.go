@@ -76,6 +76,9 @@ func (p *peer) end(code ErrorCode, err error) {
 		return
 	}
 	p.dead = p.l.error(code, err)
+	p.mu.Unlock()
+	p.l.peerEnded(p, err) // before its callers know, who may try again at once
+	p.mu.Lock()
 	for _, x := range p.calls {
 		p.failLocked(x)
 		x.signal()
@@ -91,7 +94,6 @@ func (p *peer) end(code ErrorCode, err error) {
 	}
 	p.mu.Unlock()
 	close(p.gone)
-	p.l.peerEnded(p, err)
 	go func() {
 		defer p.l.work.Done()
 		p.l.peerClosed(p, err, p.rwc.Close())
