@@ -160,13 +160,14 @@ func (x *exchange) listed(spec *mcp.Method, item *engine.Request, v jsonscan.Val
 	}
 	switch spec.List {
 	case "tools":
+		x.g.catalog.learn(x.serverName, v)
 		item.Method, item.Tool, item.Annotations = "tools/call", name.Text(), v.Get("annotations")
 	case "prompts":
 		item.Method, item.Prompt = "prompts/get", name.Text()
 	case "resources", "skills":
 		item.Method, item.Resource = "resources/read", name.Text()
 	case "resourceTemplates":
-		item.Method, item.Resource = "resources/read", name.Text()
+		item.Method = "resources/read" // of a URI that is not known yet
 	default:
 		return true // tasks are the caller's own
 	}

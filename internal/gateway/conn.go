@@ -9,18 +9,30 @@ import (
 	"time"
 )
 
-// listener hands out connections that bound every write and can be asked whether their client is still there.
+// listener hands out connections that bound every write and can be asked whether their client is still there. Those that are too many
+// it closes: no request was read, so a count is all that can be recorded.
 type listener struct {
 	net.Listener
-	watch *watch
-	write time.Duration
+	refused func()
+	watch   *watch
+	write   time.Duration
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if w := l.wrap(c); l.watch.add(w) {
+			return w, nil
+		}
+		l.refused()
+		_ = c.Close() // nothing was said yet
 	}
+}
+
+func (l *listener) wrap(c net.Conn) *conn {
 	w := &conn{Conn: c, write: l.write, watch: l.watch}
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		w.addr = a.AddrPort().Addr().Unmap()
@@ -29,8 +41,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if sc, ok := c.(syscall.Conn); ok {
 		w.raw, _ = sc.SyscallConn()
 	}
-	l.watch.add(w)
-	return w, nil
+	return w
 }
 
 // conn is one client connection. fasthttp sets its write deadline once a response, which a long stream outlives; conn sets one a write.
@@ -102,22 +113,36 @@ func (c *conn) poll(tick uint64) {
 type watch struct {
 	tick atomic.Uint64
 
+	most, mostPerIP int // connections; 0 is no bound
+
 	mu    sync.Mutex
 	conns map[*conn]struct{}
+	byIP  map[netip.Addr]int
 }
 
-func newWatch() *watch { return &watch{conns: make(map[*conn]struct{})} }
+func newWatch(l Limits) *watch {
+	return &watch{most: l.Connections, mostPerIP: l.ConnectionsPerIP, conns: make(map[*conn]struct{}), byIP: make(map[netip.Addr]int)}
+}
 
-func (w *watch) add(c *conn) {
+// add takes a connection, or says that there are too many: of this client, or of all.
+func (w *watch) add(c *conn) bool {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.most > 0 && len(w.conns) >= w.most || w.mostPerIP > 0 && w.byIP[c.addr] >= w.mostPerIP {
+		return false
+	}
 	w.conns[c] = struct{}{}
-	w.mu.Unlock()
+	w.byIP[c.addr]++
+	return true
 }
 
 func (w *watch) remove(c *conn) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	delete(w.conns, c)
-	w.mu.Unlock()
+	if w.byIP[c.addr]--; w.byIP[c.addr] <= 0 {
+		delete(w.byIP, c.addr)
+	}
 }
 
 func (w *watch) open() int {

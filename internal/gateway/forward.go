@@ -9,7 +9,11 @@ import (
 func (x *exchange) forward() *refusal {
 	c := &x.call
 	c.Verb = upstream.Post
-	x.out = x.msg.AppendTo(x.out[:0])
+	x.edits.Reset()
+	if _, headless := x.server.(*upstream.Lines); headless {
+		x.msg.EditTrace(x.msg.TraceOf(&x.head), &x.edits)
+	}
+	x.out = x.msg.AppendEdited(x.out[:0], &x.edits)
 	c.Body = x.out
 	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern
 	c.Progress = x.msg.ProgressToken.Raw()

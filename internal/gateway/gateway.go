@@ -84,6 +84,7 @@ type Gateway struct {
 	ids       *audit.IDs
 	asked     *ledger[ask]       // requests of servers that clients have yet to answer
 	suspended *ledger[suspended] // calls whose stream ended before the answer
+	catalog   *catalog
 	exchanges sync.Pool
 	watch     *watch
 	server    *fasthttp.Server
@@ -110,7 +111,8 @@ func New(o Options) (*Gateway, error) {
 		ids:       ids,
 		asked:     newLedger[ask](o.Limits.PendingAnswers, o.Limits.AnswerTimeout),
 		suspended: newLedger[suspended](o.Limits.PendingAnswers, o.Limits.StreamTimeout),
-		watch:     newWatch(),
+		catalog:   newCatalog(),
+		watch:     newWatch(o.Limits),
 		head:      httphead.Limits{Bytes: o.Limits.Header, Headers: o.Limits.Headers, Body: int64(o.Limits.Body)},
 	}
 	g.exchanges.New = func() any { return newExchange(g) }
@@ -121,9 +123,8 @@ func New(o Options) (*Gateway, error) {
 		ReadTimeout:                  o.Limits.ReadTimeout,
 		IdleTimeout:                  o.Limits.IdleTimeout,
 		MaxRequestBodySize:           o.Limits.Body,
-		ReadBufferSize:               o.Limits.Header + 4<<10, // the request line comes on top
-		Concurrency:                  o.Limits.Connections,
-		MaxConnsPerIP:                o.Limits.ConnectionsPerIP,
+		ReadBufferSize:               o.Limits.Header + 4<<10,  // the request line comes on top
+		Concurrency:                  o.Limits.Connections + 1, // the listener counts
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -160,7 +161,10 @@ func (g *Gateway) Serve(l net.Listener) error {
 
 // Listen bounds the writes of l's connections and watches their clients. TLS goes on top of it.
 func (g *Gateway) Listen(l net.Listener) net.Listener {
-	return &listener{Listener: l, watch: g.watch, write: g.Limits.WriteTimeout}
+	return &listener{
+		Listener: l, watch: g.watch, write: g.Limits.WriteTimeout,
+		refused: func() { g.Metrics.Refused("too_many_connections") },
+	}
 }
 
 // Shutdown stops accepting, waits for requests under way until ctx ends, and lets go of the snapshot.

@@ -77,8 +77,11 @@ func badHead(err error) *refusal {
 	return r
 }
 
-// invalidRequest is JSON-RPC's code for what is no request.
-const invalidRequest = -32600
+// JSON-RPC's codes for what is no request, and for one that asks in the wrong way.
+const (
+	invalidRequest = -32600
+	invalidParams  = -32602
+)
 
 func forbidden(reason, text string) *refusal {
 	r := plain(403, invalidRequest, reason, "Forbidden: "+text, nil)

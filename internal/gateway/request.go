@@ -56,11 +56,32 @@ func (x *exchange) decide() *refusal {
 		return x.decideResponse()
 	}
 	x.fill(&x.msg)
+	if r := x.consultCatalog(); r != nil {
+		return r
+	}
 	x.decision = x.judge(telemetry.Request)
 	if x.decision.Allowed() {
 		return nil
 	}
 	return x.denied(&x.decision)
+}
+
+// consultCatalog adds what the server has said of the tool, and refuses arguments that a server which passes over case would
+// read as other ones: policy reads names exactly.
+func (x *exchange) consultCatalog() *refusal {
+	if x.msg.Target != mcp.TargetTool {
+		return nil
+	}
+	known := x.g.catalog.find(x.serverName, x.msg.Name)
+	if known == nil {
+		return nil
+	}
+	x.request.Annotations = known.annotations
+	if _, found := mcp.TwinArgument(x.msg.Arguments, known.schema); found {
+		return plain(400, invalidParams, mcp.ReasonAmbiguousName,
+			"Invalid params: an argument's name differs only by case from a property of the tool's inputSchema", x.msg.ID)
+	}
+	return nil
 }
 
 // judge decides x.request and times it.
