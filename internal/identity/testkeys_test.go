@@ -51,12 +51,18 @@ var keys = sync.OnceValue(func() testKeys {
 	must(err)
 	k.short, err = rsa.GenerateKey(rand.Reader, 1024)
 	must(err)
-	k.ec, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(err)
-	_, k.ed, err = ed25519.GenerateKey(rand.Reader)
-	must(err)
+	k.ec, k.ed = quickKeys()
 	return k
 })
+
+func quickKeys() (*ecdsa.PrivateKey, ed25519.PrivateKey) {
+	ec, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	_, ed, err2 := ed25519.GenerateKey(rand.Reader)
+	if err := errors.Join(err1, err2); err != nil {
+		panic(err)
+	}
+	return ec, ed
+}
 
 func jwk(kid, alg string, public crypto.PublicKey) jose.JSONWebKey {
 	return jose.JSONWebKey{Key: public, KeyID: kid, Algorithm: alg}
@@ -65,13 +71,16 @@ func jwk(kid, alg string, public crypto.PublicKey) jose.JSONWebKey {
 // publicSet is what the issuer publishes, a symmetric key that nobody may use included.
 func publicSet(extra ...jose.JSONWebKey) []byte {
 	k := keys()
-	set := jose.JSONWebKeySet{Keys: append([]jose.JSONWebKey{
+	return setOf(append([]jose.JSONWebKey{
 		jwk("r1", "RS256", k.rsa.Public()), jwk("e1", "", k.ec.Public()), jwk("d1", "EdDSA", k.ed.Public()), jwk("ps1", "PS256", k.rsa2.Public()),
 		{Key: []byte("0123456789abcdef0123456789abcdef"), KeyID: "h1", Algorithm: "HS256"},
 		jwk("short", "RS256", k.short.Public()),
 		{Key: k.rsa2.Public(), KeyID: "enc1", Use: "enc"},
-	}, extra...)}
-	b, err := json.Marshal(set)
+	}, extra...)...)
+}
+
+func setOf(all ...jose.JSONWebKey) []byte {
+	b, err := json.Marshal(jose.JSONWebKeySet{Keys: all})
 	if err != nil {
 		panic(err)
 	}
@@ -178,8 +187,13 @@ func (h *hand) move(d time.Duration) {
 
 func fileResolver(t testing.TB) *Resolver {
 	t.Helper()
+	return resolverWith(t, publicSet())
+}
+
+func resolverWith(t testing.TB, set []byte) *Resolver {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "jwks.json")
-	if err := os.WriteFile(path, publicSet(), 0o600); err != nil {
+	if err := os.WriteFile(path, set, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return mustNew(t, Options{JWT: []Issuer{issuerFrom(path)}, Now: func() time.Time { return start }})
