@@ -171,7 +171,7 @@ func (x *exchange) listed(spec *mcp.Method, item *engine.Request, v jsonscan.Val
 	default:
 		return true // tasks are the caller's own
 	}
-	d := x.snap.Policy.Visible(x.ctx, item)
+	d := x.snap.Policy.Visible(background, item)
 	return d.Allowed()
 }
 
@@ -182,7 +182,7 @@ func (x *exchange) judgeInputs(result jsonscan.Value) *refusal {
 			Method: in.Method, Server: x.serverName, Params: in.Params,
 			Principal: x.who, Source: x.request.Source, Header: x.getField, Time: x.start,
 		}
-		d := x.snap.Policy.Decide(x.ctx, &q)
+		d := x.snap.Policy.Decide(background, &q)
 		if !d.Allowed() {
 			x.verdict = d
 			x.outcome.verdict = &x.verdict

@@ -27,11 +27,11 @@ func (x *exchange) decideNews() engine.Decision {
 		Principal: x.who, Source: source, Header: x.getField, Time: x.g.Now(),
 	}
 	setTarget(&q, m.Target, m.Name)
-	d := snap.Policy.Decide(x.ctx, &q)
+	d := snap.Policy.Decide(background, &q)
 	x.metrics.Decided(d.Effect.String(), d.Reason)
 	if d.Allowed() && m.Method == "notifications/resources/updated" {
 		q.Method, q.DefaultAllow = "resources/read", false
-		d = snap.Policy.Visible(x.ctx, &q)
+		d = snap.Policy.Visible(background, &q)
 	}
 	return d
 }

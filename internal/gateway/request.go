@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"net/netip"
 	"time"
 
@@ -87,7 +88,7 @@ func (x *exchange) consultCatalog() *refusal {
 // judge decides x.request and times it.
 func (x *exchange) judge(phase int) engine.Decision {
 	start := x.g.Now()
-	d := x.snap.Policy.Decide(x.ctx, &x.request)
+	d := x.snap.Policy.Decide(background, &x.request)
 	took := x.g.Now().Sub(start)
 	x.outcome.decided += took
 	x.g.Metrics.Decided(phase, took)
@@ -120,7 +121,7 @@ func (x *exchange) hidden() bool {
 	if x.request.Phase == engine.PhaseResponse || x.msg.Target == mcp.TargetNone || x.msg.Target == mcp.TargetTask {
 		return false
 	}
-	d := x.snap.Policy.Visible(x.ctx, &x.request)
+	d := x.snap.Policy.Visible(background, &x.request)
 	return !d.Allowed()
 }
 
@@ -180,3 +181,7 @@ func (x *exchange) decideResponse() *refusal {
 
 // callDeadline is by when the server must have answered.
 func (x *exchange) callDeadline() time.Time { return x.start.Add(x.g.Limits.CallTimeout) }
+
+// background is what evaluation runs under: its cost is bounded by the engine. fasthttp's own context would end it when a shutdown
+// begins, and so deny calls that are to be drained.
+var background = context.Background()
