@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/containers"
 	"cel.dev/cel-go/common/operators"
@@ -29,6 +30,11 @@ type report struct {
 // place is a place inside the expression: line from 1, column from 0, in code points.
 type place struct{ line, col, width int }
 
+// placeOf returns where cel-go points, the beginning if it points nowhere.
+func placeOf(l common.Location) place {
+	return place{line: max(l.Line(), 1), col: max(l.Column(), 0)}
+}
+
 func (r *report) put(p place, code, message, help string) {
 	r.ds = append(r.ds, r.text.Diagnose(code, p.line, p.col, p.width, message, help))
 }
@@ -41,18 +47,14 @@ func (r *report) whole(code, message, help string) {
 
 // add reports a part of the expression by its id.
 func (r *report) add(id int64, code, message, help string) {
-	loc := r.info.GetStartLocation(id)
-	r.put(r.token(place{line: loc.Line(), col: loc.Column()}), code, message, help)
+	r.put(r.token(placeOf(r.info.GetStartLocation(id))), code, message, help)
 }
 
 // issues reports what cel-go found.
 func (r *report) issues(issues *cel.Issues) {
 	errs := issues.Errors()
 	for i, err := range errs {
-		at := place{line: err.Location.Line(), col: err.Location.Column()}
-		if at.line < 1 {
-			at = place{line: 1}
-		}
+		at := placeOf(err.Location)
 		if r.syntax(err.Message, at, i > 0) || r.reference(err, at) || r.overload(err, at) || r.value(err, at) {
 			continue
 		}

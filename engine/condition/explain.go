@@ -133,11 +133,7 @@ func (e *explainer) part(x ast.Expr) {
 	if !ok || v == nil || x.Kind() == ast.LiteralKind || x.Kind() == ast.ListKind {
 		return
 	}
-	loc := e.info.GetStartLocation(x.ID())
-	at := e.text.token(place{line: loc.Line(), col: loc.Column()})
-	if at.line < 1 {
-		return
-	}
+	at := e.text.token(placeOf(e.info.GetStartLocation(x.ID())))
 	p := Part{Line: at.line, Column: at.col, Path: e.readPath(x)}
 	if _, isErr := v.(*types.Err); isErr {
 		p.Error = true
