@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -201,11 +202,12 @@ func (x *exchange) giveSession() *refusal {
 		x.ctx.Response.Header.SetBytesV("Mcp-Session-Id", x.head.SessionID)
 		return nil
 	}
-	id, err := x.g.sealer.seal(x.scratch[:0], x.bound(), x.call.ReplySession)
+	id, tag, err := x.g.sealer.seal(x.scratch[:0], x.bound(), x.call.ReplySession)
 	if err != nil {
 		return badAnswer(x.msg.ID, err)
 	}
 	x.scratch = id
+	hex.Encode(x.sessionHash[:], tag)
 	x.session = append(x.session[:0], x.call.ReplySession...)
 	x.ctx.Response.Header.SetBytesV("Mcp-Session-Id", id)
 	return nil

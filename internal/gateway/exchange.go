@@ -1,7 +1,8 @@
 package gateway
 
 import (
-	"strings"
+	"bytes"
+	"encoding/hex"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -22,15 +23,17 @@ type exchange struct {
 	snap  *Snapshot
 	ctx   *fasthttp.RequestCtx
 	start time.Time
+	mark  time.Time // when the last stage ended
 
-	head       httphead.Head
-	serverName string
-	server     upstream.Server
-	metrics    *telemetry.Server
-	who        *engine.Principal
-	owner      []byte // see bound
-	session    []byte // the server's own session id
-	opened     bool   // the client named a session, and it opened
+	head        httphead.Head
+	serverName  string
+	server      upstream.Server
+	metrics     *telemetry.Server
+	who         *engine.Principal
+	owner       []byte            // see bound
+	session     []byte            // the server's own session id
+	sessionHash audit.SessionHash // what records call it: the tag of the sealed id
+	opened      bool              // the client named a session, and it opened
 
 	msg      mcp.Message
 	request  engine.Request
@@ -49,6 +52,7 @@ type exchange struct {
 	scratch []byte
 
 	outcome    outcome
+	inputs     []byte // memory for the inputs in the record
 	record     audit.Record
 	committed  bool      // the record of the allow is written: an outcome must follow
 	streaming  bool      // the answer is still being written: end comes with the stream's Close
@@ -85,8 +89,17 @@ func newExchange(g *Gateway) *exchange {
 func (g *Gateway) begin(ctx *fasthttp.RequestCtx) *exchange {
 	x := g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
 	x.ctx, x.snap, x.start = ctx, g.current.acquire(), g.Now()
+	x.mark = x.start
 	x.outcome.in = int64(len(ctx.Request.Body()))
 	return x
+}
+
+// lap gives the time since the last stage ended, and ends one.
+func (x *exchange) lap() time.Duration {
+	now := x.g.Now()
+	took := now.Sub(x.mark)
+	x.mark = now
+	return took
 }
 
 // end closes the request, unless a stream still writes its answer. A panic on the way is a refusal like any other.
@@ -121,6 +134,7 @@ const keep = 64 << 10
 func (x *exchange) reset() {
 	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn = nil, nil, nil, nil, nil, nil
 	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
+	x.sessionHash = audit.SessionHash{}
 	x.msg.Reset()
 	x.reply.Reset()
 	x.edits.Reset()
@@ -136,7 +150,10 @@ func (x *exchange) reset() {
 	if cap(x.scratch) > keep {
 		x.scratch = nil
 	}
-	x.out, x.scratch = x.out[:0], x.scratch[:0]
+	if cap(x.inputs) > keep {
+		x.inputs = nil
+	}
+	x.out, x.scratch, x.inputs = x.out[:0], x.scratch[:0], x.inputs[:0]
 }
 
 // readHead applies the closed rule set to the head as it was received. From here on nothing reads fasthttp's own view of it,
@@ -160,13 +177,12 @@ func (x *exchange) readHead() *refusal {
 }
 
 func (x *exchange) match() *refusal {
-	target := string(x.head.Target)
-	if strings.HasPrefix(target, wellKnown) {
-		return x.serveMetadata(target)
+	if bytes.HasPrefix(x.head.Target, []byte(wellKnown)) {
+		return x.serveMetadata(x.head.Target[len(wellKnown):])
 	}
-	name, ok := x.snap.Routes.Match(target)
+	name, ok := x.snap.Routes.Match(x.head.Target)
 	if !ok {
-		return notFound(target == mcpPath)
+		return notFound(string(x.head.Target) == mcpPath)
 	}
 	if !x.isPost() && !x.isGet() && string(x.head.Method) != "DELETE" {
 		return methodNotAllowed("POST, GET, DELETE")
@@ -175,7 +191,7 @@ func (x *exchange) match() *refusal {
 	if x.server == nil {
 		return notFound(false)
 	}
-	x.metrics = x.g.Metrics.Server(name)
+	x.metrics = x.snap.metrics[name]
 	json, sse := x.head.Accepts()
 	if x.isPost() && !(json && sse) || x.isGet() && !sse {
 		return notAcceptable(x.isGet())
@@ -220,10 +236,13 @@ func (x *exchange) openSession() *refusal {
 	if x.msg.Era == mcp.Modern || x.head.SessionID == nil {
 		return nil
 	}
-	session, err := x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID)
+	var tag []byte
+	var err error
+	x.session, tag, x.scratch, err = x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID, x.scratch[:0])
 	if err != nil {
 		return noSession(x.msg.ID, err)
 	}
-	x.session, x.opened = session, true
+	hex.Encode(x.sessionHash[:], tag)
+	x.opened = true
 	return nil
 }

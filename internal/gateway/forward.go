@@ -46,8 +46,8 @@ func (x *exchange) setHeaders() {
 		for _, p := range x.head.Params {
 			c.Header = append(c.Header, upstream.Field{Name: string(p.Name), Value: string(p.Value)})
 		}
-	} else {
-		c.Version = string(x.head.ProtocolVersion)
+	} else if x.head.ProtocolVersion != nil {
+		c.Version = x.msg.Version // the same: Check has looked it up
 	}
 	x.setTrace()
 }
@@ -72,9 +72,9 @@ func (x *exchange) arm() {
 
 // do runs the call and times it.
 func (x *exchange) do() *refusal {
-	start := x.g.Now()
+	x.lap()
 	err := x.server.Do(&x.call)
-	took := x.g.Now().Sub(start)
+	took := x.lap()
 	x.outcome.upstream = took
 	if err == nil {
 		x.metrics.SetUp(true)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
@@ -79,16 +80,17 @@ const watchTick = 100 * time.Millisecond
 // Gateway serves MCP under policy. It is safe for concurrent use. Until the first Swap it refuses everything.
 type Gateway struct {
 	Options
-	current   current
-	sealer    *sealer
-	ids       *audit.IDs
-	asked     *ledger[ask]       // requests of servers that clients have yet to answer
-	suspended *ledger[suspended] // calls whose stream ended before the answer
-	catalog   *catalog
-	exchanges sync.Pool
-	watch     *watch
-	server    *fasthttp.Server
-	head      httphead.Limits
+	current    current
+	sealer     *sealer
+	ids        *audit.IDs
+	asked      *ledger[ask]       // requests of servers that clients have yet to answer
+	suspended  *ledger[suspended] // calls whose stream ended before the answer
+	catalog    *catalog
+	operations map[*mcp.Method]*telemetry.Operation
+	exchanges  sync.Pool
+	watch      *watch
+	server     *fasthttp.Server
+	head       httphead.Limits
 }
 
 // New makes a Gateway. It starts nothing.
@@ -115,6 +117,10 @@ func New(o Options) (*Gateway, error) {
 		watch:     newWatch(o.Limits),
 		head:      httphead.Limits{Bytes: o.Limits.Header, Headers: o.Limits.Headers, Body: int64(o.Limits.Body)},
 	}
+	g.operations = map[*mcp.Method]*telemetry.Operation{nil: o.Metrics.Operation(telemetry.Other)}
+	for _, name := range mcp.Methods() {
+		g.operations[mcp.LookupMethod(name)] = o.Metrics.Operation(name)
+	}
 	g.exchanges.New = func() any { return newExchange(g) }
 	g.server = &fasthttp.Server{
 		Handler:                      g.handle,
@@ -137,7 +143,18 @@ func New(o Options) (*Gateway, error) {
 
 // Swap makes s the snapshot that new requests are served by. What only the replaced one holds is released when its last request ends.
 // A nil s refuses everything.
-func (g *Gateway) Swap(s *Snapshot) { g.current.swap(s) }
+func (g *Gateway) Swap(s *Snapshot) {
+	if s != nil {
+		s.metrics = make(map[string]*telemetry.Server, len(s.Servers))
+		for name := range s.Servers {
+			s.metrics[name] = g.Metrics.Server(name)
+		}
+	}
+	g.current.swap(s)
+}
+
+// operation is the timer of a method; those that MCP does not define share one.
+func (g *Gateway) operation(m *mcp.Method) *telemetry.Operation { return g.operations[m] }
 
 // Connections is the number of open client connections.
 func (g *Gateway) Connections() int { return g.watch.open() }

@@ -36,14 +36,21 @@ func (x *exchange) input(name string) []byte {
 	}
 	if header, ok := under(name, "request.headers"); ok && header != "" {
 		if v := x.head.Get(header); v != "" {
-			return jsonscan.AppendQuote(nil, v)
+			return x.keepInput(jsonscan.AppendQuote(x.inputs, v))
 		}
 		return nil
 	}
-	return principalInput(q.Principal, name)
+	return x.principalInput(q.Principal, name)
 }
 
-func principalInput(p *engine.Principal, name string) []byte {
+// keepInput takes what was appended to the memory for inputs.
+func (x *exchange) keepInput(grown []byte) []byte {
+	added := grown[len(x.inputs):]
+	x.inputs = grown
+	return added
+}
+
+func (x *exchange) principalInput(p *engine.Principal, name string) []byte {
 	if p == nil {
 		return nil
 	}
@@ -54,11 +61,11 @@ func principalInput(p *engine.Principal, name string) []byte {
 	}
 	switch name {
 	case "principal.groups":
-		return quoteAll(p.Groups)
+		return x.keepInput(quoteAll(x.inputs, p.Groups))
 	case "principal.roles":
-		return quoteAll(p.Roles)
+		return x.keepInput(quoteAll(x.inputs, p.Roles))
 	case "principal.scopes":
-		return quoteAll(p.Scopes)
+		return x.keepInput(quoteAll(x.inputs, p.Scopes))
 	}
 	return nil
 }
@@ -84,8 +91,8 @@ func field(v jsonscan.Value, path string) []byte {
 	return v.Raw()
 }
 
-func quoteAll(all []string) []byte {
-	out := []byte{'['}
+func quoteAll(out []byte, all []string) []byte {
+	out = append(out, '[')
 	for i, s := range all {
 		if i > 0 {
 			out = append(out, ',')

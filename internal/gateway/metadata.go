@@ -29,15 +29,14 @@ func (x *exchange) publicURL() string {
 }
 
 // serveMetadata answers with the protected resource metadata of the path that follows, or of all of the gateway.
-func (x *exchange) serveMetadata(target string) *refusal {
-	path := strings.TrimPrefix(target, wellKnown)
-	if _, ok := x.snap.Routes.Match(path); len(x.snap.Issuers) == 0 || !ok && path != "" {
+func (x *exchange) serveMetadata(path []byte) *refusal {
+	if _, ok := x.snap.Routes.Match(path); len(x.snap.Issuers) == 0 || !ok && len(path) > 0 {
 		return notFound(false)
 	}
 	if !x.isGet() {
 		return methodNotAllowed("GET")
 	}
-	body := jsonscan.AppendQuote([]byte(`{"resource":`), x.publicURL()+path)
+	body := jsonscan.AppendQuote([]byte(`{"resource":`), x.publicURL()+string(path))
 	body = append(body, `,"authorization_servers":[`...)
 	for i, issuer := range x.snap.Issuers {
 		if i > 0 {

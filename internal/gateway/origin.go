@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -58,14 +57,10 @@ func splitHost(s string) (name, port string) {
 		}
 		return s[1:end], strings.TrimPrefix(rest, ":")
 	}
-	if strings.Count(s, ":") > 1 {
-		return s, ""
+	if i := strings.IndexByte(s, ':'); i >= 0 && i == strings.LastIndexByte(s, ':') {
+		return s[:i], s[i+1:]
 	}
-	name, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return s, ""
-	}
-	return name, port
+	return s, ""
 }
 
 func isLoopback(name string) bool {

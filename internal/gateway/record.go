@@ -41,13 +41,14 @@ func (x *exchange) complete() {
 	if x.unrecorded {
 		return
 	}
-	total := x.g.Now().Sub(x.start)
+	x.lap()
+	total := x.mark.Sub(x.start)
 	o := &x.outcome
 	x.newID()
 	r := &x.record
 	r.Reset()
 	if x.committed {
-		r.Kind, r.DecisionID, r.Time = audit.Outcome, x.id, x.g.Now()
+		r.Kind, r.DecisionID, r.Time = audit.Outcome, x.id, x.mark
 	} else {
 		r.Kind = audit.Refusal
 		x.describe(r)
@@ -66,7 +67,7 @@ func (x *exchange) complete() {
 		x.g.Warn("a record could not be written", err)
 	}
 	if x.msg.Method != "" || x.committed {
-		x.g.Metrics.Operation(x.msg.Method).Observe(total, o.kind)
+		x.g.operation(x.msg.Spec).Observe(total, o.kind)
 	}
 	if o.kind == telemetry.Refused {
 		x.g.Metrics.Refused(o.reason)
@@ -100,9 +101,7 @@ func (x *exchange) recordWho(r *audit.Record) {
 		r.PrincipalID, r.PrincipalKind, r.Issuer = x.who.ID, x.who.Kind, x.who.Issuer
 	}
 	_, r.SourceAddress = x.source()
-	if len(x.session) > 0 {
-		r.Session = audit.HashSession(x.session)
-	}
+	r.Session = x.sessionHash
 }
 
 func recordDecision(r *audit.Record, d *engine.Decision) {

@@ -87,9 +87,9 @@ func (x *exchange) consultCatalog() *refusal {
 
 // judge decides x.request and times it.
 func (x *exchange) judge(phase int) engine.Decision {
-	start := x.g.Now()
+	x.lap()
 	d := x.snap.Policy.Decide(background, &x.request)
-	took := x.g.Now().Sub(start)
+	took := x.lap()
 	x.outcome.decided += took
 	x.g.Metrics.Decided(phase, took)
 	x.metrics.Decided(d.Effect.String(), d.Reason)

@@ -51,32 +51,32 @@ func sessionOwner(dst []byte, principal [32]byte, server string) []byte {
 }
 
 // seal appends to dst the id under which owner knows the server's session.
-func (s *sealer) seal(dst, owner []byte, session string) ([]byte, error) {
+func (s *sealer) seal(dst, owner []byte, session string) (id, tag []byte, err error) {
 	if len(session) > maxSession {
-		return nil, fmt.Errorf("server's session id has %d bytes, at most %d are taken", len(session), maxSession)
+		return nil, nil, fmt.Errorf("server's session id has %d bytes, at most %d are taken", len(session), maxSession)
 	}
 	box := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(session)+s.aead.Overhead())
 	if _, err := rand.Read(box); err != nil {
-		return nil, fmt.Errorf("session nonce: %w", err)
+		return nil, nil, fmt.Errorf("session nonce: %w", err)
 	}
 	box = s.aead.Seal(box, box, []byte(session), owner)
-	return encoding.AppendEncode(dst, box), nil
+	return encoding.AppendEncode(dst, box), box[len(box)-s.aead.Overhead():], nil
 }
 
-// open appends to dst the server's session id that id stands for.
-func (s *sealer) open(dst, owner, id []byte) ([]byte, error) {
+// open appends to dst the server's session id that id stands for. The tag is as good a name for the session as the id, and opens
+// nothing. room is memory to work in: it comes back, grown perhaps, and the tag lies in it.
+func (s *sealer) open(dst, owner, id, room []byte) (session, tag, grown []byte, err error) {
 	if len(id) > 2*maxSession || bytes.ContainsAny(id, "\r\n") { // the decoder would pass over line breaks
-		return nil, errSession
+		return dst, nil, room, errSession
 	}
-	var room [2 * maxSession]byte
-	box, err := encoding.AppendDecode(room[:0], id)
+	box, err := encoding.AppendDecode(room, id)
 	n := s.aead.NonceSize()
-	if err != nil || len(box) < n {
-		return nil, errSession
+	if err != nil || len(box) < n+s.aead.Overhead() {
+		return dst, nil, room, errSession
 	}
 	out, err := s.aead.Open(dst, box[:n], box[n:], owner)
 	if err != nil {
-		return nil, errSession
+		return dst, nil, room, errSession
 	}
-	return out, nil
+	return out, box[len(box)-s.aead.Overhead():], box, nil
 }

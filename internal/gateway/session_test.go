@@ -18,19 +18,19 @@ func testSealer(t *testing.T) *sealer {
 func TestSessionOpensOnlyForItsOwner(t *testing.T) {
 	s := testSealer(t)
 	alice := sessionOwner(nil, [32]byte{1}, "files")
-	id, err := s.seal(nil, alice, "upstream-id-1")
+	id, tag, err := s.seal(nil, alice, "upstream-id-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.open(nil, alice, id); err != nil || string(got) != "upstream-id-1" {
-		t.Fatalf("open = %q, %v", got, err)
+	if got, sameTag, _, err := s.open(nil, alice, id, nil); err != nil || string(got) != "upstream-id-1" || !bytes.Equal(tag, sameTag) {
+		t.Fatalf("open = %q, %x, %v", got, sameTag, err)
 	}
 	for name, owner := range map[string][]byte{
 		"another principal": sessionOwner(nil, [32]byte{2}, "files"),
 		"another server":    sessionOwner(nil, [32]byte{1}, "mail"),
 		"no owner":          nil,
 	} {
-		if got, err := s.open(nil, owner, id); err == nil {
+		if got, _, _, err := s.open(nil, owner, id, nil); err == nil {
 			t.Errorf("%s opened the session: %q", name, got)
 		}
 	}
@@ -51,24 +51,24 @@ func TestSessionKeysAndSizes(t *testing.T) {
 		}
 	}
 	s := testSealer(t)
-	if _, err := s.seal(nil, nil, strings.Repeat("x", maxSession+1)); err == nil {
+	if _, _, err := s.seal(nil, nil, strings.Repeat("x", maxSession+1)); err == nil {
 		t.Error("an endless session id was sealed")
 	}
-	id, err := s.seal(nil, nil, strings.Repeat("x", maxSession))
+	id, _, err := s.seal(nil, nil, strings.Repeat("x", maxSession))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.open(nil, nil, id); err != nil {
+	if _, _, _, err := s.open(nil, nil, id, nil); err != nil {
 		t.Errorf("the longest session id does not open: %v", err)
 	}
-	if _, err := s.open(nil, nil, bytes.Repeat([]byte("A"), 4*maxSession)); err == nil {
+	if _, _, _, err := s.open(nil, nil, bytes.Repeat([]byte("A"), 4*maxSession), nil); err == nil {
 		t.Error("an endless id was opened")
 	}
 	random, err := newSealer(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := random.open(nil, nil, id); err == nil {
+	if _, _, _, err := random.open(nil, nil, id, nil); err == nil {
 		t.Error("another key opened the session")
 	}
 }
@@ -79,7 +79,7 @@ func FuzzSessionForgery(f *testing.F) {
 		f.Fatal(err)
 	}
 	owner := sessionOwner(nil, [32]byte{1}, "files")
-	good, err := s.seal(nil, owner, "upstream-id-1")
+	good, _, err := s.seal(nil, owner, "upstream-id-1")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -88,10 +88,10 @@ func FuzzSessionForgery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, at uint, b byte) {
 		id := bytes.Clone(good)
 		id[at%uint(len(id))] = b
-		if _, err := s.open(nil, owner, id); err == nil && !bytes.Equal(id, good) {
+		if _, _, _, err := s.open(nil, owner, id, nil); err == nil && !bytes.Equal(id, good) {
 			t.Fatalf("forged id %q opened", id)
 		}
-		if _, err := s.open(nil, owner, append(bytes.Clone(good), b)); err == nil {
+		if _, _, _, err := s.open(nil, owner, append(bytes.Clone(good), b), nil); err == nil {
 			t.Fatalf("%q and one byte %q opened", good, b)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -25,7 +26,8 @@ type Snapshot struct {
 	// Release frees what this snapshot alone holds. It is called once, when the snapshot has been replaced and its last request has ended.
 	Release func()
 
-	refs atomic.Int64
+	refs    atomic.Int64
+	metrics map[string]*telemetry.Server // by server; set by Swap
 }
 
 // Denials says how a caller is told of a denial.

@@ -150,7 +150,7 @@ func (w *world) snapshot(policy string) *Snapshot {
 	}
 }
 
-func compile(t *testing.T, policy string) *engine.Snapshot {
+func compile(t testing.TB, policy string) *engine.Snapshot {
 	t.Helper()
 	b, err := bundle.FS(fstest.MapFS{"policy.yaml": {Data: []byte(policy)}})
 	if err != nil {
@@ -265,3 +265,26 @@ func oneConn(c net.Conn) http.RoundTripper {
 }
 
 func sum(key string) [32]byte { return sha256.Sum256([]byte(key)) }
+
+func bare(tb testing.TB, log *audit.Log) *Gateway {
+	tb.Helper()
+	g, err := New(Options{
+		Audit: log, Metrics: telemetry.New(telemetry.Options{}), Now: time.Now, RecordInputs: true,
+		Warn: func(msg string, err error) { tb.Log(msg, err) },
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return g
+}
+
+func routes() route.Table { return route.New("files") }
+
+func principal(tb testing.TB, r *identity.Resolver) *engine.Principal {
+	tb.Helper()
+	p, err := r.Resolve([]byte("Bearer key"), nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}

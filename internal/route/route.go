@@ -1,22 +1,20 @@
 // Package route says which server a request target names.
 package route
 
-import "strings"
-
 // Prefix is the one path under which MCP is served.
 const Prefix = "/mcp"
 
 // Table maps targets to servers. It is immutable and safe for concurrent use; the zero Table knows no server.
 type Table struct {
 	only    string
-	servers map[string]struct{}
+	servers map[string]string // from name to the same name, so that a lookup by bytes gives a string
 }
 
 // New makes the table of the named servers: each at /mcp/<name>, and at /mcp if it is the only one.
 func New(names ...string) Table {
-	t := Table{servers: make(map[string]struct{}, len(names))}
+	t := Table{servers: make(map[string]string, len(names))}
 	for _, n := range names {
-		t.servers[n] = struct{}{}
+		t.servers[n] = n
 	}
 	if len(names) == 1 {
 		t.only = names[0]
@@ -26,14 +24,13 @@ func New(names ...string) Table {
 
 // Match gives the server that target names. The target is compared as it was sent: what is not exactly a known path
 // (a query, a trailing slash, a percent escape, a dot segment) is no path of ours, so that no two readers can differ on it.
-func (t Table) Match(target string) (server string, ok bool) {
-	if target == Prefix {
+func (t Table) Match(target []byte) (server string, ok bool) {
+	if string(target) == Prefix {
 		return t.only, t.only != ""
 	}
-	name, ok := strings.CutPrefix(target, Prefix+"/")
-	if !ok {
+	if len(target) <= len(Prefix) || string(target[:len(Prefix)+1]) != Prefix+"/" {
 		return "", false
 	}
-	_, ok = t.servers[name]
-	return name, ok
+	server, ok = t.servers[string(target[len(Prefix)+1:])]
+	return server, ok
 }

@@ -14,19 +14,19 @@ func TestMatch(t *testing.T) {
 		{one, "/mcp/files", "files", true},
 		{two, "/mcp", "", false},
 		{two, "/mcp/mail", "mail", true},
-		{two, "/mcp/nope", "nope", false},
+		{two, "/mcp/nope", "", false},
 		{two, "/mcp/", "", false},
-		{two, "/mcp/files/", "files/", false},
-		{two, "/mcp/files?x=1", "files?x=1", false},
-		{two, "/mcp/%66iles", "%66iles", false},
+		{two, "/mcp/files/", "", false},
+		{two, "/mcp/files?x=1", "", false},
+		{two, "/mcp/%66iles", "", false},
 		{two, "//mcp/files", "", false},
 		{two, "/x/../mcp/files", "", false},
 		{two, "/mcpfiles", "", false},
 		{two, "/MCP/files", "", false},
 		{Table{}, "/mcp", "", false},
-		{Table{}, "/mcp/files", "files", false},
+		{Table{}, "/mcp/files", "", false},
 	} {
-		server, ok := c.table.Match(c.target)
+		server, ok := c.table.Match([]byte(c.target))
 		if ok != c.ok || ok && server != c.server {
 			t.Errorf("Match(%q) = %q, %v; want %q, %v", c.target, server, ok, c.server, c.ok)
 		}

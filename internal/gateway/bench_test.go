@@ -1,0 +1,99 @@
+package gateway
+
+import (
+	"bufio"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// rulesFor makes n rules over fifty tools, of which the calls of the benchmark meet some.
+func rulesFor(n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString("---\n")
+		}
+		fmt.Fprintf(&b, `apiVersion: sallyport/v1
+kind: Policy
+metadata: { name: p%d }
+match: { methods: [tools/call], tools: [tool_%02d] }
+rules:
+  - name: allow
+    when: '"role_%02d" in principal.groups && args.limit <= %d && args.path.startsWith("/srv/docs/")'
+    effect: allow
+`, i, i%50, (i/50)%20, 100+i%7)
+	}
+	return b.String()
+}
+
+// oneKiB is a call of about 1 KiB, in a session.
+func oneKiB() string {
+	return `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tool_00","arguments":{"limit":10,"path":"/srv/docs/a.md","text":"` +
+		strings.Repeat("The quick brown fox jumps over the lazy dog. ", 18) + `"}}}`
+}
+
+// inProcess is a gateway whose requests are handed to it directly: what is measured is everything but sockets.
+func inProcess(tb testing.TB, rules int) (*Gateway, *fasthttp.RequestCtx) {
+	tb.Helper()
+	log, err := audit.Open(audit.Options{Path: filepath.Join(tb.TempDir(), "audit.jsonl"), Now: time.Now})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { log.Close() }) //nolint:errcheck,gosec // the end
+	keys := []identity.APIKey{{ID: "ci", Hash: sum("key"), Claims: []byte(`{"groups":["role_00","role_01"]}`)}}
+	who, err := identity.New(identity.Options{Keys: keys, Now: time.Now})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	g, s := bare(tb, log), &script{}
+	answer := []byte(`{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"` + strings.Repeat("Result row: id=42 score=0.93. ", 18) + `"}],"isError":false}}`)
+	snap := &Snapshot{Policy: compile(tb, rulesFor(rules)), Identity: who, Routes: routes(), Names: Names{Hosts: []string{"gw.test"}}}
+	snap.Servers = map[string]upstream.Server{"files": fixed{s, answer}}
+	g.Swap(snap)
+	id, _, err := g.sealer.seal(nil, sessionOwner(nil, identity.PrincipalKey(principal(tb, who)), "files"), "0123456789abcdef")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx := &fasthttp.RequestCtx{}
+	ctx.Init(&fasthttp.Request{}, nil, nil)
+	raw := post(oneKiB(), "Authorization: Bearer key", "Mcp-Session-Id: "+string(id), "MCP-Protocol-Version: 2025-11-25", "User-Agent: bench")
+	if err := ctx.Request.Read(bufio.NewReader(strings.NewReader(raw))); err != nil {
+		tb.Fatal(err)
+	}
+	return g, ctx
+}
+
+// fixed answers every call with the same bytes.
+type fixed struct {
+	*script
+	answer []byte
+}
+
+func (f fixed) Do(c *upstream.Call) error {
+	c.Status, c.Reply, c.ReplyBody = 200, upstream.JSON, f.answer
+	return nil
+}
+
+func BenchmarkHandle(b *testing.B) {
+	for _, rules := range []int{10, 1000} {
+		b.Run(fmt.Sprint("rules=", rules), func(b *testing.B) {
+			g, ctx := inProcess(b, rules)
+			b.ReportAllocs()
+			for b.Loop() {
+				g.handle(ctx)
+			}
+			if ctx.Response.StatusCode() != 200 || !strings.Contains(string(ctx.Response.Body()), "Result row") {
+				b.Fatal(ctx.Response.String())
+			}
+		})
+	}
+}
