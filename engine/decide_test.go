@@ -224,6 +224,21 @@ rules:
 	}
 }
 
+// A listing may run into a limit that no call would, because what it doesn't know keeps it
+// from stopping earlier. That hides nothing.
+func TestVisible_limits(t *testing.T) {
+	s := snapshot(t, engine.Options{CostLimit: 500}, policyText("p", `
+match: { methods: [tools/call] }
+rules:
+  - { name: all, effect: allow }
+  - { name: costly, effect: deny, when: 'args.x == 1 && mcp.tool.annotations.a.all(x, mcp.tool.annotations.a.all(y, x == y || true))' }
+`))
+	r := request{Method: "tools/call", Tool: "t", Args: json.RawMessage(`{"x":2}`), Annotations: json.RawMessage(`{"a":[` + strings.Repeat("1,", 200) + `1]}`)}.engine(t)
+	if d, v := s.Decide(t.Context(), r), s.Visible(t.Context(), r); !d.Allowed() || !v.Allowed() {
+		t.Errorf("decided %s, listed %s", describe(d), describe(v))
+	}
+}
+
 func TestDecide_recordsWhereTheRuleStands(t *testing.T) {
 	s := snapshot(t, engine.Options{}, policyText("p", "rules:\n  - { name: a, effect: allow }\n  - name: b\n    effect: deny\n"))
 	d := s.Decide(t.Context(), &engine.Request{Method: "tools/call", Tool: "x"})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,35 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
+
+// TestIndex_prefixes: every glob that matches is found, however long what it begins with is.
+func TestIndex_prefixes(t *testing.T) {
+	b := &bundle.Bundle{}
+	for _, glob := range []string{"read_file", "read_*", "r*", "*", "re?d_file", "*_file", "read_files*", "x*", "read_file*"} {
+		b.Policies = append(b.Policies, &policy.Policy{
+			Name: glob, Match: policy.Match{Servers: []string{"a"}, Methods: []string{"tools/call"}, Tools: []string{glob}},
+			Rules: []policy.Rule{{Name: "r", Effect: Allow, Shadow: true}},
+		})
+	}
+	s, err := Compile(context.Background(), b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tool, want := range map[string]string{
+		"read_file":  "* *_file r* re?d_file read_* read_file read_file*",
+		"read_files": "* r* read_* read_file* read_files*",
+		"rx":         "* r*", "xx": "* x*", "": "*",
+	} {
+		d := s.Decide(context.Background(), &Request{Method: "tools/call", Server: "a", Tool: tool})
+		var got []string
+		for _, o := range d.Shadow {
+			got = append(got, o.Rule.Policy)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %s, want %s", tool, got, want)
+		}
+	}
+}
 
 // some draws a list of globs, or nil.
 func some(t *rapid.T, label string, of ...string) []string {
@@ -47,9 +77,11 @@ func policies() *rapid.Generator[[]*policy.Policy] {
 					{Name: "v", Expression: source.NewText("args.x")}, {Name: "w", Expression: source.NewText(`jwt.role == "dev"`)},
 				},
 			}
-			switch rapid.IntRange(0, 5).Draw(t, "names") {
+			switch rapid.IntRange(0, 6).Draw(t, "names") {
 			case 0, 1:
 				p.Match.Tools = some(t, "tool", "read", "write", "r*", "re*", "?ead", "*", "*d")
+			case 4: // no file may say so, but a program can
+				p.Match.Tools, p.Match.Prompts = []string{"read"}, []string{"p"}
 			case 2:
 				p.Match.Resources = some(t, "resource", "a:b", "a:*", "**", "a:*/c")
 			case 3:

@@ -176,6 +176,11 @@ func TestRevision_isInjective(t *testing.T) {
 			rt.Fatalf("%q and %q", a, b)
 		}
 	})
+	one := []File{{Name: "a", Content: []byte("b")}, {Name: "c"}}
+	other := []File{{Name: "a\x00\x00\x00\x00\x00\x00\x00\x01bc"}}
+	if revision(one) == revision(other) {
+		t.Error("a name can hold what looks like the next file")
+	}
 	if got := revision(nil); got != "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" {
 		t.Error(got)
 	}

@@ -59,7 +59,7 @@ func TestCostLimit(t *testing.T) {
 func TestCheap_isSound(t *testing.T) {
 	env := newEnv(t, Options{})
 	long := strings.Repeat("a/", 30<<10)
-	in := Input{Method: "tools/call", Arguments: scan(t, fmt.Sprintf(`{"path":%q,"url":"https://a.example/%s","limit":1}`, "/"+long, long))}
+	in := Input{Method: "tools/call", Arguments: scan(t, fmt.Sprintf(`{"path":%q,"url":"https://a.example/%s","limit":1,"list":[%s1]}`, "/"+long, long, strings.Repeat("1,", 30000)))}
 	in.Principal = &Principal{Groups: strings.Split(strings.Repeat("group,", 1000), ",")}
 	for _, expression := range []string{
 		`args.path.contains("x") && args.path.contains("aaa") || args.path.endsWith("b")`,
@@ -70,6 +70,11 @@ func TestCheap_isSound(t *testing.T) {
 		`glob(args.path, "*b*c") || url(args.url).getEscapedPath() == args.path`,
 		`args.path + args.url == args.url + args.path`,
 		`args.path.lowerAscii() == args.url.upperAscii()`,
+		`args.path.split("/").exists(l, l.contains("x"))`,
+		`args.path.contains(args.url)`,
+		`path.match(args.path, args.url)`,
+		`args.list.all(x, x == 1)`,
+		`args.list.all(x, x == 1 && args.list.exists(y, y == x))`,
 	} {
 		c := compile(t, env, expression, Bool, false)
 		if !c.cheap {
