@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -33,18 +34,25 @@ func (s *Snapshot) Visible(ctx context.Context, r *Request) Decision {
 	return s.decide(ctx, r, true)
 }
 
-func (s *Snapshot) decide(ctx context.Context, r *Request, blank bool) Decision {
+func (s *Snapshot) decide(ctx context.Context, r *Request, blank bool) (d Decision) {
 	if s == nil {
 		return Decision{Reason: ReasonNoPolicy}
 	}
 	if r == nil {
 		return Decision{Reason: ReasonNoRuleMatched, Revision: s.revision}
 	}
+	// What CEL runs is recovered there. This is for mistakes of the engine's own: the process
+	// that embeds it must not die of one, and no message must pass by one.
+	defer func() {
+		if p := recover(); p != nil {
+			d = Decision{Reason: ReasonEvaluationError, Cause: fmt.Errorf("internal error: %v", p), Revision: s.revision}
+		}
+	}()
 	e, ok := evaluations.Get().(*evaluation)
 	if !ok {
 		e = new(evaluation)
 	}
-	d := e.decide(ctx, s, r, blank)
+	d = e.decide(ctx, s, r, blank)
 	e.reset()
 	evaluations.Put(e)
 	return d
@@ -134,8 +142,7 @@ func (e *evaluation) test(r *rule) (condition.Truth, error) {
 		truth, err = r.when.Test(e.frame)
 	}
 	if err != nil {
-		var absent *condition.AbsentError
-		if errors.As(err, &absent) {
+		if _, ok := errors.AsType[*condition.AbsentError](err); ok {
 			return condition.False, nil
 		}
 		if e.blank && dependsOnPath(err) {

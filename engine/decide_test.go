@@ -90,7 +90,7 @@ func TestDecide(t *testing.T) {
 func runCases(t *testing.T, s *engine.Snapshot, text string) {
 	t.Helper()
 	name, input := "", ""
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		want, isWant := strings.CutPrefix(line, "=> ")
 		switch {
 		case strings.HasPrefix(line, "# "):
@@ -187,6 +187,10 @@ func TestDecide_nothingDenies(t *testing.T) {
 		{allowAll.Decide(t.Context(), &engine.Request{}), "deny - no_rule_matched"},
 		{allowAll.Decide(t.Context(), &engine.Request{DefaultAllow: true}), "allow - -"},
 		{engine.Decision{}, "deny - -"},
+		{
+			new(engine.Snapshot).Decide(t.Context(), &engine.Request{DefaultAllow: true}),
+			"deny - evaluation_error | because internal error: runtime error: invalid memory address or nil pointer dereference",
+		},
 	} {
 		if got := describe(c.d); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)

@@ -127,8 +127,10 @@ func requests() *rapid.Generator[*Request] {
 		r.DefaultAllow = r.Method == "ping" || r.Method == "tools/list"
 		r.Arguments = scanned(t, rapid.SampledFrom(argumentTexts).Draw(t, "args"))
 		r.Annotations = scanned(t, rapid.SampledFrom([]string{"", `{"readOnlyHint":true}`}).Draw(t, "annotations"))
-		r.Principal = &Principal{Kind: KindJWT, Groups: []string{rapid.SampledFrom([]string{"dev", "ops"}).Draw(t, "group")},
-			Claims: scanned(t, rapid.SampledFrom([]string{`{}`, `{"role":"dev"}`, `{"role":"ops"}`}).Draw(t, "claims"))}
+		r.Principal = &Principal{
+			Kind: KindJWT, Groups: []string{rapid.SampledFrom([]string{"dev", "ops"}).Draw(t, "group")},
+			Claims: scanned(t, rapid.SampledFrom([]string{`{}`, `{"role":"dev"}`, `{"role":"ops"}`}).Draw(t, "claims")),
+		}
 		if rapid.IntRange(0, 4).Draw(t, "phase") == 0 {
 			r.Phase = PhaseResponse
 			r.Result = scanned(t, rapid.SampledFrom([]string{"", `{}`, `{"x":1}`, `7`}).Draw(t, "result"))

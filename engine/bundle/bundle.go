@@ -182,8 +182,7 @@ func (c *collector) content(name string) ([]byte, error) {
 
 // reason leaves out of an error the path that the message begins with.
 func reason(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err
 	}
 	return err

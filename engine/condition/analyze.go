@@ -76,8 +76,9 @@ func (a *analysis) walk(e ast.Expr) outcome {
 		return failing(o.fails)
 	case ast.ComprehensionKind:
 		return a.comprehension(e.AsComprehension())
+	default: // a literal
+		return outcome{}
 	}
-	return outcome{}
 }
 
 // strict is a part that fails when one of its own parts does.
@@ -119,7 +120,7 @@ func (a *analysis) call(e ast.Expr) outcome {
 		test := a.walk(args[0]).fails
 		o := a.walk(args[1]).both(a.walk(args[2]))
 		return outcome{test | o.fails, test | o.needs, test | o.never}
-	case operators.NotStrictlyFalse, operators.OldNotStrictlyFalse:
+	case operators.NotStrictlyFalse:
 		a.walk(args[0])
 		return outcome{}
 	case "or", "orValue":
@@ -160,15 +161,19 @@ func (a *analysis) access(e ast.Expr) outcome {
 		a.read("mcp.method")
 		return failing(fails)
 	case p.name.object != noObject:
-		a.mistakes = append(a.mistakes, mistake{e.ID(), codeTypes,
+		a.mistakes = append(a.mistakes, mistake{
+			e.ID(), codeTypes,
 			fmt.Sprintf("`%s` has fields, but is not a value itself", p.name.path),
-			fmt.Sprintf("use one of its fields: %s", strings.Join(fieldsOf(p.name.path, true), ", "))})
+			fmt.Sprintf("use one of its fields: %s", strings.Join(fieldsOf(p.name.path, true), ", ")),
+		})
 		return failing(fails)
 	}
 	if p.name.opaque && p.rest == "" && !p.presence {
-		a.mistakes = append(a.mistakes, mistake{e.ID(), codeRefused,
+		a.mistakes = append(a.mistakes, mistake{
+			e.ID(), codeRefused,
 			fmt.Sprintf("`%s` cannot be listed or compared", p.name.path),
-			"ask for one by its name in lower case: request.headers[\"x-tenant\"]"})
+			"ask for one by its name in lower case: request.headers[\"x-tenant\"]",
+		})
 	}
 	a.impure = a.impure || p.name.impure
 	a.read(p.name.canonical() + p.rest)
@@ -180,9 +185,11 @@ func (a *analysis) read(path string) { a.reads[path] = struct{}{} }
 func (a *analysis) readVariable(e ast.Expr, p selection) outcome {
 	v := p.variable
 	if v.late && !a.variables.response {
-		a.mistakes = append(a.mistakes, mistake{e.ID(), codePhase,
+		a.mistakes = append(a.mistakes, mistake{
+			e.ID(), codePhase,
 			fmt.Sprintf("`variables.%s` reads the response, which is not there yet in the request phase", v.name),
-			"add `phase: response` to the rule"})
+			"add `phase: response` to the rule",
+		})
 	}
 	if v.cond == nil {
 		return outcome{}
@@ -226,6 +233,7 @@ func (a *analysis) selection(e ast.Expr) selection {
 		case operators.Index, operators.OptIndex, operators.OptSelect:
 			return a.index(c)
 		}
+	default:
 	}
 	return selection{fails: a.walk(e).fails}
 }
@@ -250,9 +258,11 @@ func (a *analysis) index(c ast.CallExpr) selection {
 // checkHeader refuses a name that no header has, because they are in lower case.
 func (a *analysis) checkHeader(p selection, name string, id int64) {
 	if p.name != nil && p.name.opaque && p.rest == "" && !isLower(name) {
-		a.mistakes = append(a.mistakes, mistake{id, codeField,
+		a.mistakes = append(a.mistakes, mistake{
+			id, codeField,
 			fmt.Sprintf("no header is called `%s`: the names of headers are in lower case here", name),
-			fmt.Sprintf("write %q", strings.ToLower(name))})
+			fmt.Sprintf("write %q", strings.ToLower(name)),
+		})
 	}
 }
 
@@ -334,9 +344,11 @@ func (a *analysis) checkPattern(c ast.CallExpr) {
 		}
 		return
 	}
-	a.mistakes = append(a.mistakes, mistake{c.Args()[pattern].ID(), codeRefused,
+	a.mistakes = append(a.mistakes, mistake{
+		c.Args()[pattern].ID(), codeRefused,
 		fmt.Sprintf("the pattern of `%s` must be written out as one string", c.FunctionName()),
-		"a pattern that is only known at run time cannot be checked; use contains(), startsWith() or glob()"})
+		"a pattern that is only known at run time cannot be checked; use contains(), startsWith() or glob()",
+	})
 }
 
 // compact sorts reads and drops those within another.

@@ -112,8 +112,10 @@ func messages(t testing.TB) []Input {
 	var out []Input
 	for _, method := range []string{"tools/call", "resources/read", "prompts/get", "ping"} {
 		for _, a := range args {
-			out = append(out, Input{Method: method, Tool: map[string]string{"tools/call": "t"}[method], Arguments: scan(t, a), Params: scan(t, a),
-				Principal: &Principal{Groups: []string{"g"}}})
+			out = append(out, Input{
+				Method: method, Tool: map[string]string{"tools/call": "t"}[method], Arguments: scan(t, a), Params: scan(t, a),
+				Principal: &Principal{Groups: []string{"g"}},
+			})
 		}
 	}
 	return out

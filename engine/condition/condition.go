@@ -133,8 +133,7 @@ func (c *Condition) value(f *Frame) (ref.Val, error) {
 
 // cause turns the errors that cel-go tells apart by message or code into ours.
 func cause(err error) error {
-	var cancelled interpreter.EvalCancelledError
-	if errors.As(err, &cancelled) {
+	if cancelled, ok := errors.AsType[interpreter.EvalCancelledError](err); ok {
 		switch {
 		case cancelled.Message == ErrInputTooLarge.Error():
 			return ErrInputTooLarge
@@ -146,8 +145,7 @@ func cause(err error) error {
 	if errors.Is(err, interpreter.InterruptError{}) {
 		return ErrInterrupted
 	}
-	var celErr *types.Err
-	if errors.As(err, &celErr) {
+	if celErr, ok := errors.AsType[*types.Err](err); ok {
 		return celErr.Unwrap()
 	}
 	return err

@@ -182,8 +182,10 @@ func TestTest_absent(t *testing.T) {
 		{Input{Method: "ping"}, `source.address == ""`, "error: the address of the caller is not known"},
 		{Input{Method: "ping"}, `has(source.address)`, "false"},
 		{Input{Method: "ping"}, `request.headers["a"] == ""`, "error: no such key: a"},
-		{Input{Method: "ping", Principal: &Principal{Kind: KindAPIKey, APIKey: "ci", Claims: scan(t, `{"a":1}`)}},
-			`apiKey.id == "ci" && apiKey.claims.a == 1 && jwt == {} && has(apiKey.id)`, "true"},
+		{
+			Input{Method: "ping", Principal: &Principal{Kind: KindAPIKey, APIKey: "ci", Claims: scan(t, `{"a":1}`)}},
+			`apiKey.id == "ci" && apiKey.claims.a == 1 && jwt == {} && has(apiKey.id)`, "true",
+		},
 		{Input{Method: "ping", Principal: &Principal{Kind: KindAnonymous}}, `principal.type == "anonymous" && principal.id == "" && principal.groups == []`, "true"},
 	} {
 		f := open(t, env, c.in, false)

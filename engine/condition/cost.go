@@ -18,20 +18,21 @@ func (s sizes) EstimateSize(n cost.AstNode) *cost.SizeEstimate {
 		}
 		return nil
 	}
-	max := s.limit
+	most := s.limit
 	if n.Type() != nil {
 		switch n.Type().Kind() {
 		case types.ListKind, types.MapKind, types.DynKind:
-			max = s.limit / 2 // an element takes two bytes of JSON at least
+			most = s.limit / 2 // an element takes two bytes of JSON at least
+		default:
 		}
 	}
 	switch path[0] {
 	case "principal.groups", "principal.roles", "principal.scopes":
-		max = maxListed // of names, and of their bytes
+		most = maxListed // of names, and of their bytes
 	case "principal.type", "source.address":
-		max = 128
+		most = 128
 	}
-	return &cost.SizeEstimate{Max: max}
+	return &cost.SizeEstimate{Max: most}
 }
 
 // EstimateCallCost implements cost.Estimator: every function has its cost model.

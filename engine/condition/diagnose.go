@@ -336,6 +336,7 @@ func (r *report) operand(id int64) string {
 			if e.AsCall().FunctionName() == operators.OptSelect {
 				operand = e.AsCall().Args()[0]
 			}
+		default:
 		}
 		if operand != nil {
 			found, _ = containers.ToQualifiedName(operand)

@@ -26,7 +26,7 @@ func TestDiagnostics(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		for _, block := range strings.Split(strings.TrimSpace(string(data)), "\n\n") {
+		for block := range strings.SplitSeq(strings.TrimSpace(string(data)), "\n\n") {
 			out.WriteString(diagnosed(env, block) + "\n\n")
 		}
 		got := strings.TrimSpace(out.String()) + "\n"
@@ -45,7 +45,7 @@ func TestDiagnostics(t *testing.T) {
 func diagnosed(env *Env, block string) string {
 	var expression []string
 	head := ""
-	for _, line := range strings.Split(block, "\n") {
+	for line := range strings.SplitSeq(block, "\n") {
 		switch {
 		case strings.HasPrefix(line, "-- "):
 			head = line + "\n"

@@ -159,8 +159,10 @@ func (e *Env) limited() []cel.ProgramOption {
 
 // tracked are the options of a program that remembers the value of each part.
 func (e *Env) tracked() []cel.ProgramOption {
-	return []cel.ProgramOption{cel.EvalOptions(cel.OptTrackState), cel.CostLimit(e.costLimit),
-		cel.InterruptCheckFrequency(interruptEvery)}
+	return []cel.ProgramOption{
+		cel.EvalOptions(cel.OptTrackState), cel.CostLimit(e.costLimit),
+		cel.InterruptCheckFrequency(interruptEvery),
+	}
 }
 
 var _ interpreter.Activation = (*Frame)(nil)

@@ -74,8 +74,10 @@ func (c *Condition) Explain(f *Frame, mask Mask) Explanation {
 	if err != nil {
 		x.Error = cause(err).Error()
 	}
-	e := explainer{analysis: analysis{variables: c.variables, reads: map[string]struct{}{}}, state: details.State(),
-		info: t.ast.SourceInfo(), mask: mask, seen: map[int64]bool{}}
+	e := explainer{
+		analysis: analysis{variables: c.variables, reads: map[string]struct{}{}}, state: details.State(),
+		info: t.ast.SourceInfo(), mask: mask, seen: map[int64]bool{},
+	}
 	e.text.text = c.text
 	e.walk(t.ast.Expr())
 	slices.SortStableFunc(e.parts, func(a, b Part) int {
@@ -125,6 +127,7 @@ func (e *explainer) walk(x ast.Expr) {
 		}
 	case ast.ComprehensionKind:
 		e.walk(x.AsComprehension().IterRange())
+	default:
 	}
 }
 
@@ -300,13 +303,13 @@ func drawLine(b *strings.Builder, parts []Part) {
 	}
 	bars(b, parts)
 	b.WriteString("\n")
-	for i := len(parts) - 1; i >= 0; i-- {
+	for i, part := range slices.Backward(parts) {
 		bars(b, parts[:i])
 		at := 0
 		if i > 0 {
 			at = parts[i-1].Column + 1
 		}
-		b.WriteString(strings.Repeat(" ", parts[i].Column-at) + parts[i].Value + "\n")
+		b.WriteString(strings.Repeat(" ", part.Column-at) + part.Value + "\n")
 	}
 }
 

@@ -29,7 +29,7 @@ func TestExplain(t *testing.T) {
 		return strings.ReplaceAll(value, "hunter2", "*****")
 	}
 	var out strings.Builder
-	for _, block := range strings.Split(string(data), "\n\n") {
+	for block := range strings.SplitSeq(string(data), "\n\n") {
 		expression, _, _ := strings.Cut(block, "\n=\n")
 		expression = strings.TrimSpace(expression)
 		c, ds := env.Compile(source.NewText(expression), Bool, vs)

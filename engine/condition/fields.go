@@ -111,7 +111,8 @@ func (h *headers) Find(key ref.Val) (ref.Val, bool) {
 	if !found {
 		return nil, false
 	}
-	return v.(ref.Val), true
+	val, ok := v.(ref.Val)
+	return val, ok
 }
 
 // Get implements traits.Indexer.

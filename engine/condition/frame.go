@@ -33,7 +33,7 @@ type Frame struct {
 	// params, and the URI of a resource if Input has none. See Unknown.
 	Blank bool
 
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // a Frame lives for one decision; variables are evaluated from below CEL
 	subjects Subjects
 	reader   reader
 	exec     *interpreter.ExecutionFrame
@@ -63,18 +63,23 @@ const (
 	listRoots
 )
 
-var framePool = sync.Pool{New: func() any {
+var framePool = sync.Pool{New: func() any { return newFrame() }}
+
+func newFrame() *Frame {
 	f := new(Frame)
 	for i := range f.objects {
 		f.objects[i] = fields{frame: f, object: object(i)}
 	}
 	f.headers.frame = f
 	return f
-}}
+}
 
 // NewFrame returns a Frame to set the Input of and then Open.
 func (e *Env) NewFrame() *Frame {
-	f := framePool.Get().(*Frame)
+	f, ok := framePool.Get().(*Frame)
+	if !ok {
+		f = newFrame()
+	}
 	f.reader = reader{limit: e.inputLimit}
 	return f
 }
@@ -244,8 +249,9 @@ func (f *Frame) compute(s slot) ref.Val {
 		return types.String(in.Source.Unmap().WithZone("").String())
 	case slotNow:
 		return types.Timestamp{Time: in.Time}
+	default:
+		return f.identity(s)
 	}
-	return f.identity(s)
 }
 
 func (f *Frame) identity(s slot) ref.Val {
@@ -276,11 +282,16 @@ func (f *Frame) identity(s slot) ref.Val {
 			return &f.json[jsonNone]
 		}
 		return f.slot(slotClaims)
+	default:
+		return f.apiKey(s, p)
 	}
-	if p.Kind != KindAPIKey {
+}
+
+func (f *Frame) apiKey(s slot, p *Principal) ref.Val {
+	switch {
+	case p.Kind != KindAPIKey:
 		return errNoAPIKey
-	}
-	if s == slotKeyClaims {
+	case s == slotKeyClaims:
 		return f.slot(slotClaims)
 	}
 	return f.text(p.APIKey)

@@ -27,18 +27,26 @@ var (
 
 // own are the functions of the environment that are not cel-go's.
 var own = []function{
-	{name: "path.clean", id: "path_clean", args: types1(str), result: str, op: text1(cleanPath),
-		doc: "the shortest path equivalent to a path; an error if the path can be read in two ways"},
-	{name: "path.within", id: "path_within", args: types2(str, str), result: cel.BoolType, op: pathWithin,
-		doc: "whether a path is a directory or lies inside it; an error if the path can be read in two ways"},
+	{
+		name: "path.clean", id: "path_clean", args: types1(str), result: str, op: text1(cleanPath),
+		doc: "the shortest path equivalent to a path; an error if the path can be read in two ways",
+	},
+	{
+		name: "path.within", id: "path_within", args: types2(str, str), result: cel.BoolType, op: pathWithin,
+		doc: "whether a path is a directory or lies inside it; an error if the path can be read in two ways",
+	},
 	{name: "path.base", id: "path_base", args: types1(str), result: str, op: text1(pathBase), doc: "the last element of a path"},
 	{name: "path.dir", id: "path_dir", args: types1(str), result: str, op: text1(pathDir), doc: "a path without its last element"},
 	{name: "path.ext", id: "path_ext", args: types1(str), result: str, op: text1(pathExt), doc: "the extension of a path, with its dot"},
 	{name: "path.join", id: "path_join", args: types2(str, str), result: str, op: text2(joinPath), doc: "two paths joined; the second must be relative"},
-	{name: "path.match", id: "path_match", args: types2(str, str), result: cel.BoolType, op: pathMatch, product: true,
-		doc: "whether a path matches a pattern: * within an element, ** over any number of elements"},
-	{name: "glob", id: "glob_string_string", args: types2(str, str), result: cel.BoolType, op: globMatch, product: true,
-		doc: "whether a text matches a pattern: * is any text, ? any character"},
+	{
+		name: "path.match", id: "path_match", args: types2(str, str), result: cel.BoolType, op: pathMatch, product: true,
+		doc: "whether a path matches a pattern: * within an element, ** over any number of elements",
+	},
+	{
+		name: "glob", id: "glob_string_string", args: types2(str, str), result: cel.BoolType, op: globMatch, product: true,
+		doc: "whether a text matches a pattern: * is any text, ? any character",
+	},
 
 	{name: "url", id: "string_to_url", args: types1(str), result: urlType, op: toURL, doc: "a URL; an error if it can be read in two ways"},
 	{name: "isURL", id: "is_url_string", args: types1(str), result: cel.BoolType, op: isURL, doc: "whether url() takes a text"},
@@ -49,15 +57,19 @@ var own = []function{
 	{name: "getEscapedPath", id: "url_get_escaped_path", member: true, args: types1(urlType), result: str, op: onURL((*urlValue).path), doc: "the path as it is written"},
 	{name: "getQuery", id: "url_get_query", member: true, args: types1(urlType), result: cel.MapType(str, stringsType), op: urlQuery, doc: "the parameters of the query"},
 
-	{name: "host.isPublic", id: "host_is_public", args: types1(str), result: cel.BoolType, op: hostIsPublic,
-		doc: "whether a host is not, by its name or address alone, this machine or a private network"},
+	{
+		name: "host.isPublic", id: "host_is_public", args: types1(str), result: cel.BoolType, op: hostIsPublic,
+		doc: "whether a host is not, by its name or address alone, this machine or a private network",
+	},
 	{name: "isPublic", id: "ip_is_public", member: true, args: types1(ext.IPType), result: cel.BoolType, op: ipIsPublic, doc: "whether an address is one of the public Internet"},
 	{name: "isPrivate", id: "ip_is_private", member: true, args: types1(ext.IPType), result: cel.BoolType, op: ipIsPrivate, doc: "whether an address is not one of the public Internet"},
 
 	{name: "base64.decodeUrl", id: "base64_decode_url_string", args: types1(str), result: cel.BytesType, op: base64DecodeURL, doc: "bytes from base64url"},
 	{name: "base64.encodeUrl", id: "base64_encode_url_bytes", args: types1(cel.BytesType), result: str, op: base64EncodeURL, doc: "bytes as base64url"},
-	{name: "json.parse", id: "json_parse_string", args: types1(str), result: cel.OptionalType(cel.DynType), op: jsonParse,
-		doc: "the value of a JSON text, strictly read; none if it is not one"},
+	{
+		name: "json.parse", id: "json_parse_string", args: types1(str), result: cel.OptionalType(cel.DynType), op: jsonParse,
+		doc: "the value of a JSON text, strictly read; none if it is not one",
+	},
 	{name: "json.encode", id: "json_encode_dyn", args: types1(cel.DynType), result: str, op: jsonEncode, doc: "a value as JSON"},
 }
 

@@ -23,7 +23,7 @@ func glob(pattern, text string, elements bool) bool {
 				star, mark = p, t
 				p++
 				continue
-			case t < len(text) && c == '?' && !(elements && text[t] == '/'):
+			case t < len(text) && c == '?' && (!elements || text[t] != '/'):
 				_, n := utf8.DecodeRuneInString(text[t:])
 				p, t = p+1, t+n
 				continue

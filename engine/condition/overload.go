@@ -156,6 +156,7 @@ func (r *report) literalHelp(id int64) string {
 			for _, entry := range e.AsMap().Entries() {
 				elements = append(elements, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
 			}
+		default:
 		}
 		if slices.ContainsFunc(elements, func(e ast.Expr) bool { return e.ID() == id }) {
 			help = "what is written into one list or map has one type; dyn(...) lifts that"

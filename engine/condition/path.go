@@ -108,7 +108,7 @@ func lookalike(r rune) bool {
 		return true
 	}
 	return 0x2488 <= r && r <= 0x249b || // 1. to 20.
-		0x1f100 == r // 0.
+		r == 0x1f100 // 0.
 }
 
 // cleanPath is path.clean.

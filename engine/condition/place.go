@@ -97,9 +97,10 @@ func isWord(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsD
 // quoted returns the length of the string that line begins with.
 func quoted(line []rune) int {
 	for i := 1; i < len(line); i++ {
-		if line[i] == '\\' {
+		switch line[i] {
+		case '\\':
 			i++
-		} else if line[i] == line[0] {
+		case line[0]:
 			return i + 1
 		}
 	}

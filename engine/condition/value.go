@@ -110,6 +110,7 @@ func (r reader) decode(v jsonscan.Value) (any, error) {
 		return out, nil
 	case jsonscan.Null:
 		return nil, nil
+	default:
 	}
 	val := r.value(v)
 	if err, ok := val.(*types.Err); ok {
