@@ -361,3 +361,12 @@ func TestReads_areEnough(t *testing.T) {
 		}
 	})
 }
+
+// Every method that a match may name is one whose subjects are known.
+func TestMethods_areKnown(t *testing.T) {
+	for _, m := range policy.Methods() {
+		if condition.MaySubjects(m) == condition.Tool|condition.Resource|condition.Prompt {
+			t.Errorf("%s may be about anything", m)
+		}
+	}
+}
