@@ -34,7 +34,7 @@ func (x *exchange) serveBatch() *refusal {
 func (x *exchange) serveElement(m *mcp.Message) (answer []byte) {
 	y := x.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
 	x.snap.refs.Add(1)
-	y.ctx, y.snap, y.start, y.head = x.ctx, x.snap, x.start, x.head
+	y.ctx, y.snap, y.start, y.mark, y.head, y.client = x.ctx, x.snap, x.start, x.start, x.head, x.client
 	y.serverName, y.server, y.metrics, y.who = x.serverName, x.server, x.metrics, x.who
 	y.msg, y.element = *m, true
 	defer func() {

@@ -15,7 +15,6 @@ type listener struct {
 	net.Listener
 	refused func()
 	watch   *watch
-	write   time.Duration
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -33,7 +32,8 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) wrap(c net.Conn) *conn {
-	w := &conn{Conn: c, write: l.write, watch: l.watch}
+	w := &conn{Conn: c, watch: l.watch}
+	w.enter(receiving)
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		w.addr = a.AddrPort().Addr().Unmap()
 		w.addrText = w.addr.String()
@@ -44,13 +44,16 @@ func (l *listener) wrap(c net.Conn) *conn {
 	return w
 }
 
-// conn is one client connection. fasthttp sets its write deadline once a response, which a long stream outlives; conn sets one a write.
+// conn is one client connection. Its waits are bounded by the watch: what it waits for, and since which tick, are two numbers that
+// the watch looks at. Deadlines on the connection itself would cost three calls into the runtime's timers for each request, and a
+// stream outlives any that is set for its response as a whole.
 type conn struct {
 	net.Conn
 	raw   syscall.RawConn
 	watch *watch
-	write time.Duration
-	until time.Time // the write deadline that is set
+
+	reads  atomic.Uint64 // state<<48 | the tick at which it was entered
+	writes atomic.Uint64 // the tick at which the write under way began, plus one; 0 is none
 
 	addr     netip.Addr // of the client; invalid if it has none
 	addrText string
@@ -62,17 +65,53 @@ type conn struct {
 	closed atomic.Bool
 }
 
-// Write bounds each write, so that a client that reads nothing holds a goroutine no longer than the write timeout. The deadline is
-// moved only when half of it has passed: it costs a lock in the runtime.
-func (c *conn) Write(b []byte) (int, error) {
-	if now := time.Now(); c.write > 0 && c.until.Sub(now) < c.write/2 { //nolint:forbidigo // net.Conn goes by the wall clock
-		c.until = now.Add(c.write)
-		if err := c.SetWriteDeadline(c.until); err != nil {
-			return 0, err
-		}
+// What a connection is doing, as far as reading goes.
+const (
+	receiving uint64 = iota // a request, or the first of them
+	serving                 // one: nothing is expected of the client
+	idle                    // between requests
+)
+
+const tickBits = 48
+
+func (c *conn) enter(state uint64) { c.reads.Store(state<<tickBits | c.watch.tick.Load()) }
+
+// Read notes when the first bytes of a request arrive.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && c.reads.Load()>>tickBits == idle {
+		c.enter(receiving)
 	}
-	return c.Conn.Write(b)
+	return n, err
 }
+
+// Write notes how long a client takes to read, so that one that reads nothing is cut off.
+func (c *conn) Write(b []byte) (int, error) {
+	c.writes.Store(c.watch.tick.Load() + 1)
+	n, err := c.Conn.Write(b)
+	c.writes.Store(0)
+	return n, err
+}
+
+// expire ends what has taken too long. The blocked Read or Write fails with a timeout.
+func (c *conn) expire(tick uint64, b bounds) {
+	reads := c.reads.Load()
+	since, limit := reads&(1<<tickBits-1), uint64(0)
+	switch reads >> tickBits {
+	case receiving:
+		limit = b.read
+	case idle:
+		limit = b.idle
+	}
+	if limit > 0 && tick-since > limit {
+		_ = c.SetReadDeadline(past) // a closed connection has no deadline, and needs none
+	}
+	if began := c.writes.Load(); began > 0 && b.write > 0 && tick-(began-1) > b.write {
+		_ = c.SetWriteDeadline(past)
+	}
+}
+
+var past = time.Unix(1, 0)
 
 func (c *conn) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
@@ -114,14 +153,23 @@ type watch struct {
 	tick atomic.Uint64
 
 	most, mostPerIP int // connections; 0 is no bound
+	bounds          bounds
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 	byIP  map[netip.Addr]int
 }
 
+// bounds are waits in ticks; 0 is no bound.
+type bounds struct{ read, idle, write uint64 }
+
+func ticks(d time.Duration) uint64 { return uint64((d + watchTick - 1) / watchTick) }
+
 func newWatch(l Limits) *watch {
-	return &watch{most: l.Connections, mostPerIP: l.ConnectionsPerIP, conns: make(map[*conn]struct{}), byIP: make(map[netip.Addr]int)}
+	return &watch{
+		most: l.Connections, mostPerIP: l.ConnectionsPerIP, conns: make(map[*conn]struct{}), byIP: make(map[netip.Addr]int),
+		bounds: bounds{read: ticks(l.ReadTimeout), idle: ticks(l.IdleTimeout), write: ticks(l.WriteTimeout)},
+	}
 }
 
 // add takes a connection, or says that there are too many: of this client, or of all.
@@ -169,6 +217,7 @@ func (w *watch) run(stop <-chan struct{}, tick <-chan time.Time) {
 		w.mu.Unlock()
 		for _, c := range conns {
 			c.poll(now)
+			c.expire(now, w.bounds)
 		}
 		clear(conns)
 	}

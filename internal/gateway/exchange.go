@@ -44,6 +44,7 @@ type exchange struct {
 	call     upstream.Call
 	cancel   func() // call.Cancel, bound once
 	getField func(string) string
+	client   *conn // the client's connection; nil if it is not one of ours
 	conn     *conn // armed while a client that leaves is to cancel the call
 
 	reply   *mcp.Message // what the server sent
@@ -90,6 +91,9 @@ func (g *Gateway) begin(ctx *fasthttp.RequestCtx) *exchange {
 	x := g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
 	x.ctx, x.snap, x.start = ctx, g.current.acquire(), g.Now()
 	x.mark = x.start
+	if x.client = clientConn(ctx.Conn()); x.client != nil {
+		x.client.enter(serving)
+	}
 	x.outcome.in = int64(len(ctx.Request.Body()))
 	return x
 }
@@ -121,6 +125,9 @@ func (x *exchange) finish() {
 	}
 	x.call.Reset()
 	x.complete()
+	if x.client != nil && !x.element {
+		x.client.enter(idle)
+	}
 	if x.snap != nil {
 		x.snap.release()
 	}
@@ -132,7 +139,7 @@ func (x *exchange) finish() {
 const keep = 64 << 10
 
 func (x *exchange) reset() {
-	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn = nil, nil, nil, nil, nil, nil
+	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn, x.client = nil, nil, nil, nil, nil, nil, nil
 	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
 	x.sessionHash = audit.SessionHash{}
 	x.msg.Reset()

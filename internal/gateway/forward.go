@@ -64,9 +64,9 @@ func (x *exchange) setTrace() {
 
 // arm has the call cancelled if the client leaves.
 func (x *exchange) arm() {
-	if c := clientConn(x.ctx.Conn()); c != nil {
-		x.conn = c
-		c.arm(x.cancel)
+	if x.client != nil {
+		x.conn = x.client
+		x.conn.arm(x.cancel)
 	}
 }
 

@@ -126,8 +126,6 @@ func New(o Options) (*Gateway, error) {
 		Handler:                      g.handle,
 		ErrorHandler:                 g.handleError,
 		ExpectHandler:                g.handleExpect,
-		ReadTimeout:                  o.Limits.ReadTimeout,
-		IdleTimeout:                  o.Limits.IdleTimeout,
 		MaxRequestBodySize:           o.Limits.Body,
 		ReadBufferSize:               o.Limits.Header + 4<<10,  // the request line comes on top
 		Concurrency:                  o.Limits.Connections + 1, // the listener counts
@@ -179,7 +177,7 @@ func (g *Gateway) Serve(l net.Listener) error {
 // Listen bounds the writes of l's connections and watches their clients. TLS goes on top of it.
 func (g *Gateway) Listen(l net.Listener) net.Listener {
 	return &listener{
-		Listener: l, watch: g.watch, write: g.Limits.WriteTimeout,
+		Listener: l, watch: g.watch,
 		refused: func() { g.Metrics.Refused("too_many_connections") },
 	}
 }

@@ -45,7 +45,7 @@ func setTarget(r *engine.Request, t mcp.Target, name string) {
 
 // source is the peer's address, in both forms; neither, if it has none.
 func (x *exchange) source() (netip.Addr, string) {
-	if c := clientConn(x.ctx.Conn()); c != nil {
+	if c := x.client; c != nil {
 		return c.addr, c.addrText
 	}
 	return netip.Addr{}, ""
