@@ -86,9 +86,10 @@ type Request struct {
 
 // Rule names a rule and where it stands.
 type Rule struct {
-	Policy, Name string
-	File         string
-	Line         int // 1-based; 0 when there is no rule
+	Policy string `json:"policy"`
+	Name   string `json:"name"`
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"` // from 1; 0 if the rule stands in no file
 }
 
 // ID returns "policy/rule", or "" for no rule.

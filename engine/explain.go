@@ -21,7 +21,7 @@ type Explanation struct {
 // ExplainedRule is what one rule says of a message.
 type ExplainedRule struct {
 	Rule    *Rule  `json:"rule"`
-	Effect  Effect `json:"effect"` // that it has if it matches
+	Effect  string `json:"effect"` // that it has if it matches
 	Shadow  bool   `json:"shadow,omitempty"`
 	Matched bool   `json:"matched"`
 	// Outside says that the rule is about something that the message does not have.
@@ -57,7 +57,7 @@ func (s *Snapshot) Explain(ctx context.Context, r *Request, mask Mask) Explanati
 }
 
 func explainRule(frame *condition.Frame, r *rule, mask Mask) ExplainedRule {
-	x := ExplainedRule{Rule: &r.Rule, Effect: r.effect, Shadow: r.shadow, Matched: true}
+	x := ExplainedRule{Rule: &r.Rule, Effect: r.effect.String(), Shadow: r.shadow, Matched: true}
 	if r.when == nil {
 		return x
 	}
@@ -112,7 +112,7 @@ func headline(d Decision) string {
 }
 
 func (r ExplainedRule) headline() string {
-	s := r.Rule.ID() + " (" + r.Effect.String()
+	s := r.Rule.ID() + " (" + r.Effect
 	if r.Shadow {
 		s += ", shadow"
 	}
