@@ -112,7 +112,7 @@ type Outcome struct {
 type Decision struct {
 	Effect  Effect
 	Rule    *Rule  // the rule that decided; nil when none did
-	Reason  string // why, for machines; "" on an allow
+	Reason  string // why, for machines; on an allow the rule's reason, if it has one
 	Message string // why, for the caller, from the rule's message; "" when there is none
 	// Cause is why a rule could not be evaluated, for the operator. On a denial by default
 	// it is the first error of a rule that would have allowed.
