@@ -75,6 +75,7 @@ type Record struct {
 	Issuer        string
 	SourceAddress string
 
+	HTTPMethod      string // of a request that carries no message
 	Method          string
 	ProtocolVersion string
 	Session         SessionHash

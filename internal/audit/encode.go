@@ -48,6 +48,7 @@ func (e *encoder) who(r *Record) {
 }
 
 func (e *encoder) what(r *Record) {
+	e.plain(`,"http.request.method":"`, r.HTTPMethod)
 	e.text(`,"mcp.method.name":`, r.Method, MaxText)
 	e.text(`,"mcp.protocol.version":`, r.ProtocolVersion, MaxText)
 	if !r.Session.IsZero() {

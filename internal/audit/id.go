@@ -2,9 +2,7 @@ package audit
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"io"
 	mathrand "math/rand/v2"
 	"sync"
@@ -112,17 +110,9 @@ func ulid(milli uint64, high uint16, low uint64) ID {
 	return id
 }
 
-// A SessionHash stands for a session id in records: equal for equal ids, and of no use to whoever reads it. The zero
-// value is no session.
+// A SessionHash stands for a session in records, as 32 characters: the same for the same session, and of no use to whoever
+// reads it. The zero value is no session.
 type SessionHash [32]byte
-
-// HashSession returns the hash under which a session is recorded. Make it once per session.
-func HashSession(id []byte) SessionHash {
-	var h SessionHash
-	sum := sha256.Sum256(append([]byte("sallyport session\x00"), id...))
-	hex.Encode(h[:], sum[:16])
-	return h
-}
 
 // IsZero says whether h is no session.
 func (h SessionHash) IsZero() bool { return binary.LittleEndian.Uint64(h[:8]) == 0 }

@@ -58,10 +58,3 @@ func TestParseIDRefuses(t *testing.T) {
 		}
 	}
 }
-
-func TestSessionHash(t *testing.T) {
-	a, b := HashSession([]byte("a")), HashSession([]byte("b"))
-	if a == b || a != HashSession([]byte("a")) || len(a.String()) != 32 || (SessionHash{}).String() != "" {
-		t.Errorf("hashes %s, %s, %q", a, b, SessionHash{})
-	}
-}

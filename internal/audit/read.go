@@ -86,6 +86,7 @@ func (r *Record) strings() []struct {
 		{"revision", &r.Revision},
 		{"source.address", &r.SourceAddress},
 		{"mcp.method.name", &r.Method},
+		{"http.request.method", &r.HTTPMethod},
 		{"mcp.protocol.version", &r.ProtocolVersion},
 		{"server", &r.Server},
 		{"gen_ai.tool.name", &r.Tool},

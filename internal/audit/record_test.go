@@ -15,13 +15,15 @@ import (
 
 var at = time.Date(2026, 11, 22, 7, 8, 9, 123456789, time.UTC)
 
+var session = SessionHash([]byte("0123456789abcdef0123456789abcdef"))
+
 // full is a record with every field set.
 func full() *Record {
 	id, _ := ParseID("01KAN3Q8Z3ABCDEFGHJKMNPQRS")
 	return &Record{
 		Kind: Outcome, Event: "e", Time: at, DecisionID: id, Revision: "sha256:00ff",
 		PrincipalID: "alice", PrincipalKind: "jwt", Issuer: "https://idp.example", SourceAddress: "::1",
-		Method: "tools/call", ProtocolVersion: "2026-07-28", Session: HashSession([]byte("s1")), RequestID: []byte(`"7"`),
+		HTTPMethod: "POST", Method: "tools/call", ProtocolVersion: "2026-07-28", Session: session, RequestID: []byte(`"7"`),
 		Server: "files", Tool: "read_file", Resource: "file:///x", Prompt: "p",
 		Phase: "request", Effect: "deny", Policy: "fs-guard", Rule: "no-dotfiles", Reason: "dotfile",
 		Message: `"/.env" is hidden`, Cause: "line one\nline two",
@@ -43,7 +45,7 @@ func TestRecordLine(t *testing.T) {
 	want := `{"seq":1,"prev":"` + zeroHash + `","time":"2026-11-22T07:08:09.123456789Z","kind":"outcome","event":"e",` +
 		`"decision_id":"01KAN3Q8Z3ABCDEFGHJKMNPQRS","revision":"sha256:00ff",` +
 		`"principal":{"kind":"jwt","id":"alice","issuer":"https://idp.example"},"source.address":"::1",` +
-		`"mcp.method.name":"tools/call","mcp.protocol.version":"2026-07-28","mcp.session.id":"` + HashSession([]byte("s1")).String() + `",` +
+		`"http.request.method":"POST","mcp.method.name":"tools/call","mcp.protocol.version":"2026-07-28","mcp.session.id":"` + session.String() + `",` +
 		`"jsonrpc.request.id":"7","server":"files","gen_ai.tool.name":"read_file","mcp.resource.uri":"file:///x","gen_ai.prompt.name":"p",` +
 		`"phase":"request","effect":"deny","policy":"fs-guard","rule":"no-dotfiles","reason":"dotfile",` +
 		`"message":"\"/.env\" is hidden","cause":"line one\nline two",` +

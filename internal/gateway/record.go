@@ -82,6 +82,9 @@ func (x *exchange) describe(r *audit.Record) {
 	r.Time, r.DecisionID, r.Phase = x.start, x.id, "request"
 	x.recordWho(r)
 	r.Method, r.ProtocolVersion, r.RequestID = x.msg.Method, x.msg.Version, x.msg.ID
+	if x.msg.Kind == mcp.KindNone && len(x.head.Method) > 0 {
+		r.HTTPMethod = string(x.head.Method)
+	}
 	switch x.msg.Target {
 	case mcp.TargetTool:
 		r.Tool = x.msg.Name
