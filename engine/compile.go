@@ -20,6 +20,7 @@ type compiler struct {
 	options Options
 	rules   [2][]*rule // request, response
 	order   int
+	fields  map[string][]string // lists of fields that rules read
 	found   source.Diagnostics
 }
 
@@ -72,8 +73,22 @@ func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *conditio
 	if out.message != nil {
 		out.fields = union(slices.Concat(out.fields, out.message.Reads()))
 	}
+	out.fields = c.shared(out.fields)
 	phase := phaseIndex(r.Phase)
 	c.rules[phase] = append(c.rules[phase], out)
+}
+
+// shared gives the one list that all rules reading the same fields have: they are compared by place.
+func (c *compiler) shared(fields []string) []string {
+	key := strings.Join(fields, "\x00")
+	if known, ok := c.fields[key]; ok {
+		return known
+	}
+	if c.fields == nil {
+		c.fields = make(map[string][]string)
+	}
+	c.fields[key] = fields
+	return fields
 }
 
 func (c *compiler) expression(text source.Text, want condition.Want, vs *condition.Variables) *condition.Condition {

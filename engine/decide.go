@@ -113,9 +113,10 @@ func (r *Request) fill(in *condition.Input) {
 	in.Principal, in.Source, in.Header, in.Time = r.Principal, r.Source, r.Header, r.Time
 }
 
-// consider evaluates one rule. Once a rule has denied, only shadow rules are left to look at.
+// consider evaluates one rule, unless it can no longer change anything: something has denied, or it would only allow what is
+// allowed or overridden already. An approve is always looked at, for its failure denies; so are shadow rules.
 func (e *evaluation) consider(r *rule) {
-	if e.deny != nil && !r.shadow {
+	if !r.shadow && (e.deny != nil || r.effect == Allow && (e.allow != nil || e.approve != nil)) {
 		return
 	}
 	truth, err := e.test(r)

@@ -35,7 +35,7 @@ func (c *considered) fields() []string {
 	var all []string
 	for r := range c.each {
 		switch {
-		case len(r.fields) == 0:
+		case len(r.fields) == 0 || only != nil && &only[0] == &r.fields[0]: // rules that read the same share the list
 		case only == nil && all == nil:
 			only = r.fields
 		default:
