@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/hex"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -43,6 +44,7 @@ type exchange struct {
 
 	call     upstream.Call
 	cancel   func() // call.Cancel, bound once
+	leave    func() // call.Leave, likewise
 	getField func(string) string
 	client   *conn // the client's connection; nil if it is not one of ours
 	conn     *conn // armed while a client that leaves is to cancel the call
@@ -55,15 +57,16 @@ type exchange struct {
 	outcome    outcome
 	inputs     []byte // memory for the inputs in the record
 	record     audit.Record
-	committed  bool      // the record of the allow is written: an outcome must follow
-	streaming  bool      // the answer is still being written: end comes with the stream's Close
-	answered   bool      // the answer to the request has been seen on the stream
-	counted    bool      // among the open streams
-	resumable  bool      // an event had an id: the client may fetch the rest elsewhere
-	unrecorded bool      // its messages have records of their own
-	element    bool      // one message of a batch
-	body       []byte    // an element's answer
-	asking     time.Time // until when a client may take to answer what the server asked
+	committed  bool        // the record of the allow is written: an outcome must follow
+	streaming  bool        // the answer is still being written: end comes with the stream's Close
+	answered   bool        // the answer to the request has been seen on the stream
+	counted    bool        // among the open streams
+	resumable  bool        // an event had an id: the client may fetch the rest elsewhere
+	unrecorded bool        // its messages have records of their own
+	element    bool        // one message of a batch
+	body       []byte      // an element's answer
+	ending     atomic.Bool // the gateway ends the stream
+	asking     time.Time   // until when a client may take to answer what the server asked
 }
 
 // outcome is what became of a request, for the record and the metrics.
@@ -81,7 +84,7 @@ type outcome struct {
 
 func newExchange(g *Gateway) *exchange {
 	x := &exchange{g: g, reply: new(mcp.Message)}
-	x.cancel = x.call.Cancel
+	x.cancel, x.leave = x.call.Cancel, x.call.Leave
 	x.getField = x.head.Get
 	return x
 }
@@ -150,6 +153,7 @@ func (x *exchange) reset() {
 	x.serverName, x.id, x.outcome = "", audit.ID{}, outcome{}
 	x.committed, x.streaming, x.answered, x.counted, x.resumable = false, false, false, false, false
 	x.unrecorded, x.element, x.body = false, false, nil
+	x.ending.Store(false)
 	x.asking = time.Time{}
 	if cap(x.out) > keep {
 		x.out = nil

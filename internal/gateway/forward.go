@@ -62,12 +62,17 @@ func (x *exchange) setTrace() {
 	}
 }
 
-// arm has the call cancelled if the client leaves.
+// arm has the call ended if the client leaves: cancelled in the modern era, merely left in the legacy one.
 func (x *exchange) arm() {
-	if x.client != nil {
-		x.conn = x.client
-		x.conn.arm(x.cancel)
+	if x.client == nil {
+		return
 	}
+	gone := x.leave
+	if x.call.Modern || x.call.Verb == upstream.Get {
+		gone = x.cancel
+	}
+	x.conn = x.client
+	x.conn.arm(gone)
 }
 
 // do runs the call and times it.

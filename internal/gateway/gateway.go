@@ -89,6 +89,10 @@ type Gateway struct {
 	operations map[*mcp.Method]*telemetry.Operation
 	exchanges  sync.Pool
 	watch      *watch
+	news       news // streams that wait for what a server has to say
+	watching   sync.Once
+	stop       chan struct{} // ends the watch
+	stopped    chan struct{} // it has ended
 	server     *fasthttp.Server
 	head       httphead.Limits
 }
@@ -115,6 +119,8 @@ func New(o Options) (*Gateway, error) {
 		suspended: newLedger[suspended](o.Limits.PendingAnswers, o.Limits.StreamTimeout),
 		catalog:   newCatalog(),
 		watch:     newWatch(o.Limits),
+		stop:      make(chan struct{}),
+		stopped:   make(chan struct{}),
 		head:      httphead.Limits{Bytes: o.Limits.Header, Headers: o.Limits.Headers, Body: int64(o.Limits.Body)},
 	}
 	g.operations = map[*mcp.Method]*telemetry.Operation{nil: o.Metrics.Operation(telemetry.Other)}
@@ -140,7 +146,8 @@ func New(o Options) (*Gateway, error) {
 }
 
 // Swap makes s the snapshot that new requests are served by. What only the replaced one holds is released when its last request ends.
-// A nil s refuses everything.
+// Streams that wait for news end if their server or the callers' identities have changed: their clients come back and are asked anew.
+// A nil s refuses everything. Swap must not be called by two goroutines at once.
 func (g *Gateway) Swap(s *Snapshot) {
 	if s != nil {
 		s.metrics = make(map[string]*telemetry.Server, len(s.Servers))
@@ -148,7 +155,11 @@ func (g *Gateway) Swap(s *Snapshot) {
 			s.metrics[name] = g.Metrics.Server(name)
 		}
 	}
+	old := g.current.p.Load()
 	g.current.swap(s)
+	g.news.end(func(x *exchange) bool {
+		return s == nil || old == nil || old.Identity != s.Identity || s.Servers[x.serverName] != x.server
+	}, s == nil)
 }
 
 // operation is the timer of a method; those that MCP does not define share one.
@@ -157,20 +168,16 @@ func (g *Gateway) operation(m *mcp.Method) *telemetry.Operation { return g.opera
 // Connections is the number of open client connections.
 func (g *Gateway) Connections() int { return g.watch.open() }
 
-// Serve answers requests on l until Shutdown or an error of l. It owns l.
+// Serve answers requests on l until Shutdown or an error of l. It owns l. Shutdown must follow, also after an error.
 func (g *Gateway) Serve(l net.Listener) error {
-	stop := make(chan struct{})
-	tick := time.NewTicker(watchTick)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		g.watch.run(stop, tick.C)
-	}()
-	defer func() {
-		tick.Stop()
-		close(stop)
-		<-done
-	}()
+	g.watching.Do(func() {
+		go func() {
+			defer close(g.stopped)
+			tick := time.NewTicker(watchTick)
+			defer tick.Stop()
+			g.watch.run(g.stop, tick.C)
+		}()
+	})
 	return g.server.Serve(l)
 }
 
@@ -182,9 +189,14 @@ func (g *Gateway) Listen(l net.Listener) net.Listener {
 	}
 }
 
-// Shutdown stops accepting, waits for requests under way until ctx ends, and lets go of the snapshot.
+// Shutdown stops accepting, ends the streams that wait for news, waits for requests under way until ctx ends, and lets go of the
+// snapshot. Nothing may be served after it.
 func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.news.end(func(*exchange) bool { return true }, true)
 	err := g.server.ShutdownWithContext(ctx)
+	g.watching.Do(func() { close(g.stopped) })
+	close(g.stop)
+	<-g.stopped
 	g.Swap(nil)
 	return err
 }

@@ -31,6 +31,9 @@ func (x *exchange) startStream() *refusal {
 	x.outcome.status = 200
 	x.streaming, x.counted = true, true
 	x.g.Metrics.Streams.Inc()
+	if !x.awaits() {
+		x.g.news.add(x)
+	}
 	return nil
 }
 
@@ -100,6 +103,9 @@ func (x *exchange) endStream(w io.Writer, err error) error {
 	if clean && x.resumable {
 		return nil
 	}
+	if x.ending.Load() {
+		return x.endListen(w)
+	}
 	var r *refusal
 	if clean {
 		r = badAnswer(x.msg.ID, errors.New("the stream ended without an answer"))
@@ -116,12 +122,22 @@ func (x *exchange) endStream(w io.Writer, err error) error {
 	return err
 }
 
+// endListen ends subscriptions/listen as the specification has it: with a result.
+func (x *exchange) endListen(w io.Writer) error {
+	x.answered = true
+	x.out = append(append(append(x.out[:0], `{"jsonrpc":"2.0","id":`...), x.msg.ID...), `,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":`...)
+	x.out = append(append(x.out, x.msg.ID...), "}}}"...)
+	_, err := w.Write(mcp.AppendEvent(x.scratch[:0], mcp.Event{Name: []byte("message"), Data: x.out}))
+	return err
+}
+
 // Close ends the exchange when the stream has been written, or could not be.
 func (x *exchange) Close() error {
 	if x.counted {
 		x.g.Metrics.Streams.Dec()
 		x.counted = false
 	}
+	x.g.news.remove(x)
 	x.suspend()
 	x.finish()
 	return nil

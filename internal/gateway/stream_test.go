@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -319,5 +321,72 @@ func TestClientThatLeaves(t *testing.T) {
 // waitTicks waits until the watch has looked n times more.
 func (w *world) waitTicks(n uint64) {
 	for end := w.watch.tick.Load() + n; w.watch.tick.Load() < end; time.Sleep(time.Millisecond) {
+	}
+}
+
+// Streams that wait for news don't hold up a shutdown: a GET ends, and subscriptions/listen ends with its result.
+func TestShutdownEndsStreamsThatWaitForNews(t *testing.T) {
+	opened := make(chan struct{}, 2)
+	_, served := newPeer(t, func(w http.ResponseWriter, r *http.Request, _ string) {
+		events(w, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+		opened <- struct{}{}
+		<-r.Context().Done()
+	})
+	w := newWorld(t, allowAll, served)
+	addr := w.onTCP()
+	answers := make(chan reply, 2)
+	for _, request := range []string{
+		"GET /mcp HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\n\r\n", modern("subscriptions/listen", "", `"notifications":{}`),
+	} {
+		c := dial(t, addr)
+		go func() { answers <- w.on(c, request) }()
+		<-opened
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	w.news.end(func(*exchange) bool { return true }, true)
+	var bodies []string
+	for range 2 {
+		select {
+		case r := <-answers:
+			bodies = append(bodies, r.body)
+		case <-ctx.Done():
+			t.Fatal("a stream has not ended")
+		}
+	}
+	slices.SortFunc(bodies, func(a, b string) int { return len(a) - len(b) })
+	want := `{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":"a"}}}`
+	if got := dataOf(bodies[1]); len(dataOf(bodies[0])) != 1 || len(got) != 2 || got[1] != want {
+		t.Errorf("streams: %q", bodies)
+	}
+}
+
+// A reload that takes a server away, or changes who may call, ends the streams that wait for its news; one that changes policy does not.
+func TestSwapEndsNewsOfChangedServers(t *testing.T) {
+	opened := make(chan struct{}, 1)
+	_, served := newPeer(t, func(w http.ResponseWriter, r *http.Request, _ string) {
+		events(w, ": hello")
+		opened <- struct{}{}
+		<-r.Context().Done()
+	})
+	var snap *Snapshot
+	w := newWorld(t, allowAll, served, func(_ *Options, s *Snapshot) { snap = s })
+	c, answer := dial(t, w.onTCP()), make(chan reply, 1)
+	go func() { answer <- w.on(c, "GET /mcp HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\n\r\n") }()
+	<-opened
+	next := snapCopy(snap)
+	next.Policy = compile(t, testPolicy)
+	w.Swap(next)
+	w.waitTicks(2)
+	select {
+	case r := <-answer:
+		t.Fatalf("a change of policy has ended the stream: %+v", r)
+	default:
+	}
+	other := w.snapshot(allowAll)
+	other.Servers = snap.Servers
+	w.Swap(other) // with another resolver of identities
+	if r := <-answer; r.status != 200 {
+		t.Errorf("got %+v", r)
 	}
 }

@@ -40,7 +40,8 @@ type Call struct {
 // exchange is what another goroutine may do to a Call under way. Its methods
 // run under the Call's lock and must not block.
 type exchange interface {
-	interrupt()
+	// interrupt ends the exchange; tell says whether the server is to stop what it does for it.
+	interrupt(tell bool)
 	extend(t time.Time)
 }
 
@@ -65,7 +66,13 @@ func (c *Call) Next() (Event, error) {
 // Cancel ends a Do or Next under way with Canceled, and every later one. Over
 // HTTP it closes the connection; other servers are told by a notification.
 // It does nothing after Close, and nothing the second time.
-func (c *Call) Cancel() {
+func (c *Call) Cancel() { c.end(true) }
+
+// Leave ends a Do or Next under way as Cancel does, but lets the server go on:
+// until 2025-11-25 a client that goes away has not canceled anything.
+func (c *Call) Leave() { c.end(false) }
+
+func (c *Call) end(tell bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.canceled {
@@ -73,7 +80,7 @@ func (c *Call) Cancel() {
 	}
 	c.canceled = true
 	if c.active != nil {
-		c.active.interrupt()
+		c.active.interrupt(tell)
 	}
 }
 

@@ -45,7 +45,7 @@ func (k *conn) Read(p []byte) (int, error) {
 // what nobody asked for.
 func (k *conn) stale() bool { return k.br.Buffered() > 0 || k.probe.readable() }
 
-func (k *conn) interrupt()         { _ = k.sock.Close() }
+func (k *conn) interrupt(bool)     { _ = k.sock.Close() }
 func (k *conn) extend(t time.Time) { _ = k.sock.SetDeadline(t) }
 func (k *conn) close()             { _ = k.sock.Close() }
 

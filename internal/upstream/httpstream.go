@@ -65,7 +65,7 @@ func (s *httpStream) end(c *Call) {
 	again := s.clean && c.detach() && !head.ConnectionClose() && s.k.br.Buffered() == 0
 	c.detach()
 	if !again {
-		s.k.interrupt()
+		s.k.interrupt(true)
 	}
 	_ = c.answer.CloseBodyStream()
 	if again {

@@ -14,16 +14,16 @@ const (
 
 // lineCall is an exchange with a peer: a request, or a session's GET stream.
 type lineCall struct {
-	p      *peer
-	s      *session // nil on the shared peer
-	key    int64    // our id and progress token for it; 0 if it is not a request
-	id     []byte   // the client's id
-	token  []byte   // the client's progress token; nil if it gave none
-	silent bool     // must not be canceled on the wire: it is initialize
+	p     *peer
+	s     *session // nil on the shared peer
+	key   int64    // our id and progress token for it; 0 if it is not a request
+	id    []byte   // the client's id
+	token []byte   // the client's progress token; nil if it gave none
 
 	wake chan struct{} // something below has changed
 
 	// Under p.mu:
+	silent   bool // must not be canceled on the wire: it is initialize, or its client has left without a word
 	waiting  []message
 	size     int  // bytes in waiting
 	answered bool // the last message of waiting is the answer
@@ -48,7 +48,12 @@ func (x *lineCall) signal() {
 }
 
 // interrupt implements exchange.
-func (x *lineCall) interrupt() {
+func (x *lineCall) interrupt(tell bool) {
+	if !tell {
+		x.p.mu.Lock()
+		x.silent = true
+		x.p.mu.Unlock()
+	}
 	x.abandon(Canceled, ErrCanceled, "canceled")
 }
 

@@ -340,7 +340,7 @@ func TestRequestAbandonedWhileItIsQueuedIsCanceled(t *testing.T) {
 	x := l.newCall(&Call{}, p, nil)
 	x.key = 1
 	p.addRequest(x)
-	x.interrupt()
+	x.interrupt(true)
 	x.wasQueued()
 	select {
 	case m := <-p.out:

@@ -35,7 +35,7 @@ type waiter struct{ ready chan *conn }
 // pending is a Call that waits for a connection.
 type pending struct{ cancel context.CancelFunc }
 
-func (p *pending) interrupt()       { p.cancel() }
+func (p *pending) interrupt(bool)   { p.cancel() }
 func (p *pending) extend(time.Time) {}
 
 // get returns a connection for c: an idle one that is still alive, or a new
@@ -259,7 +259,7 @@ func (p *pool) close() {
 	}
 	p.idle = nil
 	for k := range p.all {
-		k.interrupt()
+		k.interrupt(true)
 	}
 }
 

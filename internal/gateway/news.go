@@ -1,0 +1,44 @@
+package gateway
+
+import "sync"
+
+// news are the streams that wait for what a server has to say: legacy GET streams and subscriptions/listen. They are no work under
+// way, and would outlive a shutdown or a change of who may read them.
+type news struct {
+	mu      sync.Mutex
+	streams map[*exchange]struct{}
+	closed  bool
+}
+
+func (n *news) add(x *exchange) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		x.ending.Store(true)
+		x.call.Cancel()
+		return
+	}
+	if n.streams == nil {
+		n.streams = make(map[*exchange]struct{})
+	}
+	n.streams[x] = struct{}{}
+}
+
+func (n *news) remove(x *exchange) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.streams, x)
+}
+
+// end ends the streams that match; with closed, also every later one.
+func (n *news) end(match func(*exchange) bool, closed bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = closed
+	for x := range n.streams {
+		if match(x) {
+			x.ending.Store(true)
+			x.call.Cancel()
+		}
+	}
+}
