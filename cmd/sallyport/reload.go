@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -42,6 +43,7 @@ func (g *program) take(b *build) {
 	if b.policy == nil {
 		g.log.Warn(errNoPolicy.Error())
 	}
+	debug.FreeOSMemory() // compiling leaves many times the memory that the result needs
 	g.metrics.SetPolicy(b.policy.Revision())
 	g.metrics.Retain(g.builder.names(b.config))
 	g.reloaded(admin.Reload{OK: true, Time: b.at})

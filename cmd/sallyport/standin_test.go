@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// The documents say `go run` and `go build`, and mean the programs of this tree. They are built once, before the documents run,
+// into the folder that this variable names.
+const programsVariable = "SALLYPORT_TEST_PROGRAMS"
+
+// goStandIn is `go run PACKAGE ARGS...` and `go build -o DIR/ PACKAGES...` for packages of this tree. Nothing is compiled.
+func goStandIn(args []string) int {
+	switch {
+	case len(args) >= 2 && args[0] == "run":
+		return runProgram(args[1], args[2:])
+	case len(args) >= 4 && args[0] == "build" && args[1] == "-o":
+		return linkPrograms(args[2], args[3:])
+	}
+	fmt.Fprintln(os.Stderr, "go: the documents' go only runs and builds the programs of this tree, not:", args)
+	return 2
+}
+
+// programOf finds the program of a package, such as ./examples/server.
+func programOf(pkg string) (string, error) {
+	dir := os.Getenv(programsVariable)
+	if pkg == "./cmd/sallyport" {
+		self, err := os.Executable()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Dir(self)
+	}
+	name := filepath.Join(dir, filepath.Base(pkg))
+	_, err := os.Stat(name)
+	return name, err
+}
+
+func runProgram(pkg string, args []string) int {
+	name, err := programOf(pkg)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "go:", err)
+		return 1
+	}
+	if slices.Equal(args, []string{"demo"}) {
+		args = append(args, "--once") // for a reader it stays up; here it ends, and checks itself
+	}
+	err = syscall.Exec(name, append([]string{name}, args...), os.Environ())
+	fmt.Fprintln(os.Stderr, "go:", err)
+	return 1
+}
+
+func linkPrograms(dir string, pkgs []string) int {
+	err := os.MkdirAll(dir, 0o755)
+	for _, pkg := range pkgs {
+		name, found := programOf(pkg)
+		if found != nil {
+			err = found
+			break
+		}
+		if err == nil {
+			err = os.Symlink(name, filepath.Join(dir, filepath.Base(pkg)))
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "go:", err)
+		return 1
+	}
+	return 0
+}
+
+// makeStandIn knows which targets there are, and runs none: they run the tests that run this.
+func makeStandIn(targets []string) int {
+	makefile, err := os.ReadFile("Makefile")
+	for _, t := range targets {
+		if err == nil && !strings.Contains(t, "=") && !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(t)+`:`).Match(makefile) {
+			err = fmt.Errorf("no rule to make target %q", t)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make:", err)
+		return 2
+	}
+	return 0
+}
