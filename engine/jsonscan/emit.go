@@ -22,10 +22,11 @@ func (d *Doc) appendNode(dst []byte, i uint32) []byte {
 		return d.appendObject(dst, i, n.next)
 	case Array:
 		return d.appendArray(dst, i, n.next)
+	default: // a string: every other leaf is plain
+		dst = append(dst, '"')
+		dst = appendMinimal(dst, d.src[n.start+1:n.end-1])
+		return append(dst, '"')
 	}
-	dst = append(dst, '"')
-	dst = appendMinimal(dst, d.src[n.start+1:n.end-1])
-	return append(dst, '"')
 }
 
 func (d *Doc) appendObject(dst []byte, i, end uint32) []byte {

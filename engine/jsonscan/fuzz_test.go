@@ -24,7 +24,7 @@ func extras(t testing.TB, src []byte, o Options) map[ErrorCode]bool {
 	d := jsontext.NewDecoder(bytes.NewReader(src))
 	for {
 		token, err := d.ReadToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return found
 		}
 		if err != nil {

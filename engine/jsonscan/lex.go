@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"strconv"
 	"unicode/utf8"
-	"unsafe"
 )
 
 const (
@@ -232,6 +231,6 @@ func digits(b []byte, i int) int {
 }
 
 func finite(literal []byte) bool {
-	_, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(literal), len(literal)), 64)
+	_, err := strconv.ParseFloat(alias(literal), 64)
 	return err == nil
 }

@@ -40,7 +40,7 @@ func (s *scanner) value(i int) int {
 		if i >= len(s.src) {
 			return s.fail(CodeSyntax, i)
 		}
-		empty := false
+		var empty bool
 		switch c := s.src[i]; c {
 		case '"':
 			i = s.stringValue(i)

@@ -1,8 +1,8 @@
 package jsonscan
 
 import (
-	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -136,7 +136,7 @@ func (d *Doc) foldIs(n *node, s string) bool {
 		var decoded [64]byte
 		raw = appendDecoded(decoded[:0], raw)
 	}
-	return bytes.EqualFold(raw, unsafe.Slice(unsafe.StringData(s), len(s)))
+	return strings.EqualFold(alias(raw), s)
 }
 
 func isASCII(s string) bool {
@@ -160,7 +160,12 @@ func (v Value) Text() string {
 	if n.flags&flagEscaped != 0 {
 		raw = appendDecoded(make([]byte, 0, len(raw)), raw)
 	}
-	return unsafe.String(unsafe.SliceData(raw), len(raw))
+	return alias(raw)
+}
+
+// alias returns b as a string without a copy, valid as long as b doesn't change.
+func alias(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // the callers keep to it: what was scanned stays until the next Scan
 }
 
 // AppendText appends a string's decoded text, nothing if the value is not a string.
@@ -185,7 +190,7 @@ func (v Value) Float64() (float64, bool) {
 		return 0, false
 	}
 	raw := v.doc.src[n.start:n.end]
-	f, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(raw), len(raw)), 64)
+	f, err := strconv.ParseFloat(alias(raw), 64)
 	return f, err == nil
 }
 
