@@ -159,7 +159,6 @@ func (g *Glob) run(name string) bool {
 	g.enter(&now, 0)
 	for _, r := range name {
 		var next positions
-		alive := uint64(0)
 		for word := range words {
 			for set := now[word]; set != 0; set &= set - 1 {
 				if at := word*64 + bits.TrailingZeros64(set); at < len(g.tokens) {
@@ -167,13 +166,10 @@ func (g *Glob) run(name string) bool {
 				}
 			}
 		}
-		for word := range words {
-			now[word] = next[word]
-			alive |= next[word]
-		}
-		if alive == 0 {
+		if next == (positions{}) {
 			return false
 		}
+		now = next
 	}
 	return now.has(len(g.tokens))
 }

@@ -95,7 +95,7 @@ func phaseOf(word string, otherwise Phase) Phase {
 	if i < 0 {
 		return otherwise
 	}
-	return Phase(i) //nolint:gosec // an index of two
+	return Phase(i)
 }
 
 func effectOf(word string) Effect {

@@ -105,7 +105,7 @@ func compileSchema(t *testing.T) *validator.Schema {
 func documents(t *testing.T, data []byte) []any {
 	t.Helper()
 	var docs []any
-	for _, part := range strings.Split(string(data), "\n---\n") {
+	for part := range strings.SplitSeq(string(data), "\n---\n") {
 		var v any
 		if err := yaml.Unmarshal([]byte(part), &v); err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -61,7 +62,7 @@ func (d *decoder) value(n *Node, v reflect.Value, s spec) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	if nd, ok := v.Addr().Interface().(NodeDecoder); ok {
+	if nd, ok := reflect.TypeAssert[NodeDecoder](v.Addr()); ok {
 		d.ds = append(d.ds, nd.DecodeNode(n)...)
 		return
 	}
@@ -113,13 +114,8 @@ func (d *decoder) text(n *Node, s spec) bool {
 
 // oneOf checks a value against the words that its field accepts.
 func (d *decoder) oneOf(n *Node, s spec) bool {
-	if len(s.enum) == 0 {
+	if len(s.enum) == 0 || slices.Contains(s.enum, n.value) {
 		return true
-	}
-	for _, word := range s.enum {
-		if n.value == word {
-			return true
-		}
 	}
 	help := "expected " + s.enum[0]
 	if len(s.enum) > 1 {

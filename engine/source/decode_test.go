@@ -159,7 +159,7 @@ func TestTooManyBytes(t *testing.T) {
 func TestSuggest(t *testing.T) {
 	known := []string{"name", "when", "effect", "reason", "message", "apiKeys", "deny"}
 	for word, want := range map[string]string{
-		"mesage": "message", "efect": "effect", "wehn": "when", "api_keys": "apiKeys", "APIKEYS": "apiKeys", "dney": "deny", "nam": "name",
+		"mesage": "message", "efect": "effect", "whne": "when", "api_keys": "apiKeys", "APIKEYS": "apiKeys", "dney": "deny", "nam": "name",
 		"zzz": "", "": "", "x": "", "name": "", "completely": "",
 	} {
 		got, ok := Suggest(word, known)

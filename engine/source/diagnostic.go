@@ -101,7 +101,7 @@ func (d Diagnostic) String() string {
 }
 
 // Diagnostics are the mistakes found in one run. As an error it stands for those of severity Error; see Err.
-type Diagnostics []Diagnostic
+type Diagnostics []Diagnostic //nolint:errname // a list first, an error only if one of them is
 
 // Err returns ds as an error when it holds one of severity Error, and nil otherwise.
 func (ds Diagnostics) Err() error {

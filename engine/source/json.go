@@ -64,18 +64,18 @@ func (p *jsonParser) space() {
 }
 
 func (p *jsonParser) value(depth int) *Node {
-	n := &Node{file: p.file, line: int32(p.line), col: int32(p.col), size: 1} //nolint:gosec // bounded by MaxSize
+	n := &Node{file: p.file, line: int32(p.line), col: int32(p.col), size: 1}
 	if p.nodes++; p.nodes > MaxNodes || depth > MaxDepth {
 		return p.failAs("SP1008", "too many values, or too deep inside each other", "")
 	}
-	switch c := p.peek(); {
-	case c == '{':
+	switch p.peek() {
+	case '{':
 		n.kind, n.style = Map, flow
 		return p.items(n, '}', depth)
-	case c == '[':
+	case '[':
 		n.kind, n.style = List, flow
 		return p.items(n, ']', depth)
-	case c == '"':
+	case '"':
 		n.kind, n.style = String, double
 		return p.text(n)
 	}

@@ -123,7 +123,7 @@ func (p *parser) node(y *yaml.Node) *Node {
 	if y.Kind == yaml.AliasNode {
 		return p.alias(y)
 	}
-	n := &Node{file: p.file, line: int32(y.Line), col: int32(y.Column), value: y.Value, size: 1} //nolint:gosec // bounded by MaxSize
+	n := &Node{file: p.file, line: int32(y.Line), col: int32(y.Column), value: y.Value, size: 1}
 	if y.Style&yaml.TaggedStyle != 0 || y.Tag == "!" {
 		p.report(y, 1, "SP1009", tagMessage, tagHelp)
 		n.kind, n.value = Absent, ""
@@ -165,7 +165,7 @@ func (p *parser) alias(y *yaml.Node) *Node {
 		return n
 	}
 	p.report(y, len(y.Value)+1, "SP1009", fmt.Sprintf("`*%s` stands inside the value that it repeats", Brief(y.Value)), "write the value out")
-	return &Node{file: p.file, line: int32(y.Line), col: int32(y.Column)} //nolint:gosec // bounded by MaxSize
+	return &Node{file: p.file, line: int32(y.Line), col: int32(y.Column)}
 }
 
 // fields reads the fields of a mapping.
@@ -210,7 +210,7 @@ func (n *Node) skipAnchor(name string) {
 			c.next()
 		}
 	}
-	n.line, n.col = int32(c.line), int32(c.col) //nolint:gosec // bounded by MaxSize
+	n.line, n.col = int32(c.line), int32(c.col)
 }
 
 func plainStyle(y *yaml.Node) bool {

@@ -76,6 +76,7 @@ func (n *Node) places(value string) []place {
 		return n.blockPlaces(c, value)
 	case single, double:
 		c.next()
+	case plain, flow:
 	}
 	s := scalar{cursor: c, style: n.style, want: value, places: make([]place, 0, count)}
 	for len(s.want) > 0 {
