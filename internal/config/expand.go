@@ -68,7 +68,7 @@ func (e *expander) text(t source.Text) string {
 func (e *expander) variable(t source.Text, from, to int) string {
 	inner := t.Value[from+2 : to-1]
 	name, operator, operand := inner, "", ""
-	if i := strings.Index(inner, ":"); i >= 0 && !(e.client && strings.HasPrefix(inner, "env:")) {
+	if i := strings.Index(inner, ":"); i >= 0 && (!e.client || !strings.HasPrefix(inner, "env:")) {
 		name, operator = inner[:i], inner[i:min(i+2, len(inner))]
 		operand = inner[i+len(operator):]
 	}

@@ -45,8 +45,18 @@ func generate(t *testing.T) []byte {
 	servers.MinProperties = &one
 	servers.PropertyNames = &jsonschema.Schema{Pattern: serverName.String()}
 	for _, d := range []struct{ def, title string }{
-		{"TLS", "TLS"}, {"Admin", "Admin listener"}, {"Server", "MCP server"}, {"ServerTLS", "Server TLS"}, {"Identity", "Identity"}, {"APIKey", "API key"},
-		{"JWT", "Issuer"}, {"Audit", "Decision records"}, {"Limits", "Limits"}, {"Denials", "Denials"}, {"Sessions", "Session ids"}, {"Log", "Log"},
+		{"TLS", "TLS"},
+		{"Admin", "Admin listener"},
+		{"Server", "MCP server"},
+		{"ServerTLS", "Server TLS"},
+		{"Identity", "Identity"},
+		{"APIKey", "API key"},
+		{"JWT", "Issuer"},
+		{"Audit", "Decision records"},
+		{"Limits", "Limits"},
+		{"Denials", "Denials"},
+		{"Sessions", "Session ids"},
+		{"Log", "Log"},
 	} {
 		s.Definitions[d.def].Title = d.title
 	}
@@ -56,7 +66,7 @@ func generate(t *testing.T) []byte {
 	for i := range defaults.NumField() {
 		field := defaults.Type().Field(i)
 		limit, _ := limits.Get(field.Tag.Get("yaml"))
-		if text, ok := defaults.Field(i).Interface().(fmt.Stringer); ok {
+		if text, ok := reflect.TypeAssert[fmt.Stringer](defaults.Field(i)); ok {
 			limit.Default = text.String()
 		}
 	}

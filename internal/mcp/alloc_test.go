@@ -4,6 +4,7 @@ package mcp
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func TestEventReaderAllocatesNothing(t *testing.T) {
 		if e, err := r.Next(); err != nil || len(e.Data) != 1000 {
 			t.Fatal(err)
 		}
-		if _, err := r.Next(); err != io.EOF {
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 	})

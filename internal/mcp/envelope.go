@@ -1,6 +1,8 @@
 package mcp
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	sdk "github.com/mark3labs/mcp-go/mcp"
@@ -89,20 +91,11 @@ func (m *Message) readID(env envelope, d Direction) *Refusal {
 		return invalidRequest("an id is a string or an integer")
 	}
 	m.ID = raw
-	if hasEscape(raw) {
+	if bytes.IndexByte(raw, '\\') >= 0 {
 		m.id = env.id.AppendTo(m.id[:0])
 		m.ID = m.id
 	}
 	return nil
-}
-
-func hasEscape(raw []byte) bool {
-	for _, c := range raw {
-		if c == '\\' {
-			return true
-		}
-	}
-	return false
 }
 
 func isInteger(raw []byte) bool {
@@ -200,10 +193,8 @@ var metaNames = []string{
 
 // nearly reports whether s differs from one of the names, but only by case.
 func nearly(s string, names []string) bool {
-	for _, n := range names {
-		if s == n {
-			return false
-		}
+	if slices.Contains(names, s) {
+		return false
 	}
 	for _, n := range names {
 		// A letter can fold to one of three bytes (U+212A to k), never to more.

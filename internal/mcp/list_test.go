@@ -22,8 +22,10 @@ func TestFilterListLosesOnlyWhatIsRefused(t *testing.T) {
 		name, result, field, want string
 		removed                   int
 	}{
-		{"some go", `{"tools":[{"name":"a","x":1.0},{"name":"no"},{"name":"b","inputSchema":{"$schema":"s","n":9007199254740993}}],"nextCursor":"","vendor":null}`, "tools",
-			`{"tools":[{"name":"a","x":1.0},{"name":"b","inputSchema":{"$schema":"s","n":9007199254740993}}],"nextCursor":"","vendor":null}`, 1},
+		{
+			"some go", `{"tools":[{"name":"a","x":1.0},{"name":"no"},{"name":"b","inputSchema":{"$schema":"s","n":9007199254740993}}],"nextCursor":"","vendor":null}`, "tools",
+			`{"tools":[{"name":"a","x":1.0},{"name":"b","inputSchema":{"$schema":"s","n":9007199254740993}}],"nextCursor":"","vendor":null}`, 1,
+		},
 		{"all go", `{"tools":[{"name":"no"},{"name":"no"}]}`, "tools", `{"tools":[]}`, 2},
 		{"none go", `{"tools":[{"name":"a"}],"_meta":{}}`, "tools", `{"tools":[{"name":"a"}],"_meta":{}}`, 0},
 		{"another list", `{"prompts":[{"name":"no"}]}`, "tools", `{"prompts":[{"name":"no"}]}`, 0},
@@ -62,7 +64,8 @@ func TestMakePrivate(t *testing.T) {
 func TestInputRequests(t *testing.T) {
 	for result, want := range map[string][]string{
 		`{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"m":1}},"b":{"method":"roots/list"}}}`: {
-			`"a" elicitation/create {"m":1}`, `"b" roots/list `},
+			`"a" elicitation/create {"m":1}`, `"b" roots/list `,
+		},
 		`{"inputRequests":{"a":"x","b":{"method":7}}}`: {`"a"  `, `"b"  `},
 		`{"resultType":"complete"}`:                    nil,
 	} {

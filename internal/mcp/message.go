@@ -132,8 +132,9 @@ func scanRefusal(err error) *Refusal {
 		return refuse(Legacy, sdk.PARSE_ERROR, ReasonParseError, "Parse error: not a JSON text")
 	case jsonscan.CodeDuplicateName, jsonscan.CodeFoldedName, jsonscan.CodeDepth, jsonscan.CodeSize:
 		return refuse(Legacy, sdk.INVALID_REQUEST, e.Code.String(), "Invalid Request: "+scanText(e.Code))
+	default:
+		return refuse(Legacy, sdk.PARSE_ERROR, e.Code.String(), "Parse error: "+scanText(e.Code))
 	}
-	return refuse(Legacy, sdk.PARSE_ERROR, e.Code.String(), "Parse error: "+scanText(e.Code))
 }
 
 func scanText(c jsonscan.ErrorCode) string {

@@ -103,7 +103,7 @@ func TestMessagesFromServers(t *testing.T) {
 		`{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}`:                                        "an object has two members of one name",
 	} {
 		var m Message
-		got := ""
+		var got string
 		if r := m.DecodeServer([]byte(body), jsonscan.Options{}); r != nil {
 			got = strings.TrimPrefix(r.Message, "Invalid Request: ")
 		} else {

@@ -201,8 +201,10 @@ func TestAppendEvent(t *testing.T) {
 	}{
 		{Event{}, "\n"},
 		{Event{Data: []byte("a")}, "data: a\n\n"},
-		{Event{ID: []byte("1"), Name: []byte("message"), Retry: []byte("5"), Data: []byte("a\nb\r\nc\rd\n")},
-			"event: message\nid: 1\nretry: 5\ndata: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"},
+		{
+			Event{ID: []byte("1"), Name: []byte("message"), Retry: []byte("5"), Data: []byte("a\nb\r\nc\rd\n")},
+			"event: message\nid: 1\nretry: 5\ndata: a\ndata: b\ndata: c\ndata: d\ndata: \n\n",
+		},
 		{Event{ID: []byte{}, Data: []byte{}}, "id: \ndata: \n\n"},
 		{Event{ID: []byte("a\ndata: b"), Name: []byte("a\rb"), Retry: []byte("1s"), Data: []byte("x")}, "data: x\n\n"},
 		{Event{ID: []byte("a\x00"), Data: []byte("x")}, "data: x\n\n"},
@@ -229,7 +231,7 @@ func FuzzEventReader(f *testing.F) {
 		for {
 			a, errA := whole.Next()
 			b, errB := pieces.Next()
-			if errA != errB || show(a) != show(b) {
+			if !errors.Is(errA, errB) || show(a) != show(b) {
 				t.Fatalf("%q: %s %v in one piece, %s %v in several", stream, show(a), errA, show(b), errB)
 			}
 			if errA != nil {

@@ -74,8 +74,7 @@ func openScripted(t *testing.T, l *Lines, peers chan *script) (string, *script) 
 }
 
 func codeOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code.String()
 	}
 	return fmt.Sprint(err)

@@ -96,7 +96,7 @@ func (p *peer) end(code ErrorCode, err error) {
 	close(p.gone)
 	go func() {
 		defer p.l.work.Done()
-		p.l.peerClosed(p, err, p.rwc.Close())
+		p.l.peerClosed(err, p.rwc.Close())
 	}()
 }
 

@@ -28,7 +28,7 @@ func newProbe(c net.Conn) probe {
 	}
 	got, fds := new(bool), make([]unix.PollFd, 1)
 	return probe{raw: raw, got: got, ask: func(fd uintptr) {
-		fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN} //nolint:gosec // a descriptor fits
+		fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 		n, err := unix.Poll(fds, 0)
 		*got = n != 0 && err == nil
 	}}

@@ -115,7 +115,7 @@ func answerHTTP(w http.ResponseWriter, r *http.Request, f *fake, m fakeMessage) 
 			return
 		}
 		_, _ = io.WriteString(w, "data: "+line+"\n\n")
-		w.(http.Flusher).Flush() //nolint:forcetypeassert // net/http's own
+		w.(http.Flusher).Flush()
 	})
 	if m.Params.Name == "hang" {
 		<-r.Context().Done()

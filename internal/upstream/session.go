@@ -219,8 +219,8 @@ func (l *Lines) peerEnded(p *peer, cause error) {
 	}
 }
 
-// peerClosed notes how p's counterpart ended.
-func (l *Lines) peerClosed(p *peer, cause, exit error) {
+// peerClosed notes how a peer's counterpart ended.
+func (l *Lines) peerClosed(cause, exit error) {
 	l.mu.Lock()
 	l.peers--
 	l.mu.Unlock()
