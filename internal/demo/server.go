@@ -16,7 +16,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-var files = map[string]string{
+var files = map[string]string{ //nolint:gosec // the secrets are invented: they are what the demo guards
 	"/srv/project/README.md":  "# Orion\nA launch vehicle for spreadsheets.\n",
 	"/srv/project/main.go":    "package main\n\nfunc main() {}\n",
 	"/srv/project/.env":       "DATABASE_URL=postgres://orion:hunter2@db/orion\n",
