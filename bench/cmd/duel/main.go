@@ -81,10 +81,10 @@ func report(r *duel.Report, enforce bool, out io.Writer) error {
 	}
 	wrong, missed := r.Errors(), r.Missed()
 	for _, line := range wrong {
-		fmt.Fprintln(out, "ERRORS:", line) //nolint:errcheck // the exit status says it too
+		fmt.Fprintln(out, "ERRORS:", line)
 	}
 	for _, line := range missed {
-		fmt.Fprintln(out, "missed:", line) //nolint:errcheck // likewise
+		fmt.Fprintln(out, "missed:", line)
 	}
 	if len(wrong) > 0 {
 		return errors.New("not every answer was right")
