@@ -40,7 +40,6 @@ var floors = [][]string{
 var owners = map[string][]string{
 	"cel.dev/cel-go":                        {"engine/condition"},
 	"github.com/alecthomas/kong":            {"cmd/sallyport"},
-	"github.com/coreos/go-oidc":             {"internal/identity"},
 	"github.com/fsnotify/fsnotify":          {"cmd/sallyport"},
 	"github.com/go-jose/go-jose":            {"internal/identity"},
 	"github.com/go-json-experiment/json":    {},
