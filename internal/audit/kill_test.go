@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -21,27 +22,39 @@ func TestChild(t *testing.T) {
 	if !ok {
 		t.Skip("runs as a child of TestKilled")
 	}
-	l, err := Open(Options{Path: path, Now: time.Now})
+	l, err := Open(Options{Path: path, Now: time.Now, Direct: os.Getenv(childVar+"_DIRECT") != ""})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 0; ; i++ {
-		tool := fmt.Sprintf("r%d-%d", os.Getpid(), i)
-		if err := l.Append(refusal(tool), i%3 > 0); err != nil {
-			t.Fatal(err)
-		}
-		if i%3 > 0 {
-			_, _ = os.Stdout.WriteString(tool + "\n")
-		}
+	var wg sync.WaitGroup
+	for c := range 4 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				tool := fmt.Sprintf("r%d-%d-%d", os.Getpid(), c, i)
+				if err := l.Append(refusal(tool), i%3 > 0); err != nil {
+					t.Error(err)
+					return
+				}
+				if i%3 > 0 {
+					_, _ = os.Stdout.WriteString(tool + "\n")
+				}
+			}
+		})
 	}
+	wg.Wait()
 }
 
 func TestKilledProcessLosesNothingItPromised(t *testing.T) {
+	t.Run("journal", func(t *testing.T) { killed(t, "") })
+	t.Run("direct", func(t *testing.T) { killed(t, "1") })
+}
+
+func killed(t *testing.T, direct string) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
 	var promised []string
 	for round := range 8 {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChild$")
-		cmd.Env = append(os.Environ(), childVar+"="+path)
+		cmd.Env = append(os.Environ(), childVar+"="+path, childVar+"_DIRECT="+direct)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +85,7 @@ func TestKilledProcessLosesNothingItPromised(t *testing.T) {
 		t.Fatalf("only %d records were promised", len(promised))
 	}
 	for _, tool := range promised[:len(promised)-1] { // the pipe may end inside the last
-		if !bytes.Contains(data, []byte(`"gen_ai.tool.name":"`+tool)) {
+		if !bytes.Contains(data, []byte(`"gen_ai.tool.name":"`+tool+`"`)) {
 			t.Errorf("%s was promised and is not there", tool)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 type Options struct {
 	// Path is the file, appended to and made with mode 0600. It is locked against a second writer.
 	Path string
+	// Direct does without the journal: a record that must be safe is in the file before Append returns, at the price of a write.
+	Direct bool
 	// Writer takes the records in place of a file. It can't be resumed or reopened.
 	Writer io.Writer
 	// Now is the clock of records without a time. Required.
@@ -58,8 +60,10 @@ type Log struct {
 	mu   sync.Mutex
 	cond sync.Cond // broadcast when a write ends or stalls
 
-	out  sink     // used by whoever set writing
-	prev [32]byte // hash of the last record
+	out     sink     // used by whoever set writing
+	journal *journal // nil: there is none
+	broken  bool     // the journal lacks a pending line: until it has all again, records are safe only in the file
+	prev    [32]byte // hash of the last record
 
 	pending []byte // whole records not yet handed to the kernel
 	torn    int    // bytes at the start of pending that the kernel took in a write that failed
@@ -104,11 +108,8 @@ func Open(o Options) (*Log, error) {
 		return nil, err
 	}
 	l.out, l.prev, l.stats.Seq = f, end.hash, end.seq
-	if end.removed == 0 {
-		return l, nil
-	}
-	if err := l.lifecycle("recovered", "removed an unfinished last line of "+strconv.Itoa(end.removed)+" bytes"); err != nil {
-		return nil, errors.Join(err, l.Close())
+	if err := l.recover(o, end); err != nil {
+		return nil, errors.Join(err, f.close())
 	}
 	return l, nil
 }
@@ -144,7 +145,7 @@ func (l *Log) append(line []byte, durable bool) error {
 		return err
 	}
 	l.place(line)
-	if durable {
+	if durable && (l.journal == nil || l.broken) {
 		return l.until(l.appended)
 	}
 	l.arm(l.flush)
@@ -165,6 +166,7 @@ func (l *Log) place(body []byte) {
 	b = append(b, '"', ',')
 	b = append(b, body...)
 	l.pending = b
+	l.broken = l.broken || l.journal != nil && !l.journal.add(b[start:])
 	l.prev = sha256.Sum256(b[start : len(b)-1])
 	l.appended++
 	l.stats.Records++
@@ -223,6 +225,10 @@ func (l *Log) write() {
 	}
 	batch, torn, last, failing := l.pending, l.torn, l.appended, l.err != nil
 	l.pending, l.spare, l.held = l.spare[:0], nil, len(batch)
+	full := 0
+	if l.journal != nil && !l.broken {
+		full = l.journal.turn()
+	}
 	l.begin()
 	if failing && l.out.renew(torn) {
 		torn = 0
@@ -238,6 +244,7 @@ func (l *Log) write() {
 		return
 	}
 	l.written, l.torn = last, 0
+	l.settle(full)
 	if cap(batch) <= 2*l.limit {
 		l.spare = batch[:0]
 	}
@@ -322,6 +329,9 @@ func (l *Log) Close() error {
 		l.write()
 	}
 	l.timer.Stop()
+	if l.journal != nil && l.err == nil {
+		l.err = l.journal.close()
+	}
 	return errors.Join(l.err, l.out.close())
 }
 

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -14,6 +15,7 @@ func (l *Log) failed(batch []byte, taken int, err error) {
 	l.torn = taken - whole
 	l.pending = append(batch[whole:], l.pending...)
 	l.stats.WriteErrors++
+	l.broken = l.journal != nil
 	first := l.err == nil
 	l.err = err
 	l.arm(failedFlush)
@@ -23,6 +25,59 @@ func (l *Log) failed(batch []byte, taken int, err error) {
 }
 
 var newline = []byte{'\n'}
+
+// settle takes out of the journal what the file has now.
+func (l *Log) settle(full int) {
+	switch {
+	case l.journal == nil:
+	case l.broken:
+		l.broken = !l.journal.restart(l.pending)
+	default:
+		l.journal.setUsed(full, 0)
+	}
+}
+
+// recover puts into the file what a process that was killed has left in the journal, and notes a last line that had no end.
+func (l *Log) recover(o Options, end tail) error {
+	j, err := openJournal(o.Path)
+	if err != nil {
+		return err
+	}
+	if j != nil {
+		if end, err = l.replay(j, end); err != nil {
+			return fmt.Errorf("audit journal %s%s: %w", o.Path, journalSuffix, err)
+		}
+		if o.Direct {
+			err = j.close()
+		} else {
+			l.journal = j
+		}
+	}
+	l.prev, l.stats.Seq = end.hash, end.seq
+	if end.removed == 0 || err != nil {
+		return err
+	}
+	return l.lifecycle("recovered", "removed an unfinished last line of "+strconv.Itoa(end.removed)+" bytes")
+}
+
+// replay gives the file what it lacks of the journal, and says where the chain ends then.
+func (l *Log) replay(j *journal, end tail) (tail, error) {
+	lines, err := j.left()
+	if err != nil {
+		return end, err
+	}
+	rest, now, err := missing(lines, end)
+	if err != nil {
+		return end, err
+	}
+	if len(rest) > 0 {
+		if _, err := l.out.write(rest); err != nil {
+			return end, err
+		}
+	}
+	j.restart(nil)
+	return now, nil
+}
 
 // failedFlush is how often writing is tried again while nobody calls.
 const failedFlush = 100 * time.Millisecond
