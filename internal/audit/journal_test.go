@@ -135,14 +135,14 @@ func TestJournalPromisesNothingWhileTheFileFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
 	l := journaled(t, path)
 	mustAppend(t, l, refusal("a"), true)
-	real := l.out
+	working := l.out
 	l.out = stream{failing{}}
 	l.tick()
 	if err := l.Append(refusal("b"), true); err == nil {
 		t.Error("a record was promised while the disk is full")
 	}
 	wantAll(t, recovered(t, crashed(t, path)), "a")
-	l.out = real
+	l.out = working
 	mustAppend(t, l, refusal("c"), true)
 	wantAll(t, tools(t, readFile(t, path)), "a b c")
 	mustAppend(t, l, refusal("d"), true)

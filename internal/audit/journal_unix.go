@@ -12,7 +12,7 @@ import (
 // openJournal opens the journal beside a log. Its blocks are written once, so that the memory never runs into a full disk.
 func openJournal(path string) (*journal, error) {
 	name := path + journalSuffix
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's path
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit journal: %w", err)
 	}
@@ -29,7 +29,7 @@ func openJournal(path string) (*journal, error) {
 			return nil, errors.Join(fmt.Errorf("audit journal: %w", err), os.Remove(name))
 		}
 	}
-	mem, err := syscall.Mmap(int(f.Fd()), 0, 2*journalHalf, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED) //nolint:gosec // descriptors are small
+	mem, err := syscall.Mmap(int(f.Fd()), 0, 2*journalHalf, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("audit journal %s: %w", name, err)
 	}

@@ -40,7 +40,7 @@ func (x *exchange) decideNews() engine.Decision {
 func (x *exchange) notificationPasses() bool {
 	d := x.decideNews()
 	if !d.Allowed() {
-		x.recordNews(&d, audit.Refusal)
+		x.refuseNews(&d)
 	}
 	return d.Allowed()
 }
@@ -52,18 +52,25 @@ func (x *exchange) requestPasses() bool {
 		d = engine.Decision{Reason: mcp.ReasonBatch}
 	}
 	if !d.Allowed() {
-		x.recordNews(&d, audit.Refusal)
-		x.answerServer(x.reply.ID, &d)
+		x.refuseNews(&d)
+		x.answerServer(x.reply.ID)
 		return false
 	}
 	if err := x.recordNews(&d, audit.Decision); err != nil {
-		d = engine.Decision{Reason: "audit_unavailable"}
-		x.answerServer(x.reply.ID, &d)
+		x.g.Warn("a question of a server could not be recorded, and was refused", err)
+		x.answerServer(x.reply.ID)
 		return false
 	}
 	x.g.asked.put(x.awaited(x.reply.ID), ask{method: string(append([]byte(nil), x.reply.Method...)), spec: x.reply.Spec}, x.g.Now())
 	x.asking = x.answerTime()
 	return true
+}
+
+// refuseNews records that a message of the server goes no further. It doesn't, whether or not that can be recorded.
+func (x *exchange) refuseNews(d *engine.Decision) {
+	if err := x.recordNews(d, audit.Refusal); err != nil {
+		x.g.Warn("a record could not be written", err)
+	}
 }
 
 // recordNews writes the record of a message of the server.
@@ -81,7 +88,7 @@ func (x *exchange) recordNews(d *engine.Decision, kind audit.Kind) error {
 }
 
 // answerServer tells the server that its request, or the client's answer to it, was denied.
-func (x *exchange) answerServer(id []byte, d *engine.Decision) {
+func (x *exchange) answerServer(id []byte) {
 	var c upstream.Call
 	defer c.Close()
 	c.Kind, c.Session, c.Version = upstream.Response, string(x.session), x.msg.Version

@@ -48,7 +48,7 @@ func inProcess(tb testing.TB, rules int) (*Gateway, *fasthttp.RequestCtx) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { log.Close() }) //nolint:errcheck,gosec // the end
+	tb.Cleanup(func() { log.Close() })
 	keys := []identity.APIKey{{ID: "ci", Hash: sum("key"), Claims: []byte(`{"groups":["role_00","role_01"]}`)}}
 	who, err := identity.New(identity.Options{Keys: keys, Now: time.Now})
 	if err != nil {

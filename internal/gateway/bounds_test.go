@@ -17,7 +17,7 @@ import (
 // onTCP serves the world on a real connection too, and gives its address.
 func (w *world) onTCP() string {
 	w.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -27,11 +27,11 @@ func (w *world) onTCP() string {
 
 func dial(t *testing.T, addr string) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", addr) //nolint:noctx // a test
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() }) //nolint:errcheck,gosec // a test
+	t.Cleanup(func() { c.Close() })
 	return c
 }
 
@@ -52,7 +52,7 @@ func TestSlowClientsDontStopHonestOnes(t *testing.T) {
 		}
 	}
 	for _, c := range slow {
-		c.SetReadDeadline(time.Now().Add(20 * time.Second)) //nolint:errcheck,gosec // a test
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
 		if answer, err := io.ReadAll(c); err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 408")) {
 			t.Fatalf("a slow client got %q, %v", answer, err)
 		}
@@ -73,11 +73,11 @@ func TestConnectionsAreBounded(t *testing.T) {
 				open = append(open, c)
 			}
 			fourth := dial(t, addr)
-			fourth.SetReadDeadline(time.Now().Add(20 * time.Second)) //nolint:errcheck,gosec // a test
+			fourth.SetReadDeadline(time.Now().Add(20 * time.Second))
 			if n, err := fourth.Read(make([]byte, 1)); n != 0 || err == nil {
 				t.Error("a fourth connection was served")
 			}
-			open[0].Close() //nolint:errcheck,gosec // a test
+			open[0].Close()
 			for w.Connections() > 2 {
 				time.Sleep(time.Millisecond)
 			}
@@ -160,10 +160,10 @@ func TestTraceReachesServersWithoutHeaders(t *testing.T) {
 		buf := make([]byte, 4096)
 		n, _ := theirs.Read(buf)
 		lines <- string(buf[:n])
-		theirs.Close() //nolint:errcheck,gosec // a test
+		theirs.Close()
 	}()
 	s := upstream.NewInProcess("files", func() (io.ReadWriteCloser, error) { return ours, nil }, upstream.LineOptions{Now: time.Now})
-	defer s.Close() //nolint:errcheck // a test
+	defer s.Close()
 	w := newWorld(t, allowAll, func(_ *Options, snap *Snapshot) { snap.Servers = map[string]upstream.Server{"files": s} })
 	trace := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	w.raw(modern("tools/call", "read_file", `"name":"read_file"`, "Traceparent: "+trace))

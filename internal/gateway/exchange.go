@@ -204,7 +204,7 @@ func (x *exchange) match() *refusal {
 	}
 	x.metrics = x.snap.metrics[name]
 	json, sse := x.head.Accepts()
-	if x.isPost() && !(json && sse) || x.isGet() && !sse {
+	if x.isPost() && (!json || !sse) || x.isGet() && !sse {
 		return notAcceptable(x.isGet())
 	}
 	return nil

@@ -158,9 +158,7 @@ rules:
 	var clients sync.WaitGroup
 	var calls atomic.Int64
 	for range 8 {
-		clients.Add(1)
-		go func() {
-			defer clients.Done()
+		clients.Go(func() {
 			c, err := w.listener.Dial()
 			if err != nil {
 				t.Error(err)
@@ -168,7 +166,7 @@ rules:
 			}
 			client := &http.Client{Transport: oneConn(c)}
 			for !stop.Load() {
-				req, _ := http.NewRequest("POST", "http://gw.test/mcp", strings.NewReader(call("read_file", `{}`))) //nolint:noctx // a test
+				req, _ := http.NewRequest("POST", "http://gw.test/mcp", strings.NewReader(call("read_file", `{}`)))
 				req.Header.Set("Content-Type", "application/json")
 				req.Header.Set("Accept", "application/json, text/event-stream")
 				resp, err := client.Do(req)
@@ -177,13 +175,13 @@ rules:
 					return
 				}
 				body, _ := io.ReadAll(resp.Body)
-				resp.Body.Close() //nolint:errcheck,gosec // read to its end
+				resp.Body.Close()
 				if s := string(body); resp.StatusCode != 200 || !strings.Contains(s, `"result"`) && !strings.Contains(s, "Unknown tool") {
 					t.Errorf("answer %d %s", resp.StatusCode, s)
 				}
 				calls.Add(1)
 			}
-		}()
+		})
 	}
 	for i := range 1000 {
 		s := snapCopy(snaps[i%2])

@@ -53,8 +53,13 @@ func (l Limits) withDefaults() Limits {
 		field *int
 		value int
 	}{
-		{&l.Body, 4 << 20}, {&l.Depth, 128}, {&l.Values, 1 << 20}, {&l.Header, 16 << 10}, {&l.Headers, 100},
-		{&l.Connections, 4096}, {&l.PendingAnswers, 4096},
+		{&l.Body, 4 << 20},
+		{&l.Depth, 128},
+		{&l.Values, 1 << 20},
+		{&l.Header, 16 << 10},
+		{&l.Headers, 100},
+		{&l.Connections, 4096},
+		{&l.PendingAnswers, 4096},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -64,8 +69,12 @@ func (l Limits) withDefaults() Limits {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&l.ReadTimeout, 20 * time.Second}, {&l.IdleTimeout, time.Minute}, {&l.WriteTimeout, 30 * time.Second},
-		{&l.CallTimeout, time.Minute}, {&l.StreamTimeout, time.Hour}, {&l.AnswerTimeout, 10 * time.Minute},
+		{&l.ReadTimeout, 20 * time.Second},
+		{&l.IdleTimeout, time.Minute},
+		{&l.WriteTimeout, 30 * time.Second},
+		{&l.CallTimeout, time.Minute},
+		{&l.StreamTimeout, time.Hour},
+		{&l.AnswerTimeout, 10 * time.Minute},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

@@ -175,7 +175,7 @@ func (x *exchange) decideResponse() *refusal {
 		return nil
 	}
 	r := x.denied(&x.decision)
-	x.answerServer(x.msg.ID, &x.decision)
+	x.answerServer(x.msg.ID)
 	return r
 }
 

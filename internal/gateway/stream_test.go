@@ -85,7 +85,7 @@ rules:
 
 func dataOf(body string) []string {
 	var out []string
-	for _, line := range strings.Split(body, "\n") {
+	for line := range strings.SplitSeq(body, "\n") {
 		if d, ok := strings.CutPrefix(line, "data: "); ok {
 			out = append(out, d)
 		}
@@ -156,7 +156,7 @@ func TestStreamThatEndsWithoutAnAnswerIsAnError(t *testing.T) {
 		"cut off": func(w http.ResponseWriter) {
 			events(w, ": working")
 			c, _, _ := w.(http.Hijacker).Hijack()
-			c.Close() //nolint:errcheck,gosec // it is to break
+			c.Close()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,8 +196,8 @@ func TestServerAsksClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()                                     //nolint:errcheck // in memory
-	go io.WriteString(c, post(call("read_file", `{}`))) //nolint:errcheck // the answer tells
+	defer c.Close()
+	go io.WriteString(c, post(call("read_file", `{}`)))
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestServerAsksClient(t *testing.T) {
 func TestWhatTheServerSees(t *testing.T) {
 	p, served := newPeer(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
 		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, `{"jsonrpc":"2.0","id":"a","result":{}}`) //nolint:errcheck // the client tells
+		io.WriteString(w, `{"jsonrpc":"2.0","id":"a","result":{}}`)
 	})
 	w := newWorld(t, allowAll, served)
 	trace := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -269,12 +269,12 @@ func TestWhatTheServerSees(t *testing.T) {
 // leave connects over TCP, sends a request and goes away when the server has seen it.
 func leave(t *testing.T, w *world, request string, seen <-chan struct{}) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	go w.server2(l)
-	c, err := net.Dial("tcp", l.Addr().String()) //nolint:noctx // a test
+	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func leave(t *testing.T, w *world, request string, seen <-chan struct{}) {
 		t.Fatal(err)
 	}
 	<-seen
-	c.Close() //nolint:errcheck,gosec // it is to go
+	c.Close()
 }
 
 func (w *world) server2(l net.Listener) { _ = w.Gateway.server.Serve(w.Listen(l)) }

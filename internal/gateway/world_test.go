@@ -112,8 +112,10 @@ func newWorld(t *testing.T, policy string, options ...option) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Audit: log, Metrics: telemetry.New(telemetry.Options{}), Now: time.Now, RecordInputs: true, SessionKey: bytes.Repeat([]byte{1}, 32),
-		Warn: func(msg string, err error) { t.Log(msg, err) }}
+	o := Options{
+		Audit: log, Metrics: telemetry.New(telemetry.Options{}), Now: time.Now, RecordInputs: true, SessionKey: bytes.Repeat([]byte{1}, 32),
+		Warn: func(msg string, err error) { t.Log(msg, err) },
+	}
 	s := w.snapshot(policy)
 	for _, f := range options {
 		f(&o, s)
@@ -178,7 +180,7 @@ func (w *world) raw(request string) reply {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // in memory
+	defer c.Close()
 	return w.on(c, request)
 }
 
@@ -187,7 +189,7 @@ func (w *world) on(c net.Conn, request string) reply {
 	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		w.t.Fatal(err)
 	}
-	go io.WriteString(c, request) //nolint:errcheck // a refusal may close the connection before all is written
+	go io.WriteString(c, request)
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		w.t.Fatalf("no answer to %q: %v", request, err)
