@@ -28,8 +28,7 @@ func (c auditVerify) Run(p *process) error {
 		readers[i] = f
 	}
 	r, err := audit.Verify(io.MultiReader(readers...))
-	var broken *audit.ChainError
-	if errors.As(err, &broken) {
+	if broken, ok := errors.AsType[*audit.ChainError](err); ok {
 		return failf(exitSignature, "%s: the chain is broken at %w", c.Files[0], broken)
 	}
 	if err != nil {
@@ -47,7 +46,7 @@ func (c auditVerify) Run(p *process) error {
 func openAll(names []string) ([]*os.File, error) {
 	var files []*os.File
 	for _, n := range names {
-		f, err := os.Open(n) //nolint:gosec // the file that the user names
+		f, err := os.Open(n)
 		if err != nil {
 			closeAll(files)
 			return nil, failf(exitUsage, "%w", err)

@@ -65,7 +65,7 @@ func (a *agent) calls() error {
 		{"alice", "send_mail", "to", "ceo@rival.example", false},
 		{"carol", "query", "sql", "select name from customers", false},
 	} {
-		if _, err := a.call(c.who, c.tool, c.arg, c.value, c.explain); err != nil {
+		if err := a.call(c.who, c.tool, c.arg, c.value, c.explain); err != nil {
 			return err
 		}
 	}
@@ -73,7 +73,7 @@ func (a *agent) calls() error {
 }
 
 // call calls a tool and prints how it went. The second argument that some tools need says nothing here.
-func (a *agent) call(who, tool, arg, value string, explained bool) (*answer, error) {
+func (a *agent) call(who, tool, arg, value string, explained bool) error {
 	args := map[string]string{arg: value}
 	switch tool {
 	case "send_mail":
@@ -83,7 +83,7 @@ func (a *agent) call(who, tool, arg, value string, explained bool) (*answer, err
 	}
 	r, err := a.ask(who, "tools/call", tool, map[string]any{"name": tool, "arguments": args})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	line := fmt.Sprintf("  %-6s %-10s %-31s ", who, tool, value)
 	switch {
@@ -100,9 +100,9 @@ func (a *agent) call(who, tool, arg, value string, explained bool) (*answer, err
 		}
 	}
 	if explained && r.Error != nil {
-		return r, a.explain(r.Error.Data.DecisionID)
+		return a.explain(r.Error.Data.DecisionID)
 	}
-	return r, nil
+	return nil
 }
 
 // explain prints what `sallyport explain` prints of a decision, but for what differs from run to run.
@@ -156,20 +156,19 @@ func (a *agent) lists() error {
 		}
 		a.say("  %-6s sees %s", who, strings.Join(names, ", "))
 	}
-	_, err := a.call("alice", "summarise", "text", "hello", false)
-	return err
+	return a.call("alice", "summarise", "text", "hello", false)
 }
 
 // reloads edits a policy while the gateway runs: first with a mistake, then without.
 func (a *agent) reloads() error {
 	name := filepath.Join(a.dir, "policies", "files.yaml")
-	was, err := os.ReadFile(name) //nolint:gosec // in the demo's own folder
+	was, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
 	const plan = "/srv/project-x/plan.txt"
 	a.say("\nAn edit with a mistake changes nothing but the log; one without takes effect at once.\n")
-	if _, err := a.call("alice", "read_file", "path", plan, false); err != nil {
+	if err := a.call("alice", "read_file", "path", plan, false); err != nil {
 		return err
 	}
 	for _, edit := range []struct{ from, to string }{
@@ -179,7 +178,7 @@ func (a *agent) reloads() error {
 		if err := a.edit(name, strings.ReplaceAll(string(was), edit.from, edit.to)); err != nil {
 			return err
 		}
-		if _, err := a.call("alice", "read_file", "path", plan, false); err != nil {
+		if err := a.call("alice", "read_file", "path", plan, false); err != nil {
 			return err
 		}
 	}
@@ -189,7 +188,7 @@ func (a *agent) reloads() error {
 // edit writes a policy, waits until the gateway has taken or refused it, and says which.
 func (a *agent) edit(name, text string) error {
 	before := a.program.status().Reload.Time
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil { //nolint:gosec // in the demo's own folder
 		return err
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {

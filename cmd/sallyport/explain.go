@@ -77,7 +77,7 @@ func (c explainCommand) places(p *process) (file, policies string, err error) {
 
 // findRecord gives the first record of a decision: the one that says what was decided, and on what.
 func findRecord(name string, id audit.ID) (*audit.Record, error) {
-	f, err := os.Open(name) //nolint:gosec // the file that the config names
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, failf(exitUsage, "%w", err)
 	}
@@ -136,8 +136,16 @@ func writeRecord(w io.Writer, r *audit.Record) {
 		who = r.PrincipalKind
 	}
 	for _, f := range [][2]string{
-		{"principal", who}, {"server", r.Server}, {"method", r.Method}, {"tool", r.Tool}, {"prompt", r.Prompt}, {"resource", r.Resource},
-		{"effect", r.Effect}, {"reason", r.Reason}, {"message", r.Message}, {"cause", r.Cause},
+		{"principal", who},
+		{"server", r.Server},
+		{"method", r.Method},
+		{"tool", r.Tool},
+		{"prompt", r.Prompt},
+		{"resource", r.Resource},
+		{"effect", r.Effect},
+		{"reason", r.Reason},
+		{"message", r.Message},
+		{"cause", r.Cause},
 	} {
 		if f[1] != "" {
 			fmt.Fprintf(w, "%-10s %s\n", f[0], f[1])

@@ -37,8 +37,8 @@ func isSource(name string) bool {
 
 // follow gives the folder that a link points to: WalkDir does not.
 func follow(name string) string {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		return real
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		return target
 	}
 	return name
 }

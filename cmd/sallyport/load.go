@@ -37,7 +37,7 @@ func (o origin) readConfig(lookup config.Lookup) (*config.Config, error) {
 	if o.mcpConfig != "" {
 		name, parse = o.mcpConfig, config.FromMCPServers
 	}
-	data, err := os.ReadFile(name) //nolint:gosec // the file that the operator names
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, failf(exitInvalid, "config: %w", err)
 	}

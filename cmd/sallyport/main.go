@@ -110,16 +110,14 @@ func report(err error, p process) int {
 	if err == nil {
 		return exitOK
 	}
-	var ds source.Diagnostics
-	if errors.As(err, &ds) {
+	if ds, ok := errors.AsType[source.Diagnostics](err); ok {
 		ds.WriteText(p.stderr, readFile, colors(p), maxDiagnostics) //nolint:errcheck // there is nowhere else to say it
 		return exitInvalid
 	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(p.stderr, "sallyport:", strings.TrimSuffix(text, "\n"))
 	}
-	var f *fail
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*fail](err); ok {
 		return f.code
 	}
 	return exitUnexpected
@@ -129,7 +127,7 @@ func report(err error, p process) int {
 const maxDiagnostics = 20
 
 func readFile(name string) []byte {
-	b, err := os.ReadFile(name) //nolint:gosec // the file that the diagnostics are about
+	b, err := os.ReadFile(name)
 	if err != nil {
 		return nil
 	}

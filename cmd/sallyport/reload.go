@@ -38,10 +38,10 @@ func (g *program) take(b *build) {
 		prev.identity.Close()
 	}
 	for _, d := range b.policy.Warnings() {
-		g.log.Warn(d.Message, "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column)
+		g.log.Warn("a policy may not mean what it says", "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "mistake", d.Message)
 	}
 	if b.policy == nil {
-		g.log.Warn(errNoPolicy.Error())
+		g.log.Warn("no policy is loaded: every call is denied")
 	}
 	debug.FreeOSMemory() // compiling leaves many times the memory that the result needs
 	g.metrics.SetPolicy(b.policy.Revision())
@@ -74,11 +74,10 @@ func (g *program) reload(why string) {
 // keep says why a reload failed, with every mistake that was found.
 func (g *program) keep(why string, err error) {
 	r := admin.Reload{Time: g.now(), Error: err.Error()}
-	var ds source.Diagnostics
-	if errors.As(err, &ds) {
+	if ds, ok := errors.AsType[source.Diagnostics](err); ok {
 		r.Diagnostics, r.Error = ds, "the config or a policy has mistakes"
 		for _, d := range ds {
-			g.log.Error(d.Message, "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "help", d.Help)
+			g.log.Error("a mistake in the config or a policy", "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "mistake", d.Message, "help", d.Help)
 		}
 	}
 	g.log.Error("reload failed: the last good state stays", "why", why, "error", r.Error, "revision", g.state.build().policy.Revision())

@@ -13,8 +13,8 @@ type versionCommand struct{}
 
 func (versionCommand) Run(p *process) error {
 	v, commit := buildVersion()
-	fmt.Fprintf(p.stdout, "sallyport %s (%s, %s)\n", v, commit, runtime.Version())
-	return nil
+	_, err := fmt.Fprintf(p.stdout, "sallyport %s (%s, %s)\n", v, commit, runtime.Version())
+	return err
 }
 
 // buildVersion is what the build knows of itself: the module's version and the commit.

@@ -69,7 +69,7 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 		return nil, err
 	}
 	out := &build{config: c, policy: policy, at: b.now()}
-	if out.identity, err = b.resolver(c, prev); err != nil {
+	if out.identity, err = b.resolver(c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
 		return nil, failf(exitInvalid, "identity: %w", err)
 	}
 	if out.servers, err = b.servers(c, prev); err != nil {

@@ -36,7 +36,7 @@ type disk struct {
 }
 
 func newServer() *server.MCPServer {
-	d := &disk{files: map[string]string{
+	d := &disk{files: map[string]string{ //nolint:gosec // the secret is invented: it is there to be guarded
 		"/srv/project/README.md": "# Orion\n",
 		"/srv/project/plan.txt":  "1. build 2. fly\n",
 		"/srv/project/.env":      "DATABASE_PASSWORD=correct-horse-battery\n",
