@@ -75,7 +75,7 @@ type Request struct {
 
 	Arguments   jsonscan.Value // the tool's arguments; absent or null reads as {}
 	Params      jsonscan.Value // the JSON-RPC params
-	Annotations jsonscan.Value // the tool's annotations, as its server lists them
+	Annotations jsonscan.Value // the tool's annotations, as its server lists them; absent means not known, and a rule that reads them fails
 	Result      jsonscan.Value // the tool's result; response phase only
 
 	Principal *Principal               // nil: nobody known; principal.* is absent

@@ -351,7 +351,7 @@ func TestReads_areEnough(t *testing.T) {
 			other.Time = time.Time{}
 		}
 		if !has("mcp.tool.annotations") {
-			other.Annotations = jsonscan.Value{}
+			other.Annotations = jsonscan.Value{} // a rule that reads them would fail
 		}
 		if !has("mcp.tool.result") {
 			other.Result = jsonscan.Value{}

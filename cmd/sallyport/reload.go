@@ -84,8 +84,9 @@ func (g *program) keep(why string, err error) {
 	g.reloaded(r)
 }
 
-// settle is how long files must be quiet before they are read: editors write in several steps.
-const settle = 100 * time.Millisecond
+// settle is how long files must be quiet before they are read: editors write in several steps. Files that are never quiet are read
+// all the same, that long after the first notice.
+const settle, latest = 100 * time.Millisecond, time.Second
 
 // poll is a net below the file system's notices, which some file systems don't give.
 const poll = 10 * time.Second
@@ -102,9 +103,8 @@ func (g *program) watch(ctx context.Context) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	last := g.fingerprint()
-	var quiet <-chan time.Time
-	g.follow(w)
-	for {
+	var quiet, late <-chan time.Time
+	for g.follow(w); ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -115,21 +115,27 @@ func (g *program) watch(ctx context.Context) {
 			g.reload("SIGHUP")
 			last = g.fingerprint()
 			g.follow(w)
+			continue
 		case e := <-w.Events:
 			if g.concerns(e.Name) {
 				quiet = time.After(settle)
+				if late == nil {
+					late = time.After(latest)
+				}
 			}
+			continue
 		case err := <-w.Errors:
 			g.log.Warn("watching files", "error", err)
+			continue
 		case <-tick.C:
-			quiet = time.After(0)
 		case <-quiet:
-			quiet = nil
-			if now := g.fingerprint(); now != last {
-				last = now
-				g.reload("files changed")
-				g.follow(w)
-			}
+		case <-late:
+		}
+		quiet, late = nil, nil
+		if now := g.fingerprint(); now != last {
+			last = now
+			g.reload("files changed")
+			g.follow(w)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type serveCommand struct {
 	MCPConfig string `name:"mcp-config" placeholder:"FILE" help:"Serve the servers of a client's mcpServers JSON, with no config of our own."`
 	Policies  string `placeholder:"PATH" help:"Policies to use in place of those of the config."`
 	Listen    string `placeholder:"ADDR" help:"Address to listen on, in place of the config's."`
+	Admin     string `placeholder:"ADDR" help:"Address for health, metrics and status, in place of the config's."`
 	Audit     string `placeholder:"FILE" help:"File for decision records, in place of the config's. Without one they go to standard output."`
 }
 
@@ -46,6 +47,9 @@ func (c serveCommand) origin() (origin, error) {
 	o := origin{config: c.Config, mcpConfig: c.MCPConfig, policies: c.Policies, override: func(f *config.Config) {
 		if c.Listen != "" {
 			f.Listen = c.Listen
+		}
+		if c.Admin != "" {
+			f.Admin.Listen = c.Admin
 		}
 		if c.Audit != "" {
 			f.Audit.File = c.Audit

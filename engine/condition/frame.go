@@ -187,15 +187,16 @@ var absent = func() map[string]ref.Val {
 var unknown = types.NewUnknown(1, nil)
 
 var (
-	errNoPrincipal = sharedError("nobody is known to make this call")
-	errNoAPIKey    = sharedError("the caller showed no API key")
-	errNoSource    = sharedError("the address of the caller is not known")
-	errNoResult    = sharedError("the message has no result")
-	errArguments   = sharedError("the arguments are not an object")
-	errParams      = sharedError("the params are not an object")
-	errAnnotations = sharedError("the annotations are not an object")
-	errClaims      = sharedError("the claims are not an object")
-	errTooMany     = types.NewErrWithNodeID(-1, "%w", ErrInputTooLarge)
+	errNoPrincipal   = sharedError("nobody is known to make this call")
+	errNoAPIKey      = sharedError("the caller showed no API key")
+	errNoSource      = sharedError("the address of the caller is not known")
+	errNoResult      = sharedError("the message has no result")
+	errNoAnnotations = sharedError("the annotations of this tool are not known: no list of its server's tools has passed yet")
+	errArguments     = sharedError("the arguments are not an object")
+	errParams        = sharedError("the params are not an object")
+	errAnnotations   = sharedError("the annotations are not an object")
+	errClaims        = sharedError("the claims are not an object")
+	errTooMany       = types.NewErrWithNodeID(-1, "%w", ErrInputTooLarge)
 )
 
 func sharedError(text string) ref.Val { return types.NewErrWithNodeID(-1, "%w", errors.New(text)) }
@@ -234,6 +235,12 @@ func (f *Frame) compute(s slot) ref.Val {
 		}
 		return f.object(jsonArguments, in.Arguments, errArguments)
 	case slotAnnotations:
+		if !in.Annotations.Exists() && f.Blank {
+			return unknown
+		}
+		if !in.Annotations.Exists() {
+			return errNoAnnotations
+		}
 		return f.object(jsonAnnotations, in.Annotations, errAnnotations)
 	case slotResult:
 		if !in.Result.Exists() {

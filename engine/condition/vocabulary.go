@@ -84,7 +84,7 @@ var vocabulary = []name{
 	{path: "mcp.tool.name", slot: slotToolName, typ: cel.StringType, subject: Tool, doc: "name of the tool, as its server knows it"},
 	{path: "mcp.tool.target", slot: slotToolTarget, typ: cel.StringType, subject: Tool, doc: "configured name of the server that has the tool"},
 	{path: "mcp.tool.arguments", slot: slotArguments, typ: jsonMap, subject: Tool, doc: "arguments of the call; {} if it has none"},
-	{path: "mcp.tool.annotations", slot: slotAnnotations, typ: jsonMap, subject: Tool, doc: "what the server says of its tool: hints, to be trusted as far as the server is"},
+	{path: "mcp.tool.annotations", slot: slotAnnotations, typ: jsonMap, subject: Tool, doc: "what the server says of its tool: hints, to be trusted as far as the server is; an error until a tools/list has passed"},
 	{path: "mcp.tool.result", slot: slotResult, typ: cel.DynType, subject: Tool, response: true, doc: "result of the call"},
 	{path: "mcp.resource", object: objResource, subject: Resource, doc: "the resource that is read or subscribed to"},
 	{path: "mcp.resource.uri", slot: slotResourceURI, typ: cel.StringType, subject: Resource, doc: "its URI"},

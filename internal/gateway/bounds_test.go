@@ -117,7 +117,7 @@ rules:
 	list := `{"jsonrpc":"2.0","id":$ID,"result":{"tools":[` +
 		`{"name":"get","annotations":{"readOnlyHint":true},"inputSchema":{"properties":{"path":{},"o":{"properties":{"in":{}}}}}},{"name":"put","annotations":{"readOnlyHint":false}}]}}`
 	ask := func(body string) reply { return w.raw(post(body)) }
-	if r := ask(call("get", `{}`)); !strings.Contains(r.body, "Unknown tool") {
+	if r := ask(call("get", `{}`)); !strings.Contains(r.body, "no_rule_matched") || len(w.server.received()) > 0 {
 		t.Errorf("before any list: %s", r.body)
 	}
 	w.server.answer = says(200, list)
@@ -134,6 +134,33 @@ rules:
 	}
 	if r := ask(call("put", `{}`)); !strings.Contains(r.body, "Unknown tool") {
 		t.Errorf("put: %s", r.body)
+	}
+}
+
+// Before any list has passed, nothing is known of a tool: a rule that goes by annotations must not be walked around by calling first.
+func TestUnknownAnnotationsDeny(t *testing.T) {
+	w := newWorld(t, `
+apiVersion: sallyport/v1
+kind: Policy
+metadata: { name: p }
+match: { methods: [tools/call] }
+rules:
+  - { name: all, effect: allow }
+  - { name: no-destructive, when: 'mcp.tool.annotations.?destructiveHint.orValue(false)', effect: deny }
+`)
+	if r := w.raw(post(call("rm", `{}`))); !strings.Contains(r.body, `"reason":"evaluation_error"`) || len(w.server.received()) > 0 {
+		t.Errorf("a tool of which nothing is known: %s", r.body)
+	}
+	w.server.answer = says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"tools":[{"name":"rm","annotations":{"destructiveHint":true}},{"name":"ls"}]}}`)
+	if r := w.raw(post(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)); strings.Contains(r.body, `"rm"`) || !strings.Contains(r.body, `"ls"`) {
+		t.Errorf("list: %s", r.body)
+	}
+	w.server.answer = says(200, okResult)
+	if r := w.raw(post(call("rm", `{}`))); !strings.Contains(r.body, "Unknown tool") {
+		t.Errorf("a destructive tool: %s", r.body)
+	}
+	if r := w.raw(post(call("ls", `{}`))); !strings.Contains(r.body, "done") {
+		t.Errorf("a tool without annotations: %s", r.body)
 	}
 }
 

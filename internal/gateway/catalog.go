@@ -35,6 +35,20 @@ func (c *catalog) find(server, name string) *tool {
 	return c.tools[toolKey{server, name}]
 }
 
+// annotationsOf gives the annotations of a definition: none is an empty object, which is known, and not absent, which is not.
+func annotationsOf(definition jsonscan.Value) jsonscan.Value {
+	if a := definition.Get("annotations"); a.Exists() {
+		return a
+	}
+	return emptyObject
+}
+
+var emptyObject = func() jsonscan.Value {
+	var d jsonscan.Doc
+	_ = d.Scan([]byte("{}"), jsonscan.Options{}) // it is one
+	return d.Root()
+}()
+
 // learn keeps a definition as its server gave it. A list that says nothing new costs a comparison.
 func (c *catalog) learn(server string, definition jsonscan.Value) {
 	name := definition.Get("name").Text()
@@ -46,7 +60,7 @@ func (c *catalog) learn(server string, definition jsonscan.Value) {
 	if doc.Scan(t.raw, jsonscan.Options{}) != nil {
 		return
 	}
-	t.annotations, t.schema = doc.Root().Get("annotations"), doc.Root().Get("inputSchema")
+	t.annotations, t.schema = annotationsOf(doc.Root()), doc.Root().Get("inputSchema")
 	key := toolKey{server, string(append([]byte(nil), name...))}
 	c.mu.Lock()
 	defer c.mu.Unlock()
