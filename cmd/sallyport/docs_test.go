@@ -65,7 +65,7 @@ func runDocument(t *testing.T, d *document, programs string) {
 			continue
 		}
 		got, status := sh.try(s, changed)
-		changed = changed || hup.MatchString(s.command)
+		changed = !strings.HasSuffix(s.command, "&") && changed || hup.MatchString(s.command) // what starts has seen the change
 		if !agree(s.want, got) {
 			if *update {
 				d.replace(s, printed(got))
@@ -160,26 +160,27 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
-// patience is how long a command may take to print what it should: a gateway takes a moment to see that a file has changed, and to
+// documentPatience is how long a command may take to print what it should: a gateway takes a moment to see that a file has changed, and to
 // write the last record.
-const patience = 10 * time.Second
+const documentPatience = 10 * time.Second
 
 var (
-	reads = regexp.MustCompile(`^(grep|tail|cat|(bin/)?sallyport audit)\b`)
+	reads = regexp.MustCompile(`^(grep|tail|cat|(bin/)?sallyport (audit|explain))\b`)
 	hup   = regexp.MustCompile(`^kill -HUP\b`)
 )
 
 // try runs a command. One that reads what the gateway writes in its own time, or that calls it after a change, is run again until it
 // prints what the document says.
 func (sh *shell) try(s step, changed bool) (got string, status int) {
-	wait := patience
+	wait := documentPatience
 	if *update {
 		wait = time.Second
 	}
 	again := reads.MatchString(s.command) || changed && strings.HasPrefix(s.command, "curl")
 	for end := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
 		got, status = sh.run(s.command)
-		if agree(s.want, got) || !again || time.Now().After(end) {
+		silent := *update && got == "" // it has not been written yet
+		if agree(s.want, got) && !silent || !again || time.Now().After(end) {
 			return got, status
 		}
 	}

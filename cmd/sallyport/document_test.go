@@ -140,6 +140,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{24}\b`), "<decision id>"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "<hash>"},
 	{regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)`), "<time>"},
+	{regexp.MustCompile(`_us":\d+(\.\d+)?`), `_us":<time>`},
 	{regexp.MustCompile(`go1\.\d+(\.\d+)?\b`), "<go>"},
 }
 

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts have, beside testscript's own commands:
+//
+//	status CODE PROGRAM ARGS...      runs a program, which must exit with CODE
+//	until PATTERN PROGRAM ARGS...    runs a program until what it prints matches
+//	signal HUP|TERM                  sends it to the gateways in the background
+//	keepadmin                        skips where port 9090 is taken
+//	call NAME BODY [HEADER...]       posts BODY to the gateway, at /mcp or /mcp/NAME ("-" is /mcp)
+//
+// and $DATA, $ADMIN and $UPSTREAM, three free addresses.
+func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts gateways and servers")
+	}
+	programs := buildPrograms(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			for _, name := range []string{"DATA", "ADMIN", "UPSTREAM"} {
+				e.Setenv(name, fmt.Sprint("127.0.0.1:", freePort(t)))
+			}
+			e.Setenv("PATH", programs+":"+e.Getenv("PATH"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": scriptStatus, "until": scriptUntil, "signal": scriptSignal, "call": scriptCall,
+			"keepadmin": func(ts *testscript.TestScript, _ bool, _ []string) { keepAdminPort(skipper{ts}) },
+		},
+		UpdateScripts: *update,
+	})
+}
+
+func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN PROGRAM ARGS...")
+	}
+	pattern := regexp.MustCompile(args[0])
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		_ = ts.Exec(args[1], args[2:]...) // what it prints counts
+		if pattern.MatchString(ts.ReadFile("stdout") + ts.ReadFile("stderr")) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%v never prints %s", args[1:], args[0])
+		}
+	}
+}
+
+func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}
+	if neg || len(args) != 1 || signals[args[0]] == 0 {
+		ts.Fatalf("usage: signal HUP|TERM")
+	}
+	for _, c := range ts.BackgroundCmds() {
+		if strings.Contains(strings.Join(c.Args, " "), "sallyport") {
+			ts.Check(c.Process.Signal(signals[args[0]]))
+		}
+	}
+}
+
+func scriptCall(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: call NAME BODY HEADER...")
+	}
+	url := "http://" + ts.Getenv("DATA") + "/mcp"
+	if args[0] != "-" {
+		url += "/" + args[0]
+	}
+	curl := []string{"-s", url, "-w", `\n`, "-H", "Accept: application/json, text/event-stream", "--json", args[1]}
+	for _, h := range args[2:] {
+		curl = append(curl, "-H", h)
+	}
+	ts.Check(ts.Exec("curl", curl...))
+}
+
+// skipper skips a script.
+type skipper struct{ ts *testscript.TestScript }
+
+func (s skipper) Skip(args ...any) { s.ts.Fatalf("skip: %v", args) }
