@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +51,7 @@ func buildPrograms(t *testing.T) string {
 
 func runDocument(t *testing.T, d *document, programs string) {
 	dir := t.TempDir()
-	sh := newShell(t, dir, programs, documentPorts(t, d))
+	sh := newShell(t, dir, programs, documentPorts(t))
 	for _, name := range []string{"examples", "policies", "Makefile"} {
 		copyTree(t, filepath.Join(root, name), filepath.Join(sh.dir, name), sh.to)
 	}
@@ -113,28 +112,13 @@ var claimed struct {
 
 // documentPorts gives a free port of four digits, as those in the documents have, for each port in them. What is underlined in a
 // printed line then stands where the document says.
-//
-// --mcp-config has a fixed admin address; a document that uses it keeps that port.
-func documentPorts(t *testing.T, d *document) map[string]string {
+func documentPorts(t *testing.T) map[string]string {
 	t.Helper()
 	ports := map[string]string{}
 	for _, p := range []string{"8080", "9090", "3001"} {
 		ports["127.0.0.1:"+p] = fmt.Sprint("127.0.0.1:", freePort(t))
 	}
-	if slices.ContainsFunc(d.steps, func(s step) bool { return strings.Contains(s.command, "serve --mcp-config") }) {
-		keepAdminPort(t)
-		ports["127.0.0.1:9090"] = "127.0.0.1:9090"
-	}
 	return ports
-}
-
-// keepAdminPort skips a test that needs the admin port itself where something else has it.
-func keepAdminPort(t interface{ Skip(...any) }) {
-	l, err := net.Listen("tcp", "127.0.0.1:9090")
-	if err != nil {
-		t.Skip("port 9090 is taken: ", err)
-	}
-	_ = l.Close()
 }
 
 func freePort(t *testing.T) int {

@@ -1,8 +1,16 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
+	"net"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -19,7 +27,7 @@ import (
 //	status CODE PROGRAM ARGS...      runs a program, which must exit with CODE
 //	until PATTERN PROGRAM ARGS...    runs a program until what it prints matches
 //	signal HUP|TERM                  sends it to the gateways in the background
-//	keepadmin                        skips where port 9090 is taken
+//	certificate CERT KEY             writes a certificate for 127.0.0.1, and its key
 //	call NAME BODY [HEADER...]       posts BODY to the gateway, at /mcp or /mcp/NAME ("-" is /mcp)
 //
 // and $DATA, $ADMIN and $UPSTREAM, three free addresses.
@@ -39,7 +47,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "until": scriptUntil, "signal": scriptSignal, "call": scriptCall,
-			"keepadmin": func(ts *testscript.TestScript, _ bool, _ []string) { keepAdminPort(skipper{ts}) },
+			"certificate": scriptCertificate,
 		},
 		UpdateScripts: *update,
 	})
@@ -107,7 +115,21 @@ func scriptCall(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("curl", curl...))
 }
 
-// skipper skips a script.
-type skipper struct{ ts *testscript.TestScript }
-
-func (s skipper) Skip(args ...any) { s.ts.Fatalf("skip: %v", args) }
+func scriptCertificate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: certificate CERT KEY")
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	ts.Check(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	for name, b := range map[string]*pem.Block{args[0]: {Type: "CERTIFICATE", Bytes: der}, args[1]: {Type: "PRIVATE KEY", Bytes: private}} {
+		ts.Check(os.WriteFile(ts.MkAbs(name), pem.EncodeToMemory(b), 0o600))
+	}
+}

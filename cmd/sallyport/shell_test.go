@@ -115,8 +115,9 @@ func (sh *shell) read() (string, int) {
 	}
 }
 
-// to puts this run's ports in the place of the document's, and from back.
+// to puts this run's ports in the place of the document's, and from back. With --mcp-config the ports are the defaults, and say nothing.
 func (sh *shell) to(text string) string {
+	text = strings.Replace(text, " serve --mcp-config", " serve --listen 127.0.0.1:8080 --admin 127.0.0.1:9090 --mcp-config", 1)
 	for doc, own := range sh.ports {
 		text = strings.ReplaceAll(text, doc, own)
 	}

@@ -22,11 +22,16 @@ import (
 func main() {
 	address := flag.String("http", "", "serve HTTP at this `address`, in place of standard input and output")
 	flag.Parse()
-	s := newServer()
-	if *address == "" {
-		log.Fatal(server.ServeStdio(s))
+	if err := serve(newServer(), *address); err != nil {
+		log.Fatal(err)
 	}
-	log.Fatal(server.NewStreamableHTTPServer(s, server.WithStateLess(true)).Start(*address))
+}
+
+func serve(s *server.MCPServer, address string) error {
+	if address == "" {
+		return server.ServeStdio(s)
+	}
+	return server.NewStreamableHTTPServer(s, server.WithStateLess(true)).Start(address)
 }
 
 // disk holds the files.
