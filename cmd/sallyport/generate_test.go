@@ -51,13 +51,13 @@ func TestDocsAreFresh(t *testing.T) {
 		}
 		fresh(t, name, generatedPart.ReplaceAllStringFunc(string(data), func(part string) string {
 			m := generatedPart.FindStringSubmatch(part)
-			make := generated[m[2]]
-			if make == nil {
+			generate := generated[m[2]]
+			if generate == nil {
 				t.Errorf("%s: nothing generates %q", name, m[2])
 				return part
 			}
 			used[m[2]] = true
-			return m[1] + "\n" + make(t) + "\n" + m[3]
+			return m[1] + "\n" + generate(t) + "\n" + m[3]
 		}))
 	}
 	for name := range generated {
