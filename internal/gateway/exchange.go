@@ -145,6 +145,10 @@ func (x *exchange) reset() {
 	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn, x.client = nil, nil, nil, nil, nil, nil, nil
 	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
 	x.sessionHash = audit.SessionHash{}
+	x.head.Reset()
+	if x.element {
+		x.head = httphead.Head{} // its memory is the batch's
+	}
 	x.msg.Reset()
 	x.reply.Reset()
 	x.edits.Reset()

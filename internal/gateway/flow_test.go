@@ -220,3 +220,39 @@ func (w *world) explained(n int, revisions [2]string) (decided int64) {
 	}
 	return decided
 }
+
+// An exchange is used again and again: nothing of one request shows in the record of another, whoever's it was.
+func TestNothingIsLeftOfAnEarlierRequest(t *testing.T) {
+	w := newWorld(t, testPolicy)
+	trace := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	secret := post(call("read_file", `{"path":"/srv/secret-plan"}`), "Traceparent: "+trace, "X-Api-Key: nope", "User-Agent: somebody")
+	for range 5 {
+		w.raw(secret)
+		w.raw("\x16\x03\x01 garbage\r\n\r\n")
+	}
+	for _, r := range w.recorded(10) {
+		if r.Reason == "malformed_http" && (r.TraceID != "" || r.Method != "" || r.HTTPMethod != "" || r.Tool != "" || len(r.Inputs) > 0 || r.RequestID != nil) {
+			t.Errorf("a request that was not read has a record of %+v", r)
+		}
+	}
+}
+
+// The messages of a batch share its head; when they are done, its memory must not be in two hands.
+func TestBatchesInParallel(t *testing.T) {
+	w := newWorld(t, allowAll)
+	batch := post(`[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"ping"}]`, "X-A: 1", "X-B: 2")
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for range 20 {
+				if r := w.raw(batch); r.status != 200 {
+					t.Errorf("got %+v", r)
+				}
+				if r := w.raw(post(readAllowed, "X-C: 3")); r.status != 200 {
+					t.Errorf("got %+v", r)
+				}
+			}
+		})
+	}
+	clients.Wait()
+}

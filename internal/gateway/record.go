@@ -82,6 +82,9 @@ func (x *exchange) describe(r *audit.Record) {
 	r.Time, r.DecisionID, r.Phase = x.start, x.id, "request"
 	x.recordWho(r)
 	r.Method, r.ProtocolVersion, r.RequestID = x.msg.Method, x.msg.Version, x.msg.ID
+	if x.msg.Kind == mcp.KindResponse {
+		r.Method, r.Phase = x.request.Method, "response" // the server's request that it answers
+	}
 	if x.msg.Kind == mcp.KindNone && len(x.head.Method) > 0 {
 		r.HTTPMethod = string(x.head.Method)
 	}

@@ -234,6 +234,12 @@ func TestServerAsksClient(t *testing.T) {
 	if r := w.raw(post(answer, session)); r.status != 400 {
 		t.Errorf("the answer was taken twice: %+v", r)
 	}
+	answered := func(r audit.Record) bool {
+		return r.Kind == audit.Decision && r.Method == "elicitation/create" && r.Phase == "response"
+	}
+	if all := w.recorded(8); !slices.ContainsFunc(all, answered) {
+		t.Errorf("no record says that the client's answer was let through: %+v", all)
+	}
 }
 
 // What reaches a server is what was judged, under headers of the gateway's own.

@@ -16,7 +16,7 @@ import (
 // sent. Nothing is decoded or normalised.
 func (h *Head) Read(method, target, proto, raw []byte, l Limits) error {
 	l = l.withDefaults()
-	*h = Head{fields: h.fields[:0], mirrored: h.mirrored[:0], Params: h.Params[:0]}
+	h.Reset()
 	if rule := h.requestLine(method, target, proto, l); rule != 0 {
 		return &Error{Rule: rule}
 	}
@@ -30,6 +30,13 @@ func (h *Head) Read(method, target, proto, raw []byte, l Limits) error {
 		return &Error{Rule: rule}
 	}
 	return nil
+}
+
+// Reset forgets the head, lets go of its bytes, and keeps memory for the next.
+func (h *Head) Reset() {
+	clear(h.fields)
+	clear(h.Params)
+	*h = Head{fields: h.fields[:0], mirrored: h.mirrored[:0], Params: h.Params[:0]}
 }
 
 func (h *Head) requestLine(method, target, proto []byte, l Limits) Rule {
