@@ -21,7 +21,7 @@ const (
 	Outcome
 	// Refusal stands alone: the call went no further.
 	Refusal
-	// Lifecycle is about the gateway itself: started, stopped, reloaded, recovered.
+	// Lifecycle is about the log itself: recovered, records_lost.
 	Lifecycle
 )
 
@@ -65,7 +65,7 @@ type Input struct {
 // what they have. A Record is used by one goroutine at a time, and again after Reset.
 type Record struct {
 	Kind       Kind
-	Event      string    // Lifecycle only: started, stopped, reloaded, recovered, records_lost, reopened
+	Event      string    // Lifecycle only: recovered, records_lost
 	Time       time.Time // zero: the log's clock at Append
 	DecisionID ID
 	Revision   string

@@ -28,7 +28,7 @@ type HTTPOptions struct {
 // StdioOptions describe a server that is run as a child process.
 type StdioOptions struct {
 	Command []string          // program and arguments; no shell is involved
-	Env     map[string]string // added to the base environment: PATH, HOME, LANG, LC_ALL, TMPDIR, USER as BaseEnv has them
+	Env     map[string]string // added to the base environment: PATH, HOME, LANG, LC_ALL, TZ, TMPDIR as BaseEnv has them
 	BaseEnv []string          // the gateway's own environment, from which only the names above are taken
 	Dir     string            // working directory; "" is the gateway's
 
