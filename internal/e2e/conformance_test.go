@@ -141,20 +141,20 @@ func clientThroughGateway(client, sallyport, records, upstream string) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- serve.Wait() }()
-	defer stop(serve, ended)
-	return throughGateway(g, listen, client, records, ended)
+	err = throughGateway(g, listen, client, ended)
+	stop(serve, ended)
+	if audit, readErr := os.ReadFile(filepath.Join(dir, "audit.jsonl")); readErr == nil { // it is whole when the gateway has ended
+		os.WriteFile(records, audit, 0o644)
+	}
+	return err
 }
 
-func throughGateway(g *gateway, listen, client, records string, ended chan error) error {
+func throughGateway(g *gateway, listen, client string, ended chan error) error {
 	ctx := context.Background()
 	if err := waitFor(ctx, listen, ended); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, client, g.url+"/mcp/suite")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	err := cmd.Run()
-	if audit, readErr := os.ReadFile(filepath.Join(g.dir, "audit.jsonl")); readErr == nil {
-		os.WriteFile(records, audit, 0o644)
-	}
-	return err
+	return cmd.Run()
 }
