@@ -14,10 +14,6 @@ import (
 // EnvName is the environment that policies are written for unless they name another one.
 const EnvName = "2026-11"
 
-// EnvNames lists the environments that exist. An environment never changes: a newer gateway
-// evaluates the policies of an old one as they were.
-func EnvNames() []string { return []string{EnvName} }
-
 // Defaults of Options.
 const (
 	DefaultCostLimit  = 50_000

@@ -22,7 +22,7 @@ func TestChild(t *testing.T) {
 	if !ok {
 		t.Skip("runs as a child of TestKilled")
 	}
-	l, err := Open(Options{Path: path, Now: time.Now, Direct: os.Getenv(childVar+"_DIRECT") != ""})
+	l, err := Open(Options{Path: path, Now: time.Now, direct: os.Getenv(childVar+"_DIRECT") != ""})
 	if err != nil {
 		t.Fatal(err)
 	}

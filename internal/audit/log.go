@@ -14,8 +14,8 @@ import (
 type Options struct {
 	// Path is the file, appended to and made with mode 0600. It is locked against a second writer.
 	Path string
-	// Direct does without the journal: a record that must be safe is in the file before Append returns, at the price of a write.
-	Direct bool
+	// direct does without the journal, as where there is no shared memory: a record that must be safe is in the file before Append returns, at the price of a write.
+	direct bool
 	// Writer takes the records in place of a file. It can't be resumed or reopened.
 	Writer io.Writer
 	// Now is the clock of records without a time. Required.
@@ -109,7 +109,7 @@ func Open(o Options) (*Log, error) {
 		return nil, err
 	}
 	l.out, l.prev, l.stats.Seq = f, end.hash, end.seq
-	if !o.Direct {
+	if !o.direct {
 		l.flush = orDefault(o.Flush, 50*time.Millisecond)
 	}
 	if err := l.recover(o, end); err != nil {

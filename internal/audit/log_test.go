@@ -19,7 +19,7 @@ func clock() time.Time { return at }
 
 func openAt(t *testing.T, path string) *Log {
 	t.Helper()
-	l, err := Open(Options{Path: path, Now: clock, Direct: true}) // what these tests are about is the file
+	l, err := Open(Options{Path: path, Now: clock, direct: true}) // what these tests are about is the file
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestLineThatWasTornIsWholeInTheNewFile(t *testing.T) {
 func TestRemovedFileIsMadeAnew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
 	now := at
-	l, err := Open(Options{Path: path, Now: func() time.Time { return now }, Flush: time.Hour, Direct: true})
+	l, err := Open(Options{Path: path, Now: func() time.Time { return now }, Flush: time.Hour, direct: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestReopenRefusesAFileOfSomebodyElse(t *testing.T) {
 
 func TestGroupCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
-	l, err := Open(Options{Path: path, Now: clock, Wait: time.Minute, Direct: true})
+	l, err := Open(Options{Path: path, Now: clock, Wait: time.Minute, direct: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (l *Log) recover(o Options, end tail) error {
 		if end, err = l.replay(j, end); err != nil {
 			return fmt.Errorf("audit journal %s%s: %w", o.Path, journalSuffix, err)
 		}
-		if o.Direct {
+		if o.direct {
 			err = j.close()
 		} else {
 			l.journal = j

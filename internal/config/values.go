@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -82,22 +83,39 @@ type Key []byte
 
 // DecodeNode reads k from a scalar.
 func (k *Key) DecodeNode(n *source.Node) source.Diagnostics {
-	const size, help = 32, "make one with: openssl rand -hex 32; keep it out of the file with ${NAME} or keyFile"
-	text := n.Text().Value
+	const help = "make one with: openssl rand -hex 32; keep it out of the file with ${NAME} or keyFile"
+	key, err := ParseKey(n.Text().Value)
+	switch {
+	case errors.Is(err, ErrWeakKey):
+		return one(n, "SP1109", err.Error(), help)
+	case err != nil || n.Kind() != source.String:
+		return one(n, "SP1117", ErrNoKey.Error(), help)
+	}
+	*k = key
+	return nil
+}
+
+// Errors of ParseKey.
+var (
+	ErrNoKey   = errors.New("this is not a key of 32 bytes in base64 or hex")
+	ErrWeakKey = errors.New("this key is the same byte over and over")
+)
+
+// ParseKey reads a key as files spell it.
+func ParseKey(text string) (Key, error) {
 	for _, decode := range []func(string) ([]byte, error){
 		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawStdEncoding.DecodeString, base64.URLEncoding.DecodeString, base64.RawURLEncoding.DecodeString,
 	} {
 		key, err := decode(text)
-		if err != nil || len(key) != size || n.Kind() != source.String {
+		if err != nil || len(key) != 32 {
 			continue
 		}
 		if len(slices.Compact(slices.Clone(key))) == 1 {
-			return one(n, "SP1109", "this key is the same byte over and over", help)
+			return nil, ErrWeakKey
 		}
-		*k = key
-		return nil
+		return key, nil
 	}
-	return one(n, "SP1117", "this is not a key of 32 bytes in base64 or hex", help)
+	return nil, ErrNoKey
 }
 
 // one is a single mistake about the whole of n.

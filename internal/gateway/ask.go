@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/audit"
@@ -61,7 +62,7 @@ func (x *exchange) requestPasses() bool {
 		x.answerServer(x.reply.ID)
 		return false
 	}
-	x.g.asked.put(x.awaited(x.reply.ID), ask{method: string(append([]byte(nil), x.reply.Method...)), spec: x.reply.Spec}, x.g.Now())
+	x.g.asked.put(x.awaited(x.reply.ID), ask{method: strings.Clone(x.reply.Method)}, x.g.Now())
 	x.asking = x.answerTime()
 	return true
 }
@@ -125,7 +126,7 @@ func (x *exchange) resumed() []byte {
 	was, ok := x.g.suspended.take(x.awaited(x.reply.ID), x.g.Now())
 	snap := x.g.current.acquire()
 	if !ok || snap == nil {
-		x.outcome.reason = "response_not_expected"
+		x.refuseNews(&engine.Decision{Reason: "response_not_expected"})
 		if snap != nil {
 			snap.release()
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
@@ -61,7 +62,7 @@ func (c *catalog) learn(server string, definition jsonscan.Value) {
 		return
 	}
 	t.annotations, t.schema = annotationsOf(doc.Root()), doc.Root().Get("inputSchema")
-	key := toolKey{server, string(append([]byte(nil), name...))}
+	key := toolKey{server, strings.Clone(name)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	grown := c.bytes + len(t.raw)

@@ -111,9 +111,18 @@ func (x *exchange) lap() time.Duration {
 
 // end closes the request, unless a stream still writes its answer. A panic on the way is a refusal like any other.
 func (x *exchange) end() {
+	ctx, g := x.ctx, x.g
+	defer func() { // even what is left to do after a panic must not end the process
+		if p := recover(); p != nil {
+			g.recovered(p)
+			ctx.Response.Reset()
+			ctx.SetStatusCode(500)
+			ctx.SetConnectionClose()
+		}
+	}()
 	if p := recover(); p != nil {
 		x.g.recovered(p)
-		x.streaming = false
+		x.streaming, x.unrecorded = false, false
 		x.refuse(internalError(x.msg.ID))
 	}
 	if !x.streaming {

@@ -256,3 +256,21 @@ func TestBatchesInParallel(t *testing.T) {
 	}
 	clients.Wait()
 }
+
+// A panic on the way of a batch is a refusal with a record, like any other.
+func TestPanicInABatchIsRecorded(t *testing.T) {
+	w := newWorld(t, allowAll)
+	w.server.answer = func(*upstream.Call) error { panic("boom") }
+	r := w.raw(post(`[{"jsonrpc":"2.0","id":1,"method":"ping"}]`))
+	if r.status != 500 || !r.closed {
+		t.Errorf("got %+v", r)
+	}
+	records := w.recorded(3)
+	if last := records[len(records)-1]; len(records) != 3 || last.Reason != "internal_error" {
+		t.Errorf("records: %+v", records)
+	}
+	w.server.answer = says(200, okResult)
+	if r := w.raw(post(readAllowed)); r.status != 200 {
+		t.Errorf("after it: %+v", r)
+	}
+}

@@ -18,7 +18,6 @@ func (x *exchange) forward() *refusal {
 	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern
 	c.Progress = x.msg.ProgressToken.Raw()
 	c.Session = string(x.session)
-	c.Deadline = x.callDeadline()
 	switch x.msg.Kind {
 	case mcp.KindRequest:
 		c.Kind = upstream.Request

@@ -42,10 +42,9 @@ type Limits struct {
 	ReadTimeout      time.Duration // to receive a whole request; 20 s
 	IdleTimeout      time.Duration // between requests on a connection; 60 s
 	WriteTimeout     time.Duration // for a client to take what is written; 30 s
-	CallTimeout      time.Duration // for a server to answer, and between two events of a call's stream; 60 s
+	CallTimeout      time.Duration // between two events of a call's stream, and for a server to take an answer; 60 s. Until it answers, a server's own timeout counts
 	StreamTimeout    time.Duration // the life of a stream; 1 h
 	AnswerTimeout    time.Duration // for a client to answer what a server asked of it; 10 min
-	PendingAnswers   int           // requests of servers that clients have yet to answer, and calls whose answer is yet to be fetched; 4096 each
 }
 
 func (l Limits) withDefaults() Limits {
@@ -59,7 +58,6 @@ func (l Limits) withDefaults() Limits {
 		{&l.Header, 16 << 10},
 		{&l.Headers, 100},
 		{&l.Connections, 4096},
-		{&l.PendingAnswers, 4096},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -82,6 +80,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	return l
 }
+
+// maxAwaited bounds the requests of servers that clients have yet to answer, and the calls whose answer is yet to be fetched.
+const maxAwaited = 4096
 
 // watchTick is how often connections are asked whether their client is still there.
 const watchTick = 100 * time.Millisecond
@@ -124,8 +125,8 @@ func New(o Options) (*Gateway, error) {
 		Options:   o,
 		sealer:    s,
 		ids:       ids,
-		asked:     newLedger[ask](o.Limits.PendingAnswers, o.Limits.AnswerTimeout),
-		suspended: newLedger[suspended](o.Limits.PendingAnswers, o.Limits.StreamTimeout),
+		asked:     newLedger[ask](maxAwaited, o.Limits.AnswerTimeout),
+		suspended: newLedger[suspended](maxAwaited, o.Limits.StreamTimeout),
 		catalog:   newCatalog(),
 		watch:     newWatch(o.Limits),
 		stop:      make(chan struct{}),

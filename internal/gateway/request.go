@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
-	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
@@ -141,10 +140,7 @@ func (x *exchange) denial(d *engine.Decision) mcp.Denial {
 }
 
 // ask is a request of a server that went to a client.
-type ask struct {
-	method string
-	spec   *mcp.Method
-}
+type ask struct{ method string }
 
 // awaited is the key of what is awaited from this principal, on this server and session, under a JSON-RPC id. The parts before the
 // id have fixed or stated lengths, so that no two keys read the same.
@@ -178,9 +174,6 @@ func (x *exchange) decideResponse() *refusal {
 	x.answerServer(x.msg.ID)
 	return r
 }
-
-// callDeadline is by when the server must have answered.
-func (x *exchange) callDeadline() time.Time { return x.start.Add(x.g.Limits.CallTimeout) }
 
 // background is what evaluation runs under: its cost is bounded by the engine. fasthttp's own context would end it when a shutdown
 // begins, and so deny calls that are to be drained.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -198,12 +199,13 @@ func (x *exchange) eventMessage(data []byte) []byte {
 	return x.out
 }
 
-// fail ends a call whose server sent what can't be used. On a stream that answers nothing it is dropped.
+// fail ends a call whose server sent what can't be used. On a stream that answers nothing it is dropped, and recorded.
 func (x *exchange) fail(r *refusal) []byte {
-	x.outcome.kind, x.outcome.reason, x.outcome.cause, x.outcome.code = r.kind, r.reason, r.cause, r.code
 	if x.msg.Kind != mcp.KindRequest {
+		x.refuseNews(&engine.Decision{Reason: r.reason, Cause: r.cause})
 		return nil
 	}
+	x.outcome.kind, x.outcome.reason, x.outcome.cause, x.outcome.code = r.kind, r.reason, r.cause, r.code
 	x.answered = true
 	return r.body
 }
@@ -240,7 +242,7 @@ func (x *exchange) serveStream() *refusal {
 		return r
 	}
 	c := &x.call
-	c.Session, c.Version, c.Deadline = string(x.session), version, x.callDeadline()
+	c.Session, c.Version = string(x.session), version
 	c.Verb = upstream.Delete
 	if x.isGet() {
 		c.Verb = upstream.Get

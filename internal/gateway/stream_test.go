@@ -396,3 +396,64 @@ func TestSwapEndsNewsOfChangedServers(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+// A server's own timeout counts, whatever the gateway's limit for streams is.
+func TestTimeoutOfTheServerCounts(t *testing.T) {
+	hang := make(chan struct{})
+	p, _ := newPeer(t, func(http.ResponseWriter, *http.Request, string) { <-hang })
+	defer close(hang)
+	s, err := upstream.NewHTTP("files", upstream.HTTPOptions{URL: p.URL, Timeout: 50 * time.Millisecond, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	w := newWorld(t, allowAll, func(_ *Options, snap *Snapshot) { snap.Servers = map[string]upstream.Server{"files": s} })
+	if r := w.raw(post(call("read_file", `{}`))); r.status != 504 {
+		t.Errorf("got %+v", r)
+	}
+	if last := w.recorded(2)[1]; last.Reason != "upstream_timeout" {
+		t.Errorf("last record: %+v", last)
+	}
+}
+
+// A call whose stream broke off is answered on the stream by which its client catches up, and judged there as it would have been.
+func TestResumedAnswerIsJudged(t *testing.T) {
+	for text, want := range map[string]string{"SECRET": `"reason":"secret_in_result"`, "fine": `"text":"fine"`} {
+		t.Run(text, func(t *testing.T) {
+			p, served := newPeer(t, func(w http.ResponseWriter, r *http.Request, _ string) {
+				w.Header().Set("Mcp-Session-Id", "upstream-1")
+				if r.Method == http.MethodGet {
+					events(w, "id: 2\n"+`data: {"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"`+text+`"}]}}`,
+						"id: 3\n"+`data: {"jsonrpc":"2.0","id":8,"result":{"content":[{"type":"text","text":"nobody asked"}]}}`, "id: 4\ndata: {")
+					return
+				}
+				events(w, "id: 1\ndata: ")
+			})
+			w := newWorld(t, responsePolicy, served)
+			first := w.raw(post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`))
+			session := "Mcp-Session-Id: " + first.header.Get("Mcp-Session-Id")
+			if r := w.raw(post(call("read_file", `{"path":"x"}`), session)); len(dataOf(r.body)) != 1 || r.status != 200 {
+				t.Fatalf("the stream that breaks off: %+v", r)
+			}
+			r := w.raw("GET /mcp HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\nLast-Event-ID: 1\r\n" + session + "\r\n\r\n")
+			if !strings.Contains(r.body, want) || strings.Contains(r.body, "SECRET") || strings.Contains(r.body, "nobody asked") {
+				t.Errorf("client got %q", r.body)
+			}
+			if got := p.requests()[2].header.Get("Last-Event-Id"); got != "1" {
+				t.Errorf("server got Last-Event-ID %q", got)
+			}
+			var reasons []string
+			for _, rec := range w.recorded(9) {
+				reasons = append(reasons, rec.Kind.String()+" "+rec.Reason)
+			}
+			for _, want := range []string{"refusal response_not_expected", "refusal upstream_protocol"} {
+				if !slices.Contains(reasons, want) {
+					t.Errorf("no record says %s: %q", want, reasons)
+				}
+			}
+			if text == "SECRET" && !slices.Contains(reasons, "outcome secret_in_result") {
+				t.Errorf("no record says why the answer was denied: %q", reasons)
+			}
+		})
+	}
+}
