@@ -114,7 +114,9 @@ func (c *Condition) plan(checked *cel.Ast) error {
 	}
 	c.cheap = cost.Max <= c.env.costLimit
 	opts := hot()
-	if !c.cheap {
+	if c.cheap {
+		c.direct = newDirect(checked.NativeRep().Expr())
+	} else {
 		opts = c.env.limited()
 	}
 	c.program, err = c.env.phase(c.variables.response).PlanProgram(checked.NativeRep(), opts...)

@@ -48,7 +48,8 @@ type Condition struct {
 	variables *Variables
 	typ       *cel.Type
 	program   cel.Program
-	cheap     bool // bounded by analysis: needs no limit at run time
+	cheap     bool    // bounded by analysis: needs no limit at run time
+	direct    *direct // what can be said without the program; nil: nothing
 	uses      uses
 
 	traced sync.Once
@@ -73,6 +74,11 @@ func (c *Condition) Cheap() bool { return c.cheap }
 // Test evaluates a condition. An error that is an *AbsentError (errors.As) says that the
 // condition is about something that the message is not about.
 func (c *Condition) Test(f *Frame) (Truth, error) {
+	if !f.Blank {
+		if t := c.direct.test(f); t != Unknown {
+			return t, nil
+		}
+	}
 	v, err := c.value(f)
 	switch {
 	case err != nil:
@@ -118,7 +124,7 @@ func printable(r rune) rune {
 // value evaluates the expression. The value may be unknown, and is never an error.
 func (c *Condition) value(f *Frame) (ref.Val, error) {
 	if c.cheap {
-		v, _, err := c.program.Eval(f.exec)
+		v, _, err := c.program.Eval(f.execution())
 		if err != nil {
 			return nil, cause(err)
 		}

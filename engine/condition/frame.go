@@ -89,10 +89,14 @@ func (e *Env) NewFrame() *Frame {
 func (f *Frame) Open(ctx context.Context) {
 	f.ctx = ctx
 	f.subjects = f.Input.About()
-	exec, err := interpreter.NewExecutionFrame(interpreter.Activation(f))
-	if err == nil { // it fails for what is no activation only
-		f.exec = exec
+}
+
+// execution is what programs run in. Most decisions need none.
+func (f *Frame) execution() *interpreter.ExecutionFrame {
+	if f.exec == nil {
+		f.exec, _ = interpreter.NewExecutionFrame(interpreter.Activation(f)) // it fails for what is no activation only
 	}
+	return f.exec
 }
 
 // Close ends the use of the Frame and of every value made in it.
