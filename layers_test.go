@@ -22,6 +22,7 @@ const module = "github.com/sallyport-dev/sallyport"
 var floors = [][]string{
 	{
 		"engine/jsonscan", "engine/source", "internal/httphead", "internal/telemetry", "policies",
+		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
 	{"internal/mcp", "engine/policy", "engine/condition", "bench/internal/load"},

@@ -1,0 +1,122 @@
+// Command gen writes the constants of the plugin ABI, for the host and for each SDK, from
+// hostapi/abi.json. `go generate ./hostapi` runs it.
+package main
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"go/format"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// outputs is every file that is generated, by its path from the root of the repository, and
+// the template that it is made of.
+var outputs = []struct{ path, template string }{
+	{"hostapi/abi_generated.go", "host.go.tmpl"},
+}
+
+//go:embed templates
+var templates embed.FS
+
+func main() {
+	if err := run(".."); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+// run writes every output under root.
+func run(root string) error {
+	s, err := load(root)
+	if err != nil {
+		return err
+	}
+	for _, out := range outputs {
+		text, err := s.render(out.template)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(root, filepath.FromSlash(out.path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // source, for everybody
+			return err
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // source, for everybody
+			return err
+		}
+	}
+	return nil
+}
+
+func load(root string) (*spec, error) {
+	data, err := os.ReadFile(filepath.Join(root, "hostapi", "abi.json"))
+	if err != nil {
+		return nil, err
+	}
+	return parse(data)
+}
+
+// render makes one output.
+func (s *spec) render(name string) ([]byte, error) {
+	t, err := template.New(name).Funcs(funcs).ParseFS(templates, "templates/"+name)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, s); err != nil {
+		return nil, err
+	}
+	if !strings.HasSuffix(name, ".go.tmpl") {
+		return b.Bytes(), nil
+	}
+	out, err := format.Source(b.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return out, nil
+}
+
+var funcs = template.FuncMap{
+	"camel": camel,
+	"upper": strings.ToUpper,
+	"quote": func(s string) string { return fmt.Sprintf("%q", s) },
+	"wasm":  wasm,
+	"role":  role,
+}
+
+// initials are the words that Go writes in capitals.
+var initials = map[string]string{"abi": "ABI", "wasi": "WASI", "ms": "MS"}
+
+// camel spells a name of abi.json as Go does.
+func camel(name string) string {
+	var b strings.Builder
+	for w := range strings.SplitSeq(name, "_") {
+		if up, ok := initials[w]; ok {
+			b.WriteString(up)
+		} else if w != "" {
+			b.WriteString(strings.ToUpper(w[:1]) + w[1:])
+		}
+	}
+	return b.String()
+}
+
+// wasm is the type of core Wasm behind one of abi.json.
+func wasm(t string) string {
+	switch t {
+	case "i64", "f64":
+		return t
+	}
+	return "i32"
+}
+
+// role is what the host's table calls what a parameter of a type means.
+func role(t string) string {
+	switch t {
+	case "in", "out", "len":
+		return "Role" + camel(t)
+	}
+	return "RoleValue"
+}
