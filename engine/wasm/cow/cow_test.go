@@ -343,27 +343,6 @@ func TestCalibrateChoosesWhatTakesLeast(t *testing.T) {
 	}
 }
 
-// An instance that was once dirtied all over does not stay resident.
-func TestWhatIsFoundDoesNotStayForEver(t *testing.T) {
-	i := resetBy(t, 64, cow.Options{}, cow.Find)
-	if i == nil {
-		t.SkipNow()
-	}
-	for range 16 {
-		m := memory(t, i)
-		b := m.Reallocate(0)
-		for at := 0; at < len(b); at += 1024 {
-			b[at]++
-		}
-		if err := m.Reset(); err != nil {
-			t.Fatal(err)
-		}
-		if m.Dirty() != 0 {
-			t.Fatal("something of what was written is still there")
-		}
-	}
-}
-
 func TestMemoriesAreMadeUsedAndFreedAtOnce(t *testing.T) {
 	for name, o := range kinds {
 		t.Run(name, func(t *testing.T) {

@@ -83,6 +83,31 @@ func TestReservedMemoryIsNotResident(t *testing.T) {
 	}
 }
 
+// An instance that was once dirtied all over does not stay resident.
+func TestWhatIsFoundDoesNotStayForEver(t *testing.T) {
+	i := resetBy(t, 64, cow.Options{}, cow.Find)
+	if i == nil {
+		t.SkipNow()
+	}
+	before := resident(t)
+	for range 16 {
+		m := memory(t, i)
+		b := m.Reallocate(0)
+		for at := 0; at < len(b); at += 1024 {
+			b[at]++
+		}
+		if err := m.Reset(); err != nil {
+			t.Fatal(err)
+		}
+		if m.Dirty() != 0 {
+			t.Fatal("something of what was written is still there")
+		}
+	}
+	if grew := resident(t) - before; grew > 32<<20 {
+		t.Errorf("16 memories of 4 MiB that were written all over take %d KiB", grew>>10)
+	}
+}
+
 func resident(t *testing.T) int {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/statm")
