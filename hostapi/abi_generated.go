@@ -358,13 +358,13 @@ const (
 	FailureCapability Failure = "capability" // the guest used what it had not declared or was not granted
 )
 
-// Capability is a kind of capability; one is written KIND:NAME.
-type Capability string
+// CapabilityKind is a kind of capability; one is written KIND:NAME.
+type CapabilityKind string
 
-// The values of Capability.
+// The values of CapabilityKind.
 const (
-	CapabilityMatch  Capability = "match"  // a set of detectors that the host runs
-	CapabilityLookup Capability = "lookup" // a table that the host keeps
+	CapabilityKindMatch  CapabilityKind = "match"  // a set of detectors that the host runs
+	CapabilityKindLookup CapabilityKind = "lookup" // a table that the host keeps
 )
 
 // Limits: the most that there may be.
@@ -373,12 +373,15 @@ const (
 	LimitManifestBytes     = 65536       // a manifest
 	LimitManifestDepth     = 64          // nesting inside a manifest, its own object included
 	LimitSettingsBytes     = 65536       // settings of a plugin, as JSON
-	LimitPathBytes         = 1024        // a field path
-	LimitPathSegments      = 64          // segments of a field path after its name
+	LimitPathBytes         = 4096        // a field path that a guest writes
+	LimitPathSegments      = 128         // segments of such a path after its name
 	LimitReads             = 256         // reads of a hook
 	LimitStrings           = 64          // paths in strings of a hook
 	LimitWrites            = 64          // paths in writes
 	LimitCapabilities      = 64          // capabilities of a manifest
+	LimitFeatures          = 64          // features that a manifest names
+	LimitNameBytes         = 64          // a plugin's name, its version, the name of a capability or a feature
+	LimitMeta              = 32          // members of a manifest's meta
 	LimitPages             = 1024        // memory that a manifest may ask for, in pages of 64 KiB
 	LimitPagesDefault      = 256         // memory of a plugin whose manifest doesn't say, in pages of 64 KiB
 	LimitFuel              = 10000000000 // fuel that a manifest may ask for
@@ -387,7 +390,7 @@ const (
 	LimitDeadlineMSDefault = 50          // time of a call whose manifest doesn't say, in milliseconds
 	LimitEdits             = 65536       // edits and dropped items of a call
 	LimitEditBytes         = 8388608     // texts and values of all edits of a call
-	LimitReasonCodeBytes   = 64          // a reason's code
+	LimitReasonCodeBytes   = 100         // a reason's code
 	LimitTextBytes         = 1024        // a message, a note's value, a text of approve or fail, a log line
 	LimitKeyBytes          = 64          // a note's key, a label
 	LimitNotes             = 16          // notes of a call
@@ -692,4 +695,135 @@ var exports = []Function{
 		Name: "sp_on_list", Stage: StageList, Doc: "judge the items of a list; the verdict",
 		Results: []ValueType{I32},
 	},
+}
+
+// names are sorted.
+var names = []Name{
+	{
+		Name: "apiKey.claims", Type: TypeTree, Doc: "configured claims of the API key",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "apiKey.id", Type: TypeString, Doc: "configured id of the API key",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "args", Type: TypeTree, Doc: "arguments of the tool call; {} if it has none",
+		Hooks: []Hook{HookRequest, HookResponse},
+		Edit:  []Hook{HookRequest},
+		At:    "params.arguments",
+	},
+	{
+		Name: "items", Type: TypeTree, Doc: "items of the list",
+		Hooks: []Hook{HookList},
+		Edit:  []Hook{HookList},
+	},
+	{
+		Name: "jwt", Type: TypeTree, Doc: "verified claims of the caller's token; {} if there is none",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "mcp.method", Type: TypeString, Doc: "JSON-RPC method; of a result, that of the request that it answers",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "mcp.prompt.name", Type: TypeString, Doc: "name of the prompt that is asked for",
+		Hooks: []Hook{HookRequest, HookResponse},
+	},
+	{
+		Name: "mcp.resource.uri", Type: TypeString, Doc: "URI of the resource that the message is about",
+		Hooks: []Hook{HookRequest, HookResponse},
+	},
+	{
+		Name: "mcp.result", Type: TypeTree, Doc: "result of any method",
+		Hooks: []Hook{HookResponse},
+		Edit:  []Hook{HookResponse},
+	},
+	{
+		Name: "mcp.tool.annotations", Type: TypeTree, Doc: "what the server says of its tool; absent until a list of its tools has passed",
+		Hooks: []Hook{HookRequest, HookResponse},
+	},
+	{
+		Name: "mcp.tool.name", Type: TypeString, Doc: "name of the tool, as its server knows it",
+		Hooks: []Hook{HookRequest, HookResponse},
+	},
+	{
+		Name: "mcp.tool.result", Type: TypeTree, Doc: "result of a tool call",
+		Hooks: []Hook{HookResponse},
+		Edit:  []Hook{HookResponse},
+		At:    "mcp.result",
+	},
+	{
+		Name: "mcp.tool.target", Type: TypeString, Doc: "configured name of the server that has the tool",
+		Hooks: []Hook{HookRequest, HookResponse},
+	},
+	{
+		Name: "params", Type: TypeTree, Doc: "JSON-RPC params, of a result those of the request that it answers; {} if there are none",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+		Edit:  []Hook{HookRequest, HookResponse},
+	},
+	{
+		Name: "principal.claims", Type: TypeTree, Doc: "verified claims of the caller, whatever the credential",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "principal.groups", Type: TypeList, Doc: "groups of the caller",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "principal.id", Type: TypeString, Doc: "subject of the token, id of the API key, or empty",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "principal.issuer", Type: TypeString, Doc: "who vouches for the caller",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "principal.roles", Type: TypeList, Doc: "roles of the caller",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "principal.scopes", Type: TypeList, Doc: "scopes of the token",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "principal.type", Type: TypeString, Doc: "anonymous, api_key or jwt",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "request.headers", Type: TypeHeaders, Doc: "headers of the HTTP request, each by its lower-case name; none that carries a credential",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "request.mcp.backend", Type: TypeString, Doc: "configured name of the server",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+	{
+		Name: "source.address", Type: TypeString, Doc: "IP address of the caller's connection",
+		Hooks: []Hook{HookRequest, HookResponse, HookList},
+	},
+}
+
+// aliases are other spellings, which paths don't use, of names.
+var aliases = map[string]string{
+	"mcp.tool.arguments": "args",
+	"request.mcp.method": "mcp.method",
+	"request.mcp.params": "params",
+	"request.mcp.tool":   "mcp.tool.name",
+	"server":             "request.mcp.backend",
+	"token":              "jwt",
+}
+
+// protected are the places that say what a message is and whose.
+var protected = []string{
+	"items[*].name",
+	"items[*].taskId",
+	"items[*].uri",
+	"items[*].uriTemplate",
+	"params._meta",
+	"params.name",
+	"params.ref",
+	"params.requestState",
+	"params.taskId",
+	"params.uri",
 }

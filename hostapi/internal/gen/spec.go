@@ -18,6 +18,9 @@ type spec struct {
 	Words     []words    `json:"words"`
 	Limits    []number   `json:"limits"`
 	Layout    []number   `json:"layout"`
+	Names     []name     `json:"names"`
+	Aliases   []constant `json:"aliases"`
+	Protected []string   `json:"protected"`
 	Functions []function `json:"functions"`
 	Exports   []function `json:"exports"`
 }
@@ -49,6 +52,16 @@ type words struct {
 type word struct {
 	Name string `json:"name"`
 	Doc  string `json:"doc"`
+}
+
+// name is one that a field path can begin with.
+type name struct {
+	Name  string   `json:"name"`
+	Type  string   `json:"type"` // string, list, tree or headers
+	Hooks []string `json:"hooks"`
+	Edit  []string `json:"edit"` // the hooks whose strings and writes may hold it
+	At    string   `json:"at"`   // the place that it is another name of
+	Doc   string   `json:"doc"`
 }
 
 type function struct {
