@@ -109,7 +109,7 @@ func TestFullDiskIsTriedAgainWithoutCalls(t *testing.T) {
 
 func TestFullBufferRefusesAndIsNotedLater(t *testing.T) {
 	w := &scripted{fail: []int{0, 0, 0, 0, 0, 0, 0, 0}}
-	l, err := Open(Options{Writer: w, Now: clock, Buffer: 1000})
+	l, err := Open(Options{Writer: w, Now: clock, Buffer: 400})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestFullBufferRefusesAndIsNotedLater(t *testing.T) {
 func TestStalledDiskRefusesWithinTheBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
-		l, err := Open(Options{Writer: w, Now: clock, Buffer: 2000, Wait: 100 * time.Millisecond})
+		l, err := Open(Options{Writer: w, Now: clock, Buffer: 1100, Wait: 100 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +174,7 @@ func TestStalledDiskRefusesWithinTheBound(t *testing.T) {
 
 func TestWhatWasLostIsNotedAtTheEnd(t *testing.T) {
 	w := &scripted{fail: []int{0, 0}}
-	l, err := Open(Options{Writer: w, Now: clock, Buffer: 500})
+	l, err := Open(Options{Writer: w, Now: clock, Buffer: 290})
 	if err != nil {
 		t.Fatal(err)
 	}

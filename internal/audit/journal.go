@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync/atomic"
 	"unsafe"
 )
@@ -17,7 +17,8 @@ import (
 // record has a safe place at once, and the file gets its lines in large writes. What a killed process has left here, the next one
 // that opens the log puts into the file.
 //
-// It has two halves, each the length of what it holds and then the lines: one takes lines while those of the other are written.
+// It has two halves, each with the length of what it holds, the end of the chain that its lines follow, and then the lines, as they
+// wait for their place in the chain. One half takes lines while those of the other are written.
 type journal struct {
 	mem   []byte // both halves, shared
 	half  int    // that takes lines
@@ -28,7 +29,7 @@ type journal struct {
 const (
 	journalSuffix = ".journal"
 	journalHalf   = 1 << 20
-	journalHead   = 8 // bytes of a half that say how many follow
+	journalHead   = 8 + 8 + 32 // how many bytes follow, the number of the record before them, its hash
 )
 
 // add takes a line, or has no room for it.
@@ -55,72 +56,105 @@ func (j *journal) turn() (full int) {
 	return full
 }
 
-// restart forgets everything and takes lines anew, if they fit.
-func (j *journal) restart(lines []byte) bool {
+// follow says what the lines of the half that takes lines follow: it is known only when those before them have been hashed.
+func (j *journal) follow(end tail) {
+	head := j.mem[j.half*journalHalf:][8:journalHead]
+	binary.NativeEndian.PutUint64(head, end.seq)
+	copy(head[8:], end.hash[:])
+}
+
+// restart forgets everything and takes lines anew, if they fit. They follow end.
+func (j *journal) restart(lines []byte, end tail) bool {
 	j.setUsed(0, 0)
 	j.setUsed(1, 0)
 	j.half = 0
+	j.follow(end)
 	return len(lines) == 0 || j.add(lines)
 }
 
-// left gives the lines that a process which was killed has left, oldest first.
-func (j *journal) left() ([]byte, error) {
-	var halves [2][]byte
+// half is one half as a process has left it.
+type half struct {
+	lines []byte
+	from  tail
+}
+
+// left gives the lines that a process which was killed has left, oldest first, and what they follow.
+func (j *journal) left() (lines []byte, from tail, err error) {
+	var halves [2]half
 	for i := range halves {
-		half := j.mem[i*journalHalf : (i+1)*journalHalf]
-		n := binary.NativeEndian.Uint64(half)
-		if n > journalHalf-journalHead {
-			return nil, errors.New("its lengths make no sense")
+		if halves[i], err = j.read(i); err != nil {
+			return nil, from, err
 		}
-		halves[i] = half[journalHead : journalHead+n]
 	}
-	first, err := firstSeq(halves[0])
-	if err != nil {
-		return nil, err
+	first, second := halves[0], halves[1]
+	switch {
+	case len(first.lines) == 0:
+		return second.lines, second.from, nil
+	case len(second.lines) == 0:
+		return first.lines, first.from, nil
 	}
-	second, err := firstSeq(halves[1])
-	if err != nil {
-		return nil, err
+	if firstSeq(first.lines) > firstSeq(second.lines) {
+		first, second = second, first
 	}
-	if first > second {
-		halves[0], halves[1] = halves[1], halves[0]
-	}
-	return bytes.Join(halves[:], nil), nil
+	return bytes.Join([][]byte{first.lines, second.lines}, nil), first.from, nil
 }
 
-// firstSeq is the number of the first line, 0 if there is none.
-func firstSeq(lines []byte) (uint64, error) {
+func (j *journal) read(i int) (h half, err error) {
+	mem := j.mem[i*journalHalf : (i+1)*journalHalf]
+	n := binary.NativeEndian.Uint64(mem)
+	if n > journalHalf-journalHead {
+		return h, errors.New("its lengths make no sense")
+	}
+	h.lines = mem[journalHead : journalHead+n]
+	h.from.seq = binary.NativeEndian.Uint64(mem[8:])
+	copy(h.from.hash[:], mem[16:])
+	return h, nil
+}
+
+// firstSeq is the number of the first line.
+func firstSeq(lines []byte) uint64 {
+	number, _, _ := bytes.Cut(bytes.TrimPrefix(lines, []byte(`{"seq":`)), []byte{','})
+	n, _ := strconv.ParseUint(string(number), 10, 64) // a line that has none is found by missing
+	return n
+}
+
+// missing are those of the lines, which follow from, that a file does not have which ends at end. They must follow each other, and
+// the file must be the one that they were meant for: as far as it has them, it has them so.
+func missing(lines []byte, from, end tail) (rest []byte, now tail, err error) {
 	if len(lines) == 0 {
-		return 0, nil
+		return nil, end, nil
 	}
-	line, _, _ := bytes.Cut(lines, newline)
-	e, err := Read(line)
-	return e.Seq, err
-}
-
-// missing are those of the lines that follow the end of a file, which may have a part of them. They must follow: anything else means
-// that the file is not the one they were meant for.
-func missing(lines []byte, end tail) (rest []byte, now tail, err error) {
-	now = end
+	if from.seq > end.seq || from.seq == end.seq && from.hash != end.hash {
+		return nil, end, fmt.Errorf("it holds records that do not follow record %d", end.seq)
+	}
+	var linked []byte
 	for r := newLines(bytes.NewReader(lines)); ; {
 		line, err := r.next()
 		if errors.Is(err, io.EOF) {
-			return rest, now, nil
+			break
 		}
 		if err != nil {
 			return nil, end, err
 		}
-		e, err := Read(line)
+		rest, linked = link(rest, append(bytes.Clone(line), '\n'), from.hash)
+		e, err := Read(linked)
 		if err != nil {
 			return nil, end, err
 		}
-		if e.Seq <= end.seq {
-			continue
+		if e.Seq != from.seq+1 {
+			return nil, end, fmt.Errorf("it holds record %d, which does not follow record %d", e.Seq, from.seq)
 		}
-		if now.seq > 0 && (e.Seq != now.seq+1 || e.Prev != hex.EncodeToString(now.hash[:])) {
-			return nil, end, fmt.Errorf("it holds record %d, which does not follow record %d", e.Seq, now.seq)
+		from.seq, from.hash = e.Seq, sha256.Sum256(linked)
+		if from.seq <= end.seq {
+			rest = rest[:0]
 		}
-		rest = append(append(rest, line...), '\n')
-		now.seq, now.hash = e.Seq, sha256.Sum256(line)
+		if from.seq == end.seq && from.hash != end.hash {
+			return nil, end, fmt.Errorf("it holds another record %d than the file", end.seq)
+		}
 	}
+	if from.seq < end.seq { // the file was given what the journal had no room for
+		return nil, end, nil
+	}
+	from.removed = end.removed
+	return rest, from, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -85,9 +86,10 @@ func TestJournalAndFileMayOverlap(t *testing.T) {
 	for _, tool := range []string{"a", "b", "c"} {
 		mustAppend(t, l, refusal(tool), true)
 	}
-	lines := bytes.SplitAfter(l.pending, newline)
+	all, _ := linkAll(nil, l.pending, l.end)
+	lines := bytes.SplitAfter(all, newline)
 	for name, part := range map[string][]byte{
-		"nothing": nil, "a line": lines[0], "a line and a half": append(bytes.Clone(lines[0]), lines[1][:30]...), "everything": l.pending,
+		"nothing": nil, "a line": lines[0], "a line and a half": append(bytes.Clone(lines[0]), lines[1][:30]...), "everything": all,
 	} {
 		t.Run(name, func(t *testing.T) {
 			to := crashed(t, path)
@@ -115,7 +117,7 @@ func TestJournalOfAnotherFileIsRefused(t *testing.T) {
 		},
 		"another size": func(to string) error { return os.WriteFile(to+journalSuffix, []byte("x"), 0o600) },
 		"an edited line": func(to string) error {
-			return os.WriteFile(to+journalSuffix, bytes.Replace(readFile(t, to+journalSuffix), []byte(`"prev":"`), []byte(`"prev":"0`), 2), 0o600)
+			return os.WriteFile(to+journalSuffix, bytes.ReplaceAll(readFile(t, to+journalSuffix), []byte(`"seq":2`), []byte(`"seq":3`)), 0o600)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,6 +129,21 @@ func TestJournalOfAnotherFileIsRefused(t *testing.T) {
 				t.Errorf("Open = %v, %v", l, err)
 			}
 		})
+	}
+}
+
+// The file has the first record of the journal, but it reads differently there.
+func TestJournalOfAnotherHistoryIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.jsonl")
+	l := journaled(t, path)
+	mustAppend(t, l, refusal("a"), true)
+	mustAppend(t, l, refusal("b"), true)
+	to := crashed(t, path)
+	if err := os.WriteFile(to, []byte(line(full())+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Open(Options{Path: to, Now: clock}); err == nil || !strings.Contains(err.Error(), "another record 1") {
+		t.Errorf("Open = %v, %v", l, err)
 	}
 }
 
@@ -175,4 +192,30 @@ func TestFullJournalGivesWayToTheFile(t *testing.T) {
 	if got := recovered(t, crashed(t, path)); len(got) != n+1 || got[n] != "last" {
 		t.Errorf("%d records are there of %d", len(got), n+1)
 	}
+}
+
+// A write that goes on while records come in has not taken longer for that.
+func TestRecordsThatComeInDuringAWriteDoNotStallIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := Open(Options{Path: filepath.Join(t.TempDir(), "a.jsonl"), Now: clock, Wait: 100 * time.Millisecond, Flush: 60 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hold := make(chan struct{})
+		working := l.out
+		l.out = stream{&scripted{hold: hold}}
+		for range 3 * flushSize / 400 {
+			mustAppend(t, l, refusal(strings.Repeat("x", 400)), true)
+			synctest.Wait()
+		}
+		if !l.writing || l.stalled {
+			t.Errorf("writing %v, stalled %v", l.writing, l.stalled)
+		}
+		close(hold)
+		synctest.Wait()
+		l.out = working
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

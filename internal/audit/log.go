@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -63,12 +62,13 @@ type Log struct {
 	out     sink     // used by whoever set writing
 	journal *journal // nil: there is none
 	broken  bool     // the journal lacks a pending line: until it has all again, records are safe only in the file
-	prev    [32]byte // hash of the last record
+	end     tail     // of the chain: the last record that a write was begun with
 
-	pending []byte // whole records not yet handed to the kernel
-	torn    int    // bytes at the start of pending that the kernel took in a write that failed
+	pending []byte // records not yet in the chain
 	spare   []byte
-	held    int // bytes of the write under way
+	batch   []byte // of the chain, what the kernel was not yet handed; whoever set writing has it
+	torn    int    // bytes at the start of batch that the kernel took in a write that failed
+	held    int    // bytes of batch, and of what it is made from
 
 	appended uint64 // records appended
 	written  uint64 // records handed to the kernel
@@ -108,7 +108,7 @@ func Open(o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.out, l.prev, l.stats.Seq = f, end.hash, end.seq
+	l.out, l.end, l.stats.Seq = f, end, end.seq
 	if !o.direct {
 		l.flush = orDefault(o.Flush, 50*time.Millisecond)
 	}
@@ -153,7 +153,7 @@ func (l *Log) append(line []byte, durable bool) error {
 		return l.until(l.appended)
 	}
 	switch {
-	case l.journal != nil && len(l.pending) >= flushSize && !l.kicked:
+	case l.journal != nil && len(l.pending) >= flushSize && !l.kicked && !l.writing: // a tick during a write counts as time that it takes
 		l.kicked, l.armed = true, true
 		l.timer.Reset(0)
 	default:
@@ -166,21 +166,18 @@ func (l *Log) append(line []byte, durable bool) error {
 const flushSize = 256 << 10
 
 // maxChain bounds the bytes that place adds.
-const maxChain = len(`{"seq":,"prev":"",`) + 20 + 2*sha256.Size
+const maxChain = len(`{"seq":,`) + 20
 
-// place appends a line to pending with its number and the hash of the line before.
+// place appends a line to pending with its number.
 func (l *Log) place(body []byte) {
 	l.stats.Seq++
 	start := len(l.pending)
 	b := append(l.pending, `{"seq":`...)
 	b = strconv.AppendUint(b, l.stats.Seq, 10)
-	b = append(b, `,"prev":"`...)
-	b = hex.AppendEncode(b, l.prev[:])
-	b = append(b, '"', ',')
+	b = append(b, ',')
 	b = append(b, body...)
 	l.pending = b
 	l.broken = l.broken || l.journal != nil && !l.journal.add(b[start:])
-	l.prev = sha256.Sum256(b[start : len(b)-1])
 	l.appended++
 	l.stats.Records++
 }
@@ -191,14 +188,14 @@ func (l *Log) room(n int) error {
 		switch {
 		case l.closed:
 			return ErrClosed
-		case l.held+len(l.pending)+n <= l.limit:
+		case l.waiting()+n <= l.limit:
 			return nil
 		case l.writing && l.stalled:
 			return ErrFull
 		case l.writing:
 			l.await()
 		default:
-			if l.write(); l.err != nil && l.held+len(l.pending)+n > l.limit {
+			if l.write(); l.err != nil && l.waiting()+n > l.limit {
 				return errors.Join(ErrFull, l.err)
 			}
 		}
@@ -233,46 +230,53 @@ func (l *Log) await() {
 
 // write hands all that is pending to the kernel. Called with the lock held and nobody writing; the lock is free meanwhile.
 func (l *Log) write() {
-	if len(l.pending) == 0 {
+	if l.waiting() == 0 {
 		return
 	}
-	batch, torn, last, failing := l.pending, l.torn, l.appended, l.err != nil
-	l.pending, l.spare, l.held = l.spare[:0], nil, len(batch)
+	lines, torn, last, failing := l.pending, l.torn, l.appended, l.err != nil
+	l.pending, l.spare, l.held = l.spare[:0], nil, len(l.batch)+len(lines)
 	full := 0
 	if l.journal != nil && !l.broken {
 		full = l.journal.turn()
 	}
 	l.begin()
+	batch, end := linkAll(l.batch, lines, l.end)
 	if failing && l.out.renew(torn) {
 		torn = 0
 	}
 	n, err := l.out.write(batch[torn:])
-	l.end()
+	l.finish()
 	l.stats.Writes++
 	l.stats.Bytes += uint64(max(n, 0))
 	l.tried = last
-	l.held = 0
+	l.batch, l.end = batch, end
+	if cap(lines) <= 2*l.limit {
+		l.spare = lines[:0]
+	}
 	if err != nil {
-		l.failed(batch, torn+n, err)
+		l.failed(torn+n, err)
 		return
 	}
-	l.written, l.torn = last, 0
-	l.settle(full)
-	if cap(batch) <= 2*l.limit {
-		l.spare = batch[:0]
+	l.written, l.torn, l.held = last, 0, 0
+	if l.batch = batch[:0]; cap(batch) > 2*l.limit {
+		l.batch = nil
 	}
+	l.settle(full)
 	if failing {
 		l.works()
 	}
 }
 
-// begin takes l.out and frees the lock; end gives both back.
+// waiting is how many bytes wait for the disk.
+func (l *Log) waiting() int { return l.held + len(l.pending) }
+
+// begin takes l.out and frees the lock; finish gives both back.
 func (l *Log) begin() {
 	l.writing = true
 	l.mu.Unlock()
 }
 
-func (l *Log) end() {
+func (l *Log) finish() {
 	l.mu.Lock()
 	l.writing, l.stalled = false, false
 	l.cond.Broadcast()
@@ -308,7 +312,7 @@ func (l *Log) tick() {
 	}
 	if l.writing {
 		l.arm(l.flush)
-	} else if len(l.pending) > 0 {
+	} else if l.waiting() > 0 {
 		l.arm(max(l.flush, failedFlush))
 	}
 }
@@ -338,7 +342,7 @@ func (l *Log) Close() error {
 		}
 		l.await()
 	}
-	for l.write(); l.err == nil && len(l.pending) > 0; {
+	for l.write(); l.err == nil && l.waiting() > 0; {
 		l.write()
 	}
 	l.timer.Stop()
@@ -353,7 +357,7 @@ func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.Pending = l.held + len(l.pending)
+	s.Pending = l.waiting()
 	s.Failing = l.err != nil || l.stalled
 	return s
 }
@@ -371,9 +375,10 @@ func (l *Log) Err() error {
 	return l.err
 }
 
-// Head returns the number and the hash of the last record, by which a truncated file is known: keep it elsewhere.
+// Head returns the number and the hash of the last record that was handed on to be written, by which a truncated file is known:
+// keep it elsewhere.
 func (l *Log) Head() (seq uint64, hash string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.stats.Seq, hex.EncodeToString(l.prev[:])
+	return l.end.seq, hex.EncodeToString(l.end.hash[:])
 }

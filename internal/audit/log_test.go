@@ -209,10 +209,10 @@ func TestLineThatWasTornIsWholeInTheNewFile(t *testing.T) {
 	r.Time = at
 	r.encode(l.mask)
 	l.place(r.line)
-	batch := l.pending
+	l.batch, l.end = linkAll(nil, l.pending, l.end)
 	l.pending = nil
-	n, err := l.out.write(batch[:50]) // and there the disk was full
-	l.failed(batch, n, errors.Join(err, syscall.ENOSPC))
+	n, err := l.out.write(l.batch[:50]) // and there the disk was full
+	l.failed(n, errors.Join(err, syscall.ENOSPC))
 	l.mu.Unlock()
 	if err := os.Rename(path, old); err != nil {
 		t.Fatal(err)

@@ -9,11 +9,12 @@ import (
 
 // failed keeps what the kernel did not take. A line of which it took a part stays whole, with the part noted, so that
 // the next write goes on in the middle of it and the file never holds half a line before another.
-func (l *Log) failed(batch []byte, taken int, err error) {
-	whole := bytes.LastIndexByte(batch[:taken], '\n') + 1
-	l.written += uint64(bytes.Count(batch[:whole], newline))
+func (l *Log) failed(taken int, err error) {
+	whole := bytes.LastIndexByte(l.batch[:taken], '\n') + 1
+	l.written += uint64(bytes.Count(l.batch[:whole], newline))
 	l.torn = taken - whole
-	l.pending = append(batch[whole:], l.pending...)
+	l.batch = append(l.batch[:0], l.batch[whole:]...)
+	l.held = len(l.batch)
 	l.stats.WriteErrors++
 	l.broken = l.journal != nil
 	first := l.err == nil
@@ -31,8 +32,9 @@ func (l *Log) settle(full int) {
 	switch {
 	case l.journal == nil:
 	case l.broken:
-		l.broken = !l.journal.restart(l.pending)
+		l.broken = !l.journal.restart(l.pending, l.end)
 	default:
+		l.journal.follow(l.end)
 		l.journal.setUsed(full, 0)
 	}
 }
@@ -53,7 +55,7 @@ func (l *Log) recover(o Options, end tail) error {
 			l.journal = j
 		}
 	}
-	l.prev, l.stats.Seq = end.hash, end.seq
+	l.end, l.stats.Seq = end, end.seq
 	if end.removed == 0 || err != nil {
 		return err
 	}
@@ -62,11 +64,11 @@ func (l *Log) recover(o Options, end tail) error {
 
 // replay gives the file what it lacks of the journal, and says where the chain ends then.
 func (l *Log) replay(j *journal, end tail) (tail, error) {
-	lines, err := j.left()
+	lines, from, err := j.left()
 	if err != nil {
 		return end, err
 	}
-	rest, now, err := missing(lines, end)
+	rest, now, err := missing(lines, from, end)
 	if err != nil {
 		return end, err
 	}
@@ -75,7 +77,7 @@ func (l *Log) replay(j *journal, end tail) (tail, error) {
 			return end, err
 		}
 	}
-	j.restart(nil)
+	j.restart(nil, now)
 	return now, nil
 }
 
@@ -108,7 +110,7 @@ func (l *Log) look() {
 	torn := l.torn
 	l.begin()
 	renewed := l.out.renew(torn)
-	l.end()
+	l.finish()
 	if renewed {
 		l.torn = 0
 	}
@@ -131,7 +133,7 @@ func (l *Log) Reopen() error {
 	torn := l.torn
 	l.begin()
 	renewed, err := l.out.reopen(torn)
-	l.end()
+	l.finish()
 	if renewed {
 		l.torn = 0
 	}
