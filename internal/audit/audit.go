@@ -109,13 +109,18 @@ type Record struct {
 
 	line    []byte // encoded body, kept for its capacity
 	scratch []byte // decoded strings on their way through the masker
+	stamp   stamp
+	memo    memo
 }
 
 // Reset empties r for its next use and keeps its memory.
 func (r *Record) Reset() {
 	clear(r.Shadow)
 	clear(r.Inputs)
-	*r = Record{Shadow: r.Shadow[:0], Inputs: r.Inputs[:0], line: r.line[:0], scratch: r.scratch[:0]}
+	*r = Record{
+		Shadow: r.Shadow[:0], Inputs: r.Inputs[:0],
+		line: r.line[:0], scratch: r.scratch[:0], stamp: r.stamp, memo: r.memo,
+	}
 }
 
 // Errors of Append. A call whose record could not be written must be refused.

@@ -8,7 +8,7 @@ import (
 // encode writes what stands behind the chain's fields into r.line: from the time to the closing brace and the newline.
 func (r *Record) encode(m Masker) {
 	e := encoder{mask: m, b: r.line[:0], scratch: r.scratch}
-	e.time(r.Time)
+	e.b = append(r.stamp.append(append(e.b, `"time":"`...), r.Time), '"')
 	e.raw(`,"kind":"`, kindNames[r.Kind])
 	e.plain(`,"event":"`, r.Event)
 	if !r.DecisionID.IsZero() {
@@ -28,12 +28,6 @@ type encoder struct {
 	mask    Masker
 	b       []byte
 	scratch []byte
-}
-
-func (e *encoder) time(t time.Time) {
-	e.b = append(e.b, `"time":"`...)
-	e.b = t.UTC().AppendFormat(e.b, time.RFC3339Nano)
-	e.b = append(e.b, '"')
 }
 
 func (e *encoder) who(r *Record) {
@@ -97,7 +91,7 @@ func (e *encoder) inputs(r *Record) {
 	truncated := false
 	if len(r.Inputs) > 0 {
 		var masked bool
-		truncated, masked = e.values(r.Inputs)
+		truncated, masked = e.values(r.Inputs, &r.memo)
 		if mark == "" && masked {
 			mark = InputsMasked
 		}
@@ -111,7 +105,7 @@ func (e *encoder) inputs(r *Record) {
 	e.plain(`,"not_replayable":"`, mark)
 }
 
-func (e *encoder) values(all []Input) (truncated, masked bool) {
+func (e *encoder) values(all []Input, known *memo) (truncated, masked bool) {
 	e.b = append(e.b, `,"inputs":{`...)
 	w := rewrite{mask: e.mask, dst: e.b, scratch: e.scratch, end: len(e.b) + MaxInputs}
 	first := len(w.dst)
@@ -120,7 +114,7 @@ func (e *encoder) values(all []Input) (truncated, masked bool) {
 		if before > first {
 			w.dst = append(w.dst, ',')
 		}
-		if !w.input(in) {
+		if !known.input(&w, in) {
 			w.dst, truncated = w.dst[:before], true
 		}
 	}
@@ -130,23 +124,6 @@ func (e *encoder) values(all []Input) (truncated, masked bool) {
 
 // maxSource bounds the text that is read for one input, secrets that never reach the record included.
 const maxSource = 16 * MaxInputs
-
-func (w *rewrite) input(in Input) bool {
-	if len(in.JSON) > maxSource || len(in.Name) > MaxText {
-		return false
-	}
-	secret := w.mask.Secret(in.Name)
-	if !w.name(in.Name) {
-		return false
-	}
-	w.dst = append(w.dst, ':')
-	if secret {
-		w.dst = append(w.dst, `"`+Redacted+`"`...)
-		w.masked = true
-		return len(w.dst) <= w.end
-	}
-	return w.run(in.JSON)
-}
 
 func (e *encoder) answer(r *Record) {
 	e.number(`,"http.response.status_code":`, int64(r.Status))
