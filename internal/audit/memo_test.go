@@ -54,3 +54,18 @@ func TestStampIsRFC3339Nano(t *testing.T) {
 		}
 	})
 }
+
+// A value that was masked once says so each time.
+func TestMaskedValueIsMarkedEachTime(t *testing.T) {
+	r := new(Record)
+	for range 2 {
+		r.Reset()
+		r.Kind, r.Time = Decision, time.Unix(0, 0)
+		r.Inputs = append(r.Inputs, Input{"args.path", []byte(`"ghp_0123456789abcdef"`)})
+		r.encode(Masker{})
+		const want = `"time":"1970-01-01T00:00:00Z","kind":"decision","inputs":{"args.path":"[redacted]"},"not_replayable":"inputs_masked"}` + "\n"
+		if string(r.line) != want {
+			t.Errorf("%s, want %s", r.line, want)
+		}
+	}
+}
