@@ -431,7 +431,7 @@ const (
 	FuncFeature    = "feature"     // whether the host has a feature
 	FuncGranted    = "granted"     // whether a capability was granted
 	FuncLog        = "log"         // a line for the operator's log
-	FuncFail       = "fail"        // end the call as a failure; does not return
+	FuncFail       = "fail"        // end the call as a failure
 )
 
 // Names of a guest's exports.
@@ -644,7 +644,7 @@ var functions = []Function{
 		},
 	},
 	{
-		Name: "fail", Stage: StageAny, Doc: "end the call as a failure; does not return",
+		Name: "fail", Stage: StageAny, Doc: "end the call as a failure",
 		Params: []Param{
 			{Name: "text", Type: I32, Role: RoleIn},
 			{Name: "text_len", Type: I32, Role: RoleLen},

@@ -2,6 +2,7 @@ package hostapi
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -126,7 +127,7 @@ func four(prefix string) func(int) string {
 
 func TestParseManifest_refusesWithPlaceAndFix(t *testing.T) {
 	const hooks = "one of request, response, list"
-	const cap = "write match:NAME or lookup:NAME; a NAME is of a-z, 0-9, `.`, `_` and `-`"
+	const capability = "write match:NAME or lookup:NAME; a NAME is of a-z, 0-9, `.`, `_` and `-`"
 	const keys = "abi, capabilities, deterministic, features, hooks, limits, meta, name, reads, settings_schema, state, strings, verdicts, version, writes"
 	const semver = " is not a semantic version: write MAJOR.MINOR.PATCH, such as 1.0.0; at most 64 bytes"
 	const pluginName = " is not a name of a plugin: write words of a-z and 0-9 with - between them; at most 64 bytes"
@@ -198,9 +199,9 @@ func TestParseManifest_refusesWithPlaceAndFix(t *testing.T) {
 		{with("verdicts", `["deny","deny"]`), `verdicts[1]: deny stands twice: remove one`},
 
 		// capabilities and features
-		{with("capabilities", `["http:x"]`), `capabilities[0]: "http" is not a kind of capability: ` + cap},
-		{with("capabilities", `["match"]`), `capabilities[0]: "" is not a name of a capability: ` + cap},
-		{with("capabilities", `["match:A"]`), `capabilities[0]: "A" is not a name of a capability: ` + cap},
+		{with("capabilities", `["http:x"]`), `capabilities[0]: "http" is not a kind of capability: ` + capability},
+		{with("capabilities", `["match"]`), `capabilities[0]: "" is not a name of a capability: ` + capability},
+		{with("capabilities", `["match:A"]`), `capabilities[0]: "A" is not a name of a capability: ` + capability},
 		{with("capabilities", `["match:b","match:a"]`), `capabilities[1]: "match:a" stands after "match:b"` + sorted},
 		{with("capabilities", list(65, four("match:"))), `capabilities: 65 are too many: at most 64`},
 		{with("features", `{"require":["warp"]}`), `features.require[0]: "warp" is not a feature that this host has: use a newer host, or move the feature to features.optional`},
@@ -261,8 +262,9 @@ func TestParseManifest_refusesWritesThatNoHookJudges(t *testing.T) {
 
 func TestParseManifest_endsAListOfMistakes(t *testing.T) {
 	_, err := ParseManifest([]byte(with("hooks", list(1000, four("h")))))
-	if n := len(err.(*ManifestError).Mistakes); n != maxMistakes {
-		t.Errorf("%d mistakes", n)
+	bad := (*ManifestError)(nil)
+	if !errors.As(err, &bad) || len(bad.Mistakes) != maxMistakes {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -352,7 +354,10 @@ func FuzzParseManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := ParseManifest(text)
 		if err != nil {
-			bad := err.(*ManifestError)
+			bad := (*ManifestError)(nil)
+			if !errors.As(err, &bad) {
+				t.Fatalf("%T: %v", err, err)
+			}
 			for _, one := range bad.Mistakes {
 				if one.Where == "" || one.Problem == "" || one.Fix == "" {
 					t.Fatalf("%q", one)

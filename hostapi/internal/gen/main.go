@@ -9,6 +9,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -17,6 +18,13 @@ import (
 // the template that it is made of.
 var outputs = []struct{ path, template string }{
 	{"hostapi/abi_generated.go", "host.go.tmpl"},
+	{"sdk/go/internal/abi/abi.go", "abi.go.tmpl"},
+	{"sdk/go/internal/abi/abi_wasip1.go", "abi_wasip1.go.tmpl"},
+	{"sdk/rust/src/abi.rs", "abi.rs.tmpl"},
+	{"sdk/c/include/sallyport_abi.h", "abi.h.tmpl"},
+	{"sdk/zig/src/abi.zig", "abi.zig.tmpl"},
+	{"sdk/assemblyscript/assembly/abi.ts", "abi.ts.tmpl"},
+	{"sdk/js/abi.js", "abi.js.tmpl"},
 }
 
 //go:embed templates
@@ -61,7 +69,7 @@ func load(root string) (*spec, error) {
 
 // render makes one output.
 func (s *spec) render(name string) ([]byte, error) {
-	t, err := template.New(name).Funcs(funcs).ParseFS(templates, "templates/"+name)
+	t, err := template.New(name).Option("missingkey=error").Funcs(funcs).ParseFS(templates, "templates/"+name)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +93,9 @@ var funcs = template.FuncMap{
 	"quote": func(s string) string { return fmt.Sprintf("%q", s) },
 	"wasm":  wasm,
 	"role":  role,
+	"type":  spell,
+	"int":   intType,
+	"ident": identifier,
 }
 
 // initials are the words that Go writes in capitals.
@@ -119,4 +130,38 @@ func role(t string) string {
 		return "Role" + camel(t)
 	}
 	return "RoleValue"
+}
+
+// spellings are the types of abi.json as each language writes them.
+var spellings = map[string]map[string]string{
+	"go":   {"never": "", "i32": "int32", "i64": "int64", "f64": "float64", "in": "unsafe.Pointer", "out": "unsafe.Pointer", "len": "uint32"},
+	"rust": {"never": "!", "i32": "i32", "i64": "i64", "f64": "f64", "in": "*const u8", "out": "*mut u8", "len": "usize"},
+	"c":    {"": "void", "never": "SP_NORETURN void", "i32": "int32_t", "i64": "int64_t", "f64": "double", "in": "const void *", "out": "void *", "len": "uint32_t"},
+	"zig":  {"": "void", "never": "noreturn", "i32": "i32", "i64": "i64", "f64": "f64", "in": "[*]const u8", "out": "[*]u8", "len": "usize"},
+	"as":   {"": "void", "never": "void", "i32": "i32", "i64": "i64", "f64": "f64", "in": "usize", "out": "usize", "len": "usize"},
+}
+
+func spell(language, t string) (string, error) {
+	if s, ok := spellings[language][t]; ok {
+		return s, nil
+	}
+	return "", fmt.Errorf("no type %q in %s", t, language)
+}
+
+// intType is the smaller of two types that holds a number.
+func intType(n int64, small, large string) string {
+	if int64(int32(n)) == n {
+		return small
+	}
+	return large
+}
+
+// keywords are the names of functions that a language can't spell.
+var keywords = map[string][]string{"rust": {"match"}}
+
+func identifier(language, name string) string {
+	if slices.Contains(keywords[language], name) {
+		return name + "_"
+	}
+	return name
 }

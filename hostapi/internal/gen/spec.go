@@ -67,7 +67,7 @@ type name struct {
 type function struct {
 	Name    string  `json:"name"`
 	Params  []param `json:"params"`
-	Result  string  `json:"result"` // empty, or a type as of param
+	Result  string  `json:"result"` // empty, a type as of param, or never
 	When    string  `json:"when"`
 	Feature string  `json:"feature"`
 	Doc     string  `json:"doc"`
@@ -111,7 +111,7 @@ func (s *spec) check() error {
 		if !slices.Contains(stages, f.When) {
 			return fmt.Errorf("abi.json: %s: no stage %q", f.Name, f.When)
 		}
-		if f.Result != "" && !slices.Contains(types, f.Result) {
+		if f.Result != "" && f.Result != "never" && !slices.Contains(types, f.Result) {
 			return fmt.Errorf("abi.json: %s: no type %q", f.Name, f.Result)
 		}
 		if f.Feature != "" && !s.hasFeature(f.Feature) {
