@@ -381,3 +381,26 @@ fs-guard/no-dotfiles (deny) matched
 		t.Errorf("%q", x.Text())
 	}
 }
+
+func TestHasRules(t *testing.T) {
+	for text, want := range map[string][2]bool{
+		"rules: [ { name: a, effect: allow } ]":                                                           {true, false},
+		"rules: [ { name: a, phase: response, effect: deny } ]":                                           {false, true},
+		"rules: [ { name: a, effect: allow }, { name: b, phase: response, effect: deny, enforcement: shadow } ]": {true, true},
+	} {
+		b, err := bundle.FS(fstest.MapFS{"p.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\n" + text + "\n")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := engine.Compile(t.Context(), b, engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{s.HasRules(engine.PhaseRequest), s.HasRules(engine.PhaseResponse)}; got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+	if none := (*engine.Snapshot)(nil); !none.HasRules(engine.PhaseRequest) || !none.HasRules(engine.PhaseResponse) {
+		t.Error("a nil Snapshot has nothing to decide by, and so could be passed over")
+	}
+}

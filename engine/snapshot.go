@@ -32,6 +32,7 @@ type Snapshot struct {
 	revision string
 	env      *condition.Env
 	phases   [2]*index // request, response
+	empty    [2]bool   // there are no rules in the phase
 	rules    int
 	warnings source.Diagnostics
 }
@@ -60,6 +61,7 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 	return &Snapshot{
 		revision: b.Revision, env: env, rules: c.order, warnings: found,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
+		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},
 	}, nil
 }
 
@@ -70,6 +72,10 @@ func (s *Snapshot) Revision() string {
 	}
 	return s.revision
 }
+
+// HasRules says whether any rule stands in a phase. Without one in the response phase, no response needs to be decided: it is
+// allowed, because its call was. A nil Snapshot, which denies, has them.
+func (s *Snapshot) HasRules(p Phase) bool { return s == nil || !s.empty[phaseIndex(p)] }
 
 // Rules returns the number of rules.
 func (s *Snapshot) Rules() int {

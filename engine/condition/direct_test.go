@@ -105,13 +105,13 @@ func TestDirect_says(t *testing.T) {
 		`"dev" in principal.groups && args.limit <= 10 && args.path.startsWith("/srv/")`: True,
 		`"ops" in principal.groups && args.path.matches("^/srv")`:                        False,
 		`args.path.matches("^/srv") && "ops" in principal.groups`:                        Unknown,
-		`!args.path.contains("..")`:                 True,
-		`args.mode != "read"`:                       False,
-		`args.nothing == "x"`:                       Unknown,
-		`args.nothing == "x" && args.limit > 100`:   Unknown,
-		`args.limit > 100 && args.nothing == "x"`:   False,
-		`jwt.sub == "alice" || args.nothing == "x"`: True,
-		`args.limit <= 10.5`:                        Unknown,
+		`!args.path.contains("..")`:                                                      True,
+		`args.mode != "read"`:                                                            False,
+		`args.nothing == "x"`:                                                            Unknown,
+		`args.nothing == "x" && args.limit > 100`:                                        Unknown,
+		`args.limit > 100 && args.nothing == "x"`:                                        False,
+		`jwt.sub == "alice" || args.nothing == "x"`:                                      True,
+		`args.limit <= 10.5`:                                                             Unknown,
 	} {
 		c := compile(t, env, expression, Bool, false)
 		if got := c.direct.test(open(t, env, in, false)); got != want {

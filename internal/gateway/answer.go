@@ -135,6 +135,9 @@ func (x *exchange) judgeReply() *refusal {
 	if r := x.judgeInputs(result); r != nil {
 		return r
 	}
+	if !x.snap.Policy.HasRules(engine.PhaseResponse) { // nothing could deny it
+		return nil
+	}
 	x.request.Phase, x.request.Result = engine.PhaseResponse, result
 	x.verdict = x.judge(telemetry.Response)
 	if x.verdict.Allowed() {

@@ -63,6 +63,8 @@ type conn struct {
 	armedAt uint64
 
 	closed atomic.Bool
+
+	last opened // used by the request under way
 }
 
 // What a connection is doing, as far as reading goes.

@@ -260,6 +260,10 @@ func (x *exchange) openSession() *refusal {
 	if x.msg.Era == mcp.Modern || x.head.SessionID == nil {
 		return nil
 	}
+	if x.client.recalls(x) {
+		x.opened = true
+		return nil
+	}
 	var tag []byte
 	var err error
 	x.session, tag, x.scratch, err = x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID, x.scratch[:0])
@@ -267,6 +271,7 @@ func (x *exchange) openSession() *refusal {
 		return noSession(x.msg.ID, err)
 	}
 	hex.Encode(x.sessionHash[:], tag)
+	x.client.remember(x)
 	x.opened = true
 	return nil
 }

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -102,6 +104,56 @@ func TestSessionsAreBoundToTheirPrincipal(t *testing.T) {
 	}
 	if r := w.raw(post(ping, "Authorization: Bearer bob-key", "Mcp-Session-Id: "+id)); r.status != 404 {
 		t.Errorf("bob got %+v", r)
+	}
+}
+
+// What a connection remembers of a session is no way around what binds it.
+func TestSessionsAreBoundOnOneConnection(t *testing.T) {
+	keys := []identity.APIKey{{ID: "alice", Hash: sum("alice-key")}, {ID: "bob", Hash: sum("bob-key")}}
+	who, err := identity.New(identity.Options{Keys: keys, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, allowAll, func(_ *Options, s *Snapshot) {
+		s.Identity, s.Routes = who, route.New("files", "mail")
+		s.Servers["mail"] = s.Servers["files"]
+	})
+	w.server.answer = func(c *upstream.Call) error {
+		c.ReplySession = "upstream-1"
+		return says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"session":"`+c.Session+`"}}`)(c)
+	}
+	initialize := post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`, "Authorization: Bearer alice-key")
+	id := w.raw(initialize).header.Get("Mcp-Session-Id")
+	c, err := w.listener.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const ping = `{"jsonrpc":"2.0","id":2,"method":"ping"}`
+	for _, step := range []struct {
+		name, target, key, id string
+		status                int
+	}{
+		{"its owner", "/mcp/files", "alice-key", id, 200},
+		{"its owner again", "/mcp/files", "alice-key", id, 200},
+		{"another principal", "/mcp/files", "bob-key", id, 404},
+		{"its owner on another server", "/mcp/mail", "alice-key", id, 404},
+		{"a part of the id", "/mcp/files", "alice-key", id[:len(id)-1], 404},
+		{"its owner once more", "/mcp/files", "alice-key", id, 200},
+	} {
+		r := w.on(c, postTo(step.target, ping, "Authorization: Bearer "+step.key, "Mcp-Session-Id: "+step.id))
+		if r.status != step.status || step.status == 200 && !strings.Contains(r.body, `"session":"upstream-1"`) {
+			t.Errorf("%s got %+v, want %d", step.name, r, step.status)
+		}
+	}
+	sessions := map[audit.SessionHash]int{}
+	for _, r := range w.recorded(11) { // initialize and three pings with their outcomes, three refusals
+		if r.Kind == audit.Decision && r.Method == "ping" {
+			sessions[r.Session]++
+		}
+	}
+	if len(sessions) != 1 || sessions[audit.SessionHash{}] > 0 {
+		t.Errorf("pings of one session were recorded under %v", sessions)
 	}
 }
 

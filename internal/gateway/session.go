@@ -8,6 +8,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/audit"
 )
 
 // maxSession bounds a session id, the server's and ours alike.
@@ -79,4 +82,32 @@ func (s *sealer) open(dst, owner, id, room []byte) (session, tag, grown []byte, 
 		return dst, nil, room, errSession
 	}
 	return out, box[len(box)-s.aead.Overhead():], box, nil
+}
+
+// opened is the session that a connection's last request has opened. A client that stays with it need not have it opened again.
+type opened struct {
+	who     *engine.Principal // one that is held is no other's address
+	server  string
+	id      []byte // as the client knows it
+	session []byte
+	hash    audit.SessionHash
+}
+
+// recalls takes the session that x names from what the connection remembers. Requests of one connection follow each other.
+func (c *conn) recalls(x *exchange) bool {
+	if c == nil || c.last.who != x.who || c.last.server != x.serverName || len(c.last.id) == 0 || !bytes.Equal(c.last.id, x.head.SessionID) {
+		return false
+	}
+	x.session, x.sessionHash = append(x.session[:0], c.last.session...), c.last.hash
+	return true
+}
+
+func (c *conn) remember(x *exchange) {
+	if c == nil {
+		return
+	}
+	o := &c.last
+	o.who, o.server, o.hash = x.who, x.serverName, x.sessionHash
+	o.id = append(o.id[:0], x.head.SessionID...)
+	o.session = append(o.session[:0], x.session...)
 }
