@@ -21,7 +21,7 @@ const module = "github.com/sallyport-dev/sallyport"
 // its own floor: siblings meet one floor up.
 var floors = [][]string{
 	{
-		"engine/jsonscan", "engine/source", "engine/wasm/cow", "internal/httphead", "internal/telemetry", "policies",
+		"engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "internal/httphead", "internal/telemetry", "policies",
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},

@@ -56,7 +56,7 @@ func (m *Module) admit(o Options) error {
 func (m *Module) refuse(section, format string, args ...any) error {
 	for id, name := range sectionNames {
 		if name == section {
-			return &Error{Offset: m.sections[id], Section: section, Message: fmt.Sprintf(format, args...)}
+			return &Error{Offset: m.sections[id].from, Section: section, Message: fmt.Sprintf(format, args...)}
 		}
 	}
 	return &Error{Section: section, Message: fmt.Sprintf(format, args...)}

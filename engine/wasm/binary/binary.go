@@ -106,7 +106,7 @@ type Export struct {
 // to Parse and is safe for concurrent use as long as nobody changes them.
 type Module struct {
 	src      []byte
-	sections [len(sectionNames)]int // where each stands, for messages
+	sections [len(sectionNames)]span // by id, with what stands before their content
 	types    []FuncType
 	imports  []imported
 	count    [4]int   // imports and definitions by Kind
@@ -187,6 +187,7 @@ type body struct {
 type custom struct {
 	name string
 	data []byte
+	all  span // with the name
 }
 
 // Imports returns what the module imports, in order.

@@ -71,7 +71,7 @@ const (
 //	3 i32  6 i64  4 f32  8 f64      s types           r reference type
 //	p an opcode of its own
 const immediates = "" +
-	"..bbb.-----.lltl" + // 00 unreachable .. return
+	"..bbb.-----.llt." + // 00 unreachable .. return
 	"fifi------..s---" + // 10 call .. select
 	"vvvggTT-mmmmmmmm" + // 20 local.get .. i32.load8_u
 	"mmmmmmmmmmmmmmmM" + // 30 .. memory.size
@@ -192,8 +192,9 @@ func (r *reader) rare(in *instr) {
 		in.raw = r.b[from:r.p]
 		in.b, in.a = uint32(n), r.u32()
 	case 's':
+		n := r.count("types of select", maxValues)
 		from := r.p
-		for range r.count("types of select", maxValues) {
+		for range n {
 			r.valueType()
 		}
 		in.raw = r.b[from:r.p]
@@ -212,7 +213,7 @@ func (r *reader) rare(in *instr) {
 
 func (r *reader) memoryZero() {
 	at := r.p
-	if r.u32() != 0 {
+	if r.byte() != 0 {
 		r.refuse(at, multiMemory, "")
 	}
 }

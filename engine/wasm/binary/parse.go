@@ -110,7 +110,7 @@ func (p *parser) section(r *reader) {
 			return
 		}
 		p.last = sectionOrder[id]
-		p.m.sections[id] = at
+		p.m.sections[id] = span{at, r.p}
 	}
 	p.content(id, &s)
 	if s.err == nil && !s.end() {
@@ -161,9 +161,9 @@ func (p *parser) finish(r *reader) {
 	switch {
 	case r.err != nil:
 	case own != len(p.m.bodies):
-		r.fail(p.m.sections[secCode], "%d functions are declared and %d have code", own, len(p.m.bodies))
+		r.fail(p.m.sections[secCode].from, "%d functions are declared and %d have code", own, len(p.m.bodies))
 	case p.m.counted && p.count != len(p.m.datas):
-		r.fail(p.m.sections[secDataCount], "%d data segments are declared and %d are there", p.count, len(p.m.datas))
+		r.fail(p.m.sections[secDataCount].from, "%d data segments are declared and %d are there", p.count, len(p.m.datas))
 	}
 }
 
@@ -179,7 +179,7 @@ func (p *parser) custom(r *reader) {
 			return
 		}
 	}
-	p.m.customs = append(p.m.customs, custom{name, r.bytes(uint32(r.stop - r.p))})
+	p.m.customs = append(p.m.customs, custom{name, r.bytes(uint32(r.stop - r.p)), span{at, r.stop}})
 }
 
 func (p *parser) types(r *reader) {
