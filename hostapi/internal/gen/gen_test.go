@@ -16,11 +16,12 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, out := range outputs {
-		want, err := s.render(out.template)
+		path := filepath.Join(root, filepath.FromSlash(out.path))
+		want, err := s.render(path, out.template)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(out.path)))
+		got, err := os.ReadFile(path)
 		if err != nil {
 			t.Error(err)
 			continue

@@ -9,15 +9,18 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
 )
 
 // outputs is every file that is generated, by its path from the root of the repository, and
-// the template that it is made of.
+// the template that it is made of. In a Markdown file only what stands between
+// `<!-- generated: NAME -->` and `<!-- end -->` is, by the template's part of that name.
 var outputs = []struct{ path, template string }{
 	{"hostapi/abi_generated.go", "host.go.tmpl"},
+	{"hostapi/ABI.md", "abi.md.tmpl"},
 	{"sdk/go/internal/abi/abi.go", "abi.go.tmpl"},
 	{"sdk/go/internal/abi/abi_wasip1.go", "abi_wasip1.go.tmpl"},
 	{"sdk/rust/src/abi.rs", "abi.rs.tmpl"},
@@ -44,11 +47,11 @@ func run(root string) error {
 		return err
 	}
 	for _, out := range outputs {
-		text, err := s.render(out.template)
+		path := filepath.Join(root, filepath.FromSlash(out.path))
+		text, err := s.render(path, out.template)
 		if err != nil {
 			return err
 		}
-		path := filepath.Join(root, filepath.FromSlash(out.path))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // source, for everybody
 			return err
 		}
@@ -67,11 +70,14 @@ func load(root string) (*spec, error) {
 	return parse(data)
 }
 
-// render makes one output.
-func (s *spec) render(name string) ([]byte, error) {
-	t, err := template.New(name).Option("missingkey=error").Funcs(funcs).ParseFS(templates, "templates/"+name)
+// render makes the output that goes to path.
+func (s *spec) render(path, name string) ([]byte, error) {
+	t, err := template.New(name).Funcs(funcs).ParseFS(templates, "templates/"+name)
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasSuffix(name, ".md.tmpl") {
+		return s.splice(path, t)
 	}
 	var b bytes.Buffer
 	if err := t.Execute(&b, s); err != nil {
@@ -87,6 +93,26 @@ func (s *spec) render(name string) ([]byte, error) {
 	return out, nil
 }
 
+var section = regexp.MustCompile(`(?s)<!-- generated: (\w+) -->\n.*?<!-- end -->`)
+
+// splice puts the parts of a template into the file at path.
+func (s *spec) splice(path string, t *template.Template) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	out := section.ReplaceAllFunc(text, func(old []byte) []byte {
+		name := string(section.FindSubmatch(old)[1])
+		var b bytes.Buffer
+		if err := t.ExecuteTemplate(&b, name, s); err != nil && failed == nil {
+			failed = fmt.Errorf("%s: %w", path, err)
+		}
+		return fmt.Appendf(nil, "<!-- generated: %s -->\n\n%s\n<!-- end -->", name, b.Bytes())
+	})
+	return out, failed
+}
+
 var funcs = template.FuncMap{
 	"camel": camel,
 	"upper": strings.ToUpper,
@@ -96,6 +122,7 @@ var funcs = template.FuncMap{
 	"type":  spell,
 	"int":   intType,
 	"ident": identifier,
+	"join":  func(list []string) string { return strings.Join(list, ", ") },
 }
 
 // initials are the words that Go writes in capitals.
@@ -138,6 +165,7 @@ var spellings = map[string]map[string]string{
 	"rust": {"never": "!", "i32": "i32", "i64": "i64", "f64": "f64", "in": "*const u8", "out": "*mut u8", "len": "usize"},
 	"c":    {"": "void", "never": "SP_NORETURN void", "i32": "int32_t", "i64": "int64_t", "f64": "double", "in": "const void *", "out": "void *", "len": "uint32_t"},
 	"zig":  {"": "void", "never": "noreturn", "i32": "i32", "i64": "i64", "f64": "f64", "in": "[*]const u8", "out": "[*]u8", "len": "usize"},
+	"md":   {"never": "never", "i32": "i32", "i64": "i64", "f64": "f64", "out": "ptr"},
 	"as":   {"": "void", "never": "void", "i32": "i32", "i64": "i64", "f64": "f64", "in": "usize", "out": "usize", "len": "usize"},
 }
 

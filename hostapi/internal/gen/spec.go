@@ -131,12 +131,27 @@ func (s *spec) check() error {
 }
 
 func (s *spec) hasFeature(name string) bool {
+	return slices.ContainsFunc(s.Enum("feature").Values, func(n number) bool { return n.Name == name })
+}
+
+// Enum finds an enum by its name. The zero enum is none.
+func (s *spec) Enum(name string) enum {
 	for _, e := range s.Enums {
-		if e.Name == "feature" {
-			return slices.ContainsFunc(e.Values, func(n number) bool { return n.Name == name })
+		if e.Name == name {
+			return e
 		}
 	}
-	return false
+	return enum{}
+}
+
+// Word finds a list of words by its name. The zero words are none.
+func (s *spec) Word(name string) words {
+	for _, w := range s.Words {
+		if w.Name == name {
+			return w
+		}
+	}
+	return words{}
 }
 
 // Short is the name of an export without what all have in common.
