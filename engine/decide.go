@@ -63,6 +63,7 @@ type evaluation struct {
 	frame *condition.Frame
 	blank bool
 	rules []*rule // that apply, in order
+	room  []*rule // for them
 
 	deny, approve, allow *rule // the first of each that matched
 	denied               error // why deny, if it is the failure of the rule
@@ -74,8 +75,8 @@ type evaluation struct {
 var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
 
 func (e *evaluation) reset() {
-	clear(e.rules)
-	*e = evaluation{rules: e.rules[:0]}
+	clear(e.room)
+	*e = evaluation{room: e.room[:0]}
 }
 
 func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, blank bool) Decision {
@@ -85,13 +86,17 @@ func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, blank 
 	r.fill(&e.frame.Input)
 	e.frame.Open(ctx)
 	in := &e.frame.Input
-	e.rules = s.phases[phaseIndex(r.Phase)].candidates(e.rules, in, e.frame.Subjects(), blank)
+	var shared bool
+	e.rules, shared = s.phases[phaseIndex(r.Phase)].candidates(e.room, in, e.frame.Subjects(), blank)
+	if !shared {
+		e.room = e.rules
+	}
 	for _, rule := range e.rules {
 		e.consider(rule)
 	}
 	d := e.conclude(r)
 	d.Revision = s.revision
-	d.considered.set(e.rules)
+	d.considered.set(e.rules, shared)
 	e.frame.Close()
 	return d
 }

@@ -384,8 +384,8 @@ fs-guard/no-dotfiles (deny) matched
 
 func TestHasRules(t *testing.T) {
 	for text, want := range map[string][2]bool{
-		"rules: [ { name: a, effect: allow } ]":                                                           {true, false},
-		"rules: [ { name: a, phase: response, effect: deny } ]":                                           {false, true},
+		"rules: [ { name: a, effect: allow } ]":                                                                  {true, false},
+		"rules: [ { name: a, phase: response, effect: deny } ]":                                                  {false, true},
 		"rules: [ { name: a, effect: allow }, { name: b, phase: response, effect: deny, enforcement: shadow } ]": {true, true},
 	} {
 		b, err := bundle.FS(fstest.MapFS{"p.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\n" + text + "\n")}})
@@ -402,5 +402,24 @@ func TestHasRules(t *testing.T) {
 	}
 	if none := (*engine.Snapshot)(nil); !none.HasRules(engine.PhaseRequest) || !none.HasRules(engine.PhaseResponse) {
 		t.Error("a nil Snapshot has nothing to decide by, and so could be passed over")
+	}
+}
+
+// A rule is considered once, however often its match says the same.
+func TestRepeatedNamesInAMatch(t *testing.T) {
+	for _, match := range []string{"{ tools: [a, a] }", "{ methods: [tools/call, tools/call] }", `{ tools: ["a*", "a*"] }`, `{ tools: [a, "a*"] }`, "{ servers: [s, s] }"} {
+		b, err := bundle.FS(fstest.MapFS{"p.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nmatch: " + match +
+			"\nrules: [ { name: a, effect: deny, enforcement: shadow } ]\n")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := engine.Compile(t.Context(), b, engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := s.Decide(t.Context(), &engine.Request{Method: "tools/call", Server: "s", Tool: "a"})
+		if len(d.Shadow) != 1 {
+			t.Errorf("%s: the rule was considered %d times", match, len(d.Shadow))
+		}
 	}
 }

@@ -100,7 +100,7 @@ func (n *byName) add(r *rule) {
 			return
 		}
 	}
-	n.always = append(n.always, r)
+	n.always = appendOnce(n.always, r)
 }
 
 func (n *names) add(r *rule, gs globs) {
@@ -109,39 +109,52 @@ func (n *names) add(r *rule, gs globs) {
 	}
 	for _, g := range gs {
 		if name, ok := g.Literal(); ok {
-			n.exact[name] = append(n.exact[name], r)
+			n.exact[name] = appendOnce(n.exact[name], r)
 			continue
 		}
 		prefix := g.String()
 		if i := strings.IndexAny(prefix, "*?"); i >= 0 {
 			prefix = prefix[:i]
 		}
-		n.prefixes[prefix] = append(n.prefixes[prefix], r)
+		n.prefixes[prefix] = appendOnce(n.prefixes[prefix], r)
 		if at, found := slices.BinarySearch(n.lengths, len(prefix)); !found {
 			n.lengths = slices.Insert(n.lengths, at, len(prefix))
 		}
 	}
 }
 
-// query is a message as the index is asked about it.
-type query struct {
-	in    *condition.Input
-	about condition.Subjects
-	blank bool // as for rule.appliesTo
-	found []*rule
+// appendOnce appends a rule, once, however often its match spells out the same name: every list is sorted, without repetitions.
+func appendOnce(to []*rule, r *rule) []*rule {
+	if n := len(to); n > 0 && to[n-1] == r {
+		return to
+	}
+	return append(to, r)
 }
 
-// candidates appends the rules that apply to a message, in order.
-func (x *index) candidates(to []*rule, in *condition.Input, about condition.Subjects, blank bool) []*rule {
-	q := query{in: in, about: about, blank: blank, found: to}
+// query is a message as the index is asked about it.
+type query struct {
+	in     *condition.Input
+	about  condition.Subjects
+	blank  bool // as for rule.appliesTo
+	room   []*rule
+	found  []*rule
+	shared bool // found is a list of the index
+}
+
+// candidates returns the rules that apply to a message, in order. They are in room, or shared with the index: not to be changed.
+func (x *index) candidates(room []*rule, in *condition.Input, about condition.Subjects, blank bool) (found []*rule, shared bool) {
+	q := query{in: in, about: about, blank: blank, found: room, room: room}
 	if s := x.methods[in.Method]; s != nil {
 		q.servers(s)
 	}
 	q.servers(x.any)
+	if q.shared {
+		return q.found, true
+	}
 	if !slices.IsSortedFunc(q.found, byOrder) {
 		slices.SortFunc(q.found, byOrder)
 	}
-	return slices.Compact(q.found)
+	return slices.Compact(q.found), false
 }
 
 func byOrder(a, b *rule) int { return a.order - b.order }
@@ -189,10 +202,34 @@ func (q *query) every(n *names) {
 	}
 }
 
+// keep takes those of the rules that apply. Most messages meet one list, of which all rules do: that is taken as it is.
 func (q *query) keep(rules []*rule) {
+	if len(rules) == 0 {
+		return
+	}
+	if len(q.found) == 0 && q.applyAll(rules) {
+		q.found, q.shared = rules, true
+		return
+	}
+	if q.shared {
+		q.found, q.shared = append(q.room, q.found...), false
+	}
 	for _, r := range rules {
-		if r.needs&^q.about == 0 && (r.plain || r.appliesTo(q.in, q.about, q.blank)) {
+		if q.applies(r) {
 			q.found = append(q.found, r)
 		}
 	}
+}
+
+func (q *query) applyAll(rules []*rule) bool {
+	for _, r := range rules {
+		if !q.applies(r) {
+			return false
+		}
+	}
+	return true
+}
+
+func (q *query) applies(r *rule) bool {
+	return r.needs&^q.about == 0 && (r.plain || r.appliesTo(q.in, q.about, q.blank))
 }

@@ -9,7 +9,12 @@ type considered struct {
 	more  []*rule
 }
 
-func (c *considered) set(rules []*rule) {
+// set takes rules; those that are shared never change.
+func (c *considered) set(rules []*rule, shared bool) {
+	if shared {
+		c.more = rules
+		return
+	}
 	n := copy(c.first[:], rules)
 	if n < len(rules) {
 		c.more = slices.Clone(rules[n:])
@@ -18,7 +23,10 @@ func (c *considered) set(rules []*rule) {
 
 func (c *considered) each(yield func(*rule) bool) {
 	for _, r := range c.first {
-		if r == nil || !yield(r) {
+		if r == nil {
+			break
+		}
+		if !yield(r) {
 			return
 		}
 	}
