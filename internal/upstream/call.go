@@ -35,6 +35,7 @@ type Call struct {
 	active   exchange           // what Cancel interrupts; nil before Do and after Close
 	flow     flow               // what Next reads and Close ends; nil if there is nothing
 	answer   *fasthttp.Response // of HTTP, which keeps it for the next use
+	body     []byte             // memory for ReplyBody, likewise
 }
 
 // exchange is what another goroutine may do to a Call under way. Its methods
@@ -104,6 +105,9 @@ func (c *Call) Close() {
 	c.ReplyBody = nil
 	if c.answer != nil {
 		c.answer.ResetBody()
+	}
+	if cap(c.body) > maxOut {
+		c.body = nil
 	}
 }
 

@@ -120,31 +120,30 @@ func (h *HTTP) exchange(c *Call, k *conn, deadline time.Time) error {
 	if err := k.send(head, c.Body); err != nil {
 		return writeError{err}
 	}
-	if err := readHead(k, c.answer); err != nil {
+	answer, err := readHead(k, c.answer)
+	if err != nil {
 		return err
 	}
-	return h.receive(c, k)
+	return h.receive(c, k, answer)
 }
 
-func (h *HTTP) receive(c *Call, k *conn) error {
-	head := &c.answer.Header
-	c.Status = head.StatusCode()
-	c.ReplySession = keepString(c.Session, head.Peek("Mcp-Session-Id"))
-	if err := checkAnswer(head); err != nil {
+func (h *HTTP) receive(c *Call, k *conn, head answerHead) error {
+	c.Status = head.status
+	c.ReplySession = keepString(c.Session, head.session)
+	if err := head.check(); err != nil {
 		return err
 	}
-	if isSuccess(c.Status) && isMediaType(head.ContentType(), "text/event-stream") {
+	if isSuccess(head.status) && head.kind == streamType {
 		return h.startStream(c, k)
 	}
-	if err := readBody(k, c.answer, h.o.MaxBody); err != nil {
+	if err := h.readReply(c, k, &head); err != nil {
 		return err
 	}
-	c.ReplyBody = c.answer.Body()
-	c.Reply = replyOf(c.ReplyBody, head.ContentType())
+	c.Reply = replyOf(c.ReplyBody, head.kind)
 	if !c.detach() {
 		return ErrCanceled
 	}
-	if head.ConnectionClose() || k.br.Buffered() > 0 {
+	if head.last || k.br.Buffered() > 0 {
 		h.pool.discard(k)
 		return nil
 	}
@@ -152,11 +151,25 @@ func (h *HTTP) receive(c *Call, k *conn) error {
 	return nil
 }
 
-func replyOf(body, contentType []byte) Reply {
+func (h *HTTP) readReply(c *Call, k *conn, head *answerHead) (err error) {
+	if head.plain() {
+		c.body, err = readPlain(k, c.body, head.length, h.o.MaxBody)
+		c.ReplyBody = c.body
+		return err
+	}
+	if err := readBody(k, c.answer, h.o.MaxBody); err != nil {
+		return err
+	}
+	head.last = head.last || c.answer.Header.ConnectionClose()
+	c.ReplyBody = c.answer.Body()
+	return nil
+}
+
+func replyOf(body []byte, kind mediaType) Reply {
 	switch {
 	case len(body) == 0:
 		return Empty
-	case isMediaType(contentType, "application/json"):
+	case kind == jsonType:
 		return JSON
 	}
 	return Other

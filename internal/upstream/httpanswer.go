@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/valyala/fasthttp"
 )
@@ -23,33 +24,61 @@ type writeError struct{ error }
 
 func (e writeError) Unwrap() error { return e.error }
 
-// readHead reads the head of the final answer. fasthttp parses it, but only
-// after checkHead has refused what fasthttp would read its own way.
-func readHead(k *conn, resp *fasthttp.Response) error {
+// answerHead is what a head says that matters here.
+type answerHead struct {
+	status int
+	length int64 // of the body; -1 if it is framed otherwise, or by the end of the connection
+	chunks bool  // it has a transfer encoding
+	kind   mediaType
+	last   bool   // nothing may be sent on the connection after the answer
+	coding string // that the body has and that was not asked for
+
+	session []byte // valid until the body is read
+}
+
+// mediaType is what the body is.
+type mediaType uint8
+
+const (
+	otherType mediaType = iota
+	jsonType
+	streamType
+)
+
+// plain says that the body is so many bytes and that is all: most answers are.
+func (h *answerHead) plain() bool {
+	return h.length >= 0 && h.kind != streamType && h.status != fasthttp.StatusNoContent && h.status != fasthttp.StatusNotModified
+}
+
+// readHead reads the head of the final answer. Unless the body is plain, fasthttp reads it, and for that the head too, but only after
+// parseHead has refused what fasthttp would read its own way.
+func readHead(k *conn, resp *fasthttp.Response) (h answerHead, err error) {
 	for range maxInterim {
 		if _, err := k.br.Peek(1); err != nil {
-			return fmt.Errorf("%w: %w", errNoAnswer, err)
+			return h, fmt.Errorf("%w: %w", errNoAnswer, err)
 		}
 		head, err := peekHead(k.br)
 		if err != nil {
-			return err
+			return h, err
 		}
-		if err := checkHead(head); err != nil {
-			return err
+		if h, err = parseHead(head); err != nil {
+			return h, err
+		}
+		if h.status >= 200 && h.plain() {
+			_, err = k.br.Discard(len(head))
+			return h, err
 		}
 		if err := resp.Header.Read(k.br); err != nil {
-			return err
+			return h, err
 		}
-		switch code := resp.Header.StatusCode(); {
-		case code == fasthttp.StatusSwitchingProtocols:
-			return errors.New("the server switches protocols")
-		case code < 100:
-			return fmt.Errorf("http status %d", code)
-		case code >= 200:
-			return nil
+		switch {
+		case h.status == fasthttp.StatusSwitchingProtocols:
+			return h, errors.New("the server switches protocols")
+		case h.status >= 200:
+			return h, nil
 		}
 	}
-	return errors.New("too many interim answers")
+	return h, errors.New("too many interim answers")
 }
 
 // peekHead waits for the whole head and returns it, its empty line included.
@@ -71,84 +100,166 @@ func peekHead(br *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// checkHead refuses heads that two readers could take for different answers:
-// folded lines, bare line feeds, blanks before a colon, both or several of the
-// framing headers, several of a header that decides something here.
-func checkHead(head []byte) error {
-	if !bytes.HasPrefix(head, []byte("HTTP/1.1 ")) && !bytes.HasPrefix(head, []byte("HTTP/1.0 ")) {
-		return errors.New("not an http/1 answer")
+// parseHead reads a head, and refuses one that two readers could take for different answers: folded lines, bare line feeds, blanks
+// before a colon, both or several of the framing headers, several of a header that decides something here.
+func parseHead(head []byte) (answerHead, error) {
+	h := answerHead{length: -1}
+	line, head, err := cutLine(head)
+	if err != nil {
+		return h, err
+	}
+	if err := h.statusLine(line); err != nil {
+		return h, err
 	}
 	var seen headSeen
-	for first := true; ; first = false {
-		i := bytes.IndexByte(head, '\n')
-		if i < 1 || head[i-1] != '\r' {
-			return errors.New("a bare line feed in the head")
+	for {
+		if line, head, err = cutLine(head); err != nil {
+			return h, err
 		}
-		line := head[:i-1]
-		head = head[i+1:]
 		if len(line) == 0 {
 			break
 		}
-		if first {
-			continue
-		}
-		if err := seen.line(line); err != nil {
-			return err
+		if err := h.line(line, &seen); err != nil {
+			return h, err
 		}
 	}
-	if seen.length && seen.encoding {
-		return errors.New("both Content-Length and Transfer-Encoding")
+	if seen.length && h.chunks {
+		return h, errors.New("both Content-Length and Transfer-Encoding")
 	}
+	return h, nil
+}
+
+func cutLine(head []byte) (line, rest []byte, err error) {
+	i := bytes.IndexByte(head, '\n')
+	if i < 1 || head[i-1] != '\r' {
+		return nil, nil, errors.New("a bare line feed in the head")
+	}
+	return head[:i-1], head[i+1:], nil
+}
+
+// statusLine reads "HTTP/1.1 200 OK" (RFC 9112, 4). A server of 1.0 closes its connection.
+func (h *answerHead) statusLine(line []byte) error {
+	switch {
+	case bytes.HasPrefix(line, []byte("HTTP/1.1 ")):
+	case bytes.HasPrefix(line, []byte("HTTP/1.0 ")):
+		h.last = true
+	default:
+		return errors.New("not an http/1 answer")
+	}
+	code := line[len("HTTP/1.1 "):]
+	if i := bytes.IndexByte(code, ' '); i >= 0 {
+		code = code[:i]
+	}
+	n, ok := digits(code)
+	if !ok || len(code) != 3 || n < 100 {
+		return fmt.Errorf("http status %q", code)
+	}
+	h.status = int(n)
 	return nil
 }
 
+// digits reads a number that is nothing but digits.
+func digits(b []byte) (n int64, ok bool) {
+	if len(b) == 0 || len(b) > 18 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
+
+// headSeen notes the headers of which there may be one.
 type headSeen struct{ length, encoding, kind, session, coding bool }
 
-func (s *headSeen) line(line []byte) error {
+func (h *answerHead) line(line []byte, seen *headSeen) error {
 	i := bytes.IndexByte(line, ':')
 	if i < 1 || line[0] == ' ' || line[0] == '\t' || line[i-1] == ' ' || line[i-1] == '\t' {
 		return errors.New("a malformed line in the head")
 	}
+	name, value := line[:i], bytes.Trim(line[i+1:], " \t")
 	var mark *bool
-	switch name := line[:i]; len(name) {
-	case len("Content-Type"):
-		mark = s.pick(name, "Content-Type", &s.kind)
-	case len("Content-Length"): // also the length of Mcp-Session-Id
-		mark = s.pick(name, "Content-Length", &s.length)
-		if mark == nil {
-			mark = s.pick(name, "Mcp-Session-Id", &s.session)
+	switch {
+	case equalFold(name, "Content-Type"):
+		mark, h.kind = &seen.kind, mediaTypeOf(value)
+	case equalFold(name, "Content-Length"):
+		mark = &seen.length
+		n, ok := digits(value)
+		if !ok {
+			return fmt.Errorf("content length %q", value)
 		}
-	case len("Content-Encoding"):
-		mark = s.pick(name, "Content-Encoding", &s.coding)
-	case len("Transfer-Encoding"):
-		mark = s.pick(name, "Transfer-Encoding", &s.encoding)
+		h.length = n
+	case equalFold(name, "Transfer-Encoding"):
+		mark, h.chunks = &seen.encoding, true
+	case equalFold(name, "Content-Encoding"):
+		mark = &seen.coding
+		if !equalFold(value, "identity") {
+			h.coding = string(value)
+		}
+	case equalFold(name, "Mcp-Session-Id"):
+		mark, h.session = &seen.session, value
+	case equalFold(name, "Connection"):
+		h.last = h.last || namesClose(value)
 	}
 	if mark == nil {
 		return nil
 	}
 	if *mark {
-		return fmt.Errorf("header %q twice", line[:i])
+		return fmt.Errorf("header %q twice", name)
 	}
 	*mark = true
 	return nil
 }
 
-func (*headSeen) pick(name []byte, want string, mark *bool) *bool {
-	if equalFold(name, want) {
-		return mark
+func namesClose(value []byte) bool {
+	for len(value) > 0 {
+		option, rest, _ := bytes.Cut(value, []byte{','})
+		if equalFold(bytes.Trim(option, " \t"), "close") {
+			return true
+		}
+		value = rest
+	}
+	return false
+}
+
+func mediaTypeOf(value []byte) mediaType {
+	if i := bytes.IndexByte(value, ';'); i >= 0 {
+		value = bytes.TrimRight(value[:i], " \t")
+	}
+	switch {
+	case equalFold(value, "application/json"):
+		return jsonType
+	case equalFold(value, "text/event-stream"):
+		return streamType
+	}
+	return otherType
+}
+
+// check refuses answers that this client did not ask for.
+func (h *answerHead) check() error {
+	switch {
+	case h.status >= 300 && h.status < 400:
+		return fmt.Errorf("http status %d: redirects are not followed", h.status)
+	case h.coding != "":
+		return fmt.Errorf("content encoding %q was not asked for", h.coding)
 	}
 	return nil
 }
 
-// checkAnswer refuses answers that this client did not ask for.
-func checkAnswer(h *fasthttp.ResponseHeader) error {
-	if code := h.StatusCode(); code >= 300 && code < 400 {
-		return fmt.Errorf("http status %d: redirects are not followed", code)
+// readPlain reads a body of so many bytes.
+func readPlain(k *conn, room []byte, length int64, limit int) ([]byte, error) {
+	if length > int64(limit) {
+		return room, fasthttp.ErrBodyTooLarge
 	}
-	if enc := h.ContentEncoding(); len(enc) > 0 && !equalFold(enc, "identity") {
-		return fmt.Errorf("content encoding %q was not asked for", enc)
+	room = slices.Grow(room[:0], int(length))[:length]
+	_, err := io.ReadFull(k.br, room)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
 	}
-	return nil
+	return room, err
 }
 
 // readBody reads all of a body that is not a stream.
@@ -174,14 +285,6 @@ func readBody(k *conn, resp *fasthttp.Response, limit int) error {
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
-
-// isMediaType compares without parameters and case.
-func isMediaType(value []byte, want string) bool {
-	if i := bytes.IndexByte(value, ';'); i >= 0 {
-		value = value[:i]
-	}
-	return equalFold(bytes.TrimRight(value, " \t"), want)
-}
 
 // equalFold compares ASCII without case and without allocating.
 func equalFold(b []byte, s string) bool {
