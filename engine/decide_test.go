@@ -423,3 +423,19 @@ func TestRepeatedNamesInAMatch(t *testing.T) {
 		}
 	}
 }
+
+func TestFieldPath(t *testing.T) {
+	for field, want := range map[string]string{
+		"args":                              "args true",
+		"args.path":                         "args|path true",
+		`args["odd key"].x["a\"]b"].y`:      `args|odd key|x|a"]b|y true`,
+		`request.headers["x-tenant"]`:       "request|headers|x-tenant true",
+		"request.headers[*]":                "request|headers false",
+		"mcp.tool.annotations.readOnlyHint": "mcp|tool|annotations|readOnlyHint true",
+	} {
+		steps, known := engine.FieldPath(field)
+		if got := fmt.Sprint(strings.Join(steps, "|"), " ", known); got != want {
+			t.Errorf("%s: %s, want %s", field, got, want)
+		}
+	}
+}

@@ -213,7 +213,8 @@ func texts(list jsonscan.Value) []string {
 func inputsOf(r *audit.Record) (jsonscan.Value, error) {
 	root := &tree{}
 	for _, in := range r.Inputs {
-		root.put(strings.Split(in.Name, "."), in.JSON)
+		steps, _ := engine.FieldPath(in.Name)
+		root.put(steps, in.JSON)
 	}
 	doc := new(jsonscan.Doc)
 	if err := doc.Scan(root.append(nil), jsonscan.Options{}); err != nil {

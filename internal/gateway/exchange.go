@@ -56,6 +56,7 @@ type exchange struct {
 
 	outcome    outcome
 	inputs     []byte // memory for the inputs in the record
+	paths      []inputPath
 	record     audit.Record
 	committed  bool        // the record of the allow is written: an outcome must follow
 	streaming  bool        // the answer is still being written: end comes with the stream's Close

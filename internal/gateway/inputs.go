@@ -1,46 +1,129 @@
 package gateway
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 )
 
+// inputsUnknown marks a record whose decision has read a header that only its evaluation named.
+const inputsUnknown = "inputs_unknown"
+
 // recordInputs puts into the record what the rules that were considered could read, and no more: enough to decide again. What
 // the record says anyway (method, server, names, address, principal's id) is not repeated. Secrets are masked by the log.
 func (x *exchange) recordInputs(r *audit.Record, d *engine.Decision) {
 	for _, name := range d.Reads() {
-		if name == "now" {
-			continue // the record's time
+		p := x.path(name)
+		if p.unknown {
+			r.NotReplayable = inputsUnknown
+			continue
 		}
-		if value := x.input(name); value != nil {
+		if value := x.input(p); value != nil {
 			r.Inputs = append(r.Inputs, audit.Input{Name: name, JSON: value})
 		}
 	}
 }
 
-// input gives the JSON of a field by its canonical name; nil if it is absent, or stands in the record already.
-func (x *exchange) input(name string) []byte {
-	q := &x.request
-	for _, root := range []struct {
-		prefix string
-		value  jsonscan.Value
-	}{
-		{"args", q.Arguments}, {"params", q.Params}, {"mcp.tool.annotations", q.Annotations}, {"mcp.tool.result", q.Result},
-	} {
-		if rest, ok := under(name, root.prefix); ok {
-			return field(root.value, rest)
+// inputPath is the canonical name of a field, taken apart. The names stand in the rules, so an exchange meets few.
+type inputPath struct {
+	name    string
+	root    inputRoot
+	steps   []string // members below the root; of a header, its name
+	unknown bool     // a header, but which is not known
+}
+
+// inputRoot is what the name of a field begins with.
+type inputRoot uint8
+
+const (
+	rootNone inputRoot = iota // it stands in the record already, or nowhere
+	rootArguments
+	rootParams
+	rootAnnotations
+	rootResult
+	rootHeader
+	rootClaims
+	rootGroups
+	rootRoles
+	rootScopes
+)
+
+var inputRoots = []struct {
+	steps []string
+	root  inputRoot
+}{
+	{[]string{"args"}, rootArguments},
+	{[]string{"params"}, rootParams},
+	{[]string{"mcp", "tool", "annotations"}, rootAnnotations},
+	{[]string{"mcp", "tool", "result"}, rootResult},
+	{[]string{"request", "headers"}, rootHeader},
+	{[]string{"jwt"}, rootClaims},
+	{[]string{"principal", "claims"}, rootClaims},
+	{[]string{"apiKey", "claims"}, rootClaims},
+	{[]string{"principal", "groups"}, rootGroups},
+	{[]string{"principal", "roles"}, rootRoles},
+	{[]string{"principal", "scopes"}, rootScopes},
+}
+
+// maxInputPaths bounds the names that an exchange remembers.
+const maxInputPaths = 64
+
+// path takes a name apart, once.
+func (x *exchange) path(name string) *inputPath {
+	for i := range x.paths {
+		if x.paths[i].name == name {
+			return &x.paths[i]
 		}
 	}
-	if header, ok := under(name, "request.headers"); ok && header != "" {
-		if v := x.head.Get(header); v != "" {
-			return x.keepInput(jsonscan.AppendQuote(x.inputs, v))
+	if len(x.paths) >= maxInputPaths {
+		x.paths = x.paths[:0]
+	}
+	p := inputPath{name: name}
+	steps, known := engine.FieldPath(name)
+	for _, r := range inputRoots {
+		if len(steps) < len(r.steps) || !slices.Equal(steps[:len(r.steps)], r.steps) {
+			continue
 		}
+		p.root, p.steps = r.root, steps[len(r.steps):]
+		p.unknown = r.root == rootHeader && (!known || len(p.steps) == 0)
+		break
+	}
+	x.paths = append(x.paths, p)
+	return &x.paths[len(x.paths)-1]
+}
+
+// input gives the JSON of a field; nil if it is absent, or stands in the record already.
+func (x *exchange) input(p *inputPath) []byte {
+	q := &x.request
+	switch p.root {
+	case rootArguments:
+		return field(q.Arguments, p.steps)
+	case rootParams:
+		return field(q.Params, p.steps)
+	case rootAnnotations:
+		return field(q.Annotations, p.steps)
+	case rootResult:
+		return field(q.Result, p.steps)
+	case rootHeader:
+		return x.headerInput(p.steps)
+	case rootNone:
+		return nil
+	case rootClaims, rootGroups, rootRoles, rootScopes:
+	}
+	return x.principalInput(q.Principal, p)
+}
+
+func (x *exchange) headerInput(steps []string) []byte {
+	if len(steps) != 1 {
 		return nil
 	}
-	return x.principalInput(q.Principal, name)
+	v := x.head.Get(steps[0])
+	if v == "" {
+		return nil
+	}
+	return x.keepInput(jsonscan.AppendQuote(x.inputs, v))
 }
 
 // keepInput takes what was appended to the memory for inputs.
@@ -50,42 +133,28 @@ func (x *exchange) keepInput(grown []byte) []byte {
 	return added
 }
 
-func (x *exchange) principalInput(p *engine.Principal, name string) []byte {
-	if p == nil {
+func (x *exchange) principalInput(who *engine.Principal, p *inputPath) []byte {
+	if who == nil {
 		return nil
 	}
-	for _, prefix := range []string{"jwt", "principal.claims", "apiKey.claims"} {
-		if rest, ok := under(name, prefix); ok {
-			return field(p.Claims, rest)
-		}
+	switch p.root {
+	case rootClaims:
+		return field(who.Claims, p.steps)
+	case rootGroups:
+		return x.keepInput(quoteAll(x.inputs, who.Groups))
+	case rootRoles:
+		return x.keepInput(quoteAll(x.inputs, who.Roles))
+	default:
+		return x.keepInput(quoteAll(x.inputs, who.Scopes))
 	}
-	switch name {
-	case "principal.groups":
-		return x.keepInput(quoteAll(x.inputs, p.Groups))
-	case "principal.roles":
-		return x.keepInput(quoteAll(x.inputs, p.Roles))
-	case "principal.scopes":
-		return x.keepInput(quoteAll(x.inputs, p.Scopes))
-	}
-	return nil
-}
-
-// under says whether name is prefix or a field below it.
-func under(name, prefix string) (rest string, ok bool) {
-	if rest, ok = strings.CutPrefix(name, prefix); !ok {
-		return "", false
-	}
-	if rest == "" {
-		return "", true
-	}
-	return strings.CutPrefix(rest, ".")
 }
 
 // field gives the JSON of a field by its path; what is there of it, if the path ends in a list or a string.
-func field(v jsonscan.Value, path string) []byte {
-	for path != "" && v.Kind() == jsonscan.Object {
-		var name string
-		name, path, _ = strings.Cut(path, ".")
+func field(v jsonscan.Value, steps []string) []byte {
+	for _, name := range steps {
+		if v.Kind() != jsonscan.Object {
+			break
+		}
 		v = v.Get(name)
 	}
 	return v.Raw()

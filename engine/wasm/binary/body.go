@@ -19,17 +19,22 @@ type rewriter struct {
 
 // mark is something to add before an offset in out.
 type mark struct {
-	at   int
-	kind markKind
-	cost uint32
+	at    int
+	kind  markKind
+	shift int8
+	cost  uint32
 }
 
 type markKind byte
 
 const (
-	markCharge  markKind = iota // subtract the cost
-	markCheck                   // and ask for more fuel when there is none
-	markRestore                 // give the depth back, before a tail call
+	markCharge markKind = iota // subtract the cost
+	markCheck                  // and ask for more fuel when there is none
+	markLoop                   // likewise, at the beginning of a loop
+	markSave                   // put the fuel where a callee finds it
+	markLoad                   // and take what the callee left
+	markBulk                   // charge for the length on top of the stack
+	markTail                   // put back depth and fuel, before a tail call
 )
 
 // function is what is known of a function's body when it has been read.
@@ -40,6 +45,7 @@ type function struct {
 	locals  int // params included
 	results int
 	scratch bool // has a local more, for the length of bulk operations
+	loops   bool // keeps the fuel in a local
 	cheap   bool // is charged by its callers
 	calls   span // in edges
 	load    load
@@ -87,10 +93,7 @@ func (w *rewriter) charges(from int) {
 	others := append([]mark(nil), w.marks[from:]...)
 	w.marks = w.marks[:from]
 	for _, p := range w.meter.points {
-		m := mark{at: p.at, kind: markCharge, cost: p.cost + p.absorbed}
-		if p.check {
-			m.kind = markCheck
-		}
+		m := mark{at: p.at, kind: p.kind, cost: p.cost + p.absorbed}
 		if m.kind == markCharge && m.cost == 0 {
 			continue
 		}
@@ -205,5 +208,5 @@ func (w *rewriter) bulk(in *instr) {
 		return
 	}
 	w.f.scratch = true
-	w.out = w.p.appendBulk(w.out, uint32(w.f.locals), most, shift)
+	w.marks = append(w.marks, mark{at: len(w.out), kind: markBulk, cost: most, shift: int8(shift)})
 }

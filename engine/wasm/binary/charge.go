@@ -14,86 +14,199 @@ func (w *rewriter) code() []byte {
 	return append(appendU32(b, uint32(len(one))), one...)
 }
 
+// writer writes one function.
+type writer struct {
+	p       *plan
+	b       []byte
+	counted bool   // its calls are
+	weight  int64  // of a call
+	local   uint32 // holds the fuel, if there are loops
+	loops   bool
+	scratch uint32 // local
+}
+
 // function writes a function.
 func (w *rewriter) function(b []byte, i int) []byte {
 	index := uint32(w.m.foreign[KindFunc] + i)
 	f := &w.results[i]
-	counted := w.p.graph.counted[index]
-	b = w.appendLocals(b, i)
-	weight := int64(w.p.graph.chain[index])
+	x := writer{p: w.p, b: w.appendLocals(b, i), loops: f.loops, counted: w.p.graph.counted[index]}
+	x.weight = int64(w.p.graph.chain[index])
+	x.local = uint32(f.locals)
+	x.scratch = uint32(f.locals) + uint32(flag(f.loops))
+	wrapped := x.counted || x.loops
 	from := f.code.from
 	for n, mk := range w.marks[f.marks.from:f.marks.to] {
-		b = append(b, w.out[from:mk.at]...)
+		x.b = append(x.b, w.out[from:mk.at]...)
 		from = mk.at
-		switch {
-		case mk.kind == markRestore && counted:
-			b = w.p.appendAdd(b, w.p.depth, weight)
-		case mk.kind == markRestore:
-		case n == 0 && counted:
-			b = w.p.appendEntry(b, int64(mk.cost), weight)
-		default:
-			b = w.p.appendCharge(b, mk)
+		if n == 0 {
+			x.entry(int64(mk.cost))
+			if wrapped {
+				x.b = appendS64(append(x.b, opBlock), w.p.block(w.m, w.m.funcs[index]))
+			}
+			continue
 		}
-		if n == 0 && counted {
-			b = append(b, opBlock)
-			b = appendS64(b, w.p.block(w.m, w.m.funcs[index]))
-		}
+		x.mark(mk)
 	}
-	b = append(b, w.out[from:f.code.to]...)
-	if counted {
-		b = append(w.p.appendAdd(b, w.p.depth, weight), opEnd)
+	x.b = append(x.b, w.out[from:f.code.to]...)
+	if wrapped {
+		x.exit()
+		x.b = append(x.b, opEnd)
 	}
-	return b
+	return x.b
 }
 
-// appendLocals writes the locals that a function declares, and one for itself.
+func (x *writer) op(op byte, index uint32) { x.b = appendU32(append(x.b, op), index) }
+
+func (x *writer) num(n int64) { x.b = appendS64(append(x.b, opI64Const), n) }
+
+// mark writes what a mark says.
+func (x *writer) mark(mk mark) {
+	switch mk.kind {
+	case markCharge, markCheck:
+		x.charge(int64(mk.cost), mk.kind == markCheck)
+	case markLoop:
+		x.op(opLocalGet, x.local)
+		x.b = append(x.b, opI64Const, 0, opI64LtS, opIf, 0x40, opBr, 2, opEnd)
+		x.charge(int64(mk.cost), false)
+	case markSave:
+		x.save()
+	case markLoad:
+		x.load()
+	case markBulk:
+		x.bulk(mk.cost, int(mk.shift))
+	case markTail:
+		x.exit()
+	}
+}
+
+func (x *writer) save() {
+	if x.loops {
+		x.op(opLocalGet, x.local)
+		x.op(opGlobalSet, x.p.fuel)
+	}
+}
+
+func (x *writer) load() {
+	if x.loops {
+		x.op(opGlobalGet, x.p.fuel)
+		x.op(opLocalSet, x.local)
+	}
+}
+
+func (x *writer) exit() {
+	x.save()
+	if x.counted {
+		x.add(x.weight)
+	}
+}
+
+func (x *writer) add(n int64) {
+	x.op(opGlobalGet, x.p.depth)
+	if n < 0 {
+		x.num(-n)
+		x.b = append(x.b, opI64Sub)
+	} else {
+		x.num(n)
+		x.b = append(x.b, opI64Add)
+	}
+	x.op(opGlobalSet, x.p.depth)
+}
+
+func (x *writer) charge(cost int64, check bool) {
+	if !x.loops {
+		x.op(opGlobalGet, x.p.fuel)
+		x.num(cost)
+		x.b = append(x.b, opI64Sub)
+		x.op(opGlobalSet, x.p.fuel)
+		if check {
+			x.op(opGlobalGet, x.p.fuel)
+			x.check(x.p.hook)
+		}
+		return
+	}
+	x.op(opLocalGet, x.local)
+	x.num(cost)
+	x.b = append(x.b, opI64Sub)
+	if check {
+		x.op(opLocalTee, x.local)
+		x.check(x.p.hook)
+	} else {
+		x.op(opLocalSet, x.local)
+	}
+}
+
+func (x *writer) check(call uint32) {
+	x.b = append(x.b, opI64Const, 0, opI64LtS, opIf, 0x40)
+	x.save()
+	x.op(opCall, call)
+	x.load()
+	x.b = append(x.b, opEnd)
+}
+
+func (x *writer) entry(cost int64) {
+	x.load()
+	if !x.counted {
+		x.charge(cost, true)
+		return
+	}
+	x.charge(cost, false)
+	x.add(-x.weight)
+	if x.loops {
+		x.op(opLocalGet, x.local)
+	} else {
+		x.op(opGlobalGet, x.p.fuel)
+	}
+	x.op(opGlobalGet, x.p.depth)
+	x.b = append(x.b, opI64Or)
+	x.check(x.p.slow)
+}
+
+func (x *writer) bulk(most uint32, shift int) {
+	x.op(opLocalTee, x.scratch)
+	if x.loops {
+		x.op(opLocalGet, x.local)
+	} else {
+		x.op(opGlobalGet, x.p.fuel)
+	}
+	x.op(opLocalGet, x.scratch)
+	if most > 0 {
+		x.b = append(x.b, opI32Const, 0)
+		x.op(opLocalGet, x.scratch)
+		x.b = appendS64(append(x.b, opI32Const), int64(int32(most)))
+		x.b = append(x.b, opI32LeU, opSelect)
+	}
+	x.b = append(x.b, opI64ExtendU)
+	switch {
+	case shift > 0:
+		x.b = append(x.b, opI64Const, byte(shift), opI64Shl)
+	case shift < 0:
+		x.b = append(x.b, opI64Const, byte(-shift), opI64ShrU)
+	}
+	x.b = append(x.b, opI64Sub)
+	if x.loops {
+		x.op(opLocalTee, x.local)
+	} else {
+		x.op(opGlobalSet, x.p.fuel)
+		x.op(opGlobalGet, x.p.fuel)
+	}
+	x.check(x.p.hook)
+}
+
+// appendLocals writes the locals that a function declares, and those added.
 func (w *rewriter) appendLocals(b []byte, i int) []byte {
-	body, scratch := &w.m.bodies[i], w.results[i].scratch
-	b = appendU32(b, uint32(body.n)+uint32(flag(scratch)))
+	body, f := &w.m.bodies[i], &w.results[i]
+	b = appendU32(b, uint32(body.n)+uint32(flag(f.scratch)+flag(f.loops)))
 	for r := w.m.read(body.groups); !r.end(); {
 		b = appendU32(b, r.u32())
 		b = append(b, byte(r.valueType()))
 	}
-	if scratch {
+	if f.loops {
+		b = append(b, 1, byte(I64))
+	}
+	if f.scratch {
 		b = append(b, 1, byte(I32))
 	}
 	return b
-}
-
-// appendAdd adds to a global of type i64.
-func (p *plan) appendAdd(b []byte, global uint32, n int64) []byte {
-	b = appendU32(append(b, opGlobalGet), global)
-	b = appendS64(append(b, opI64Const), n)
-	b = append(b, opI64Add, opGlobalSet)
-	return appendU32(b, global)
-}
-
-// appendCharge takes fuel, and asks for more when it checks and there is none.
-func (p *plan) appendCharge(b []byte, mk mark) []byte {
-	b = p.appendAdd(b, p.fuel, -int64(mk.cost))
-	if mk.kind == markCheck {
-		b = p.appendCheck(b)
-	}
-	return b
-}
-
-func (p *plan) appendCheck(b []byte) []byte {
-	b = appendU32(append(b, opGlobalGet), p.fuel)
-	b = append(b, opI64Const, 0, opI64LtS, opIf, 0x40, opCall)
-	b = appendU32(b, p.hook)
-	return append(b, opEnd)
-}
-
-// appendEntry begins a function whose calls are counted: one test says whether the
-// fuel or the stack is at its end.
-func (p *plan) appendEntry(b []byte, cost, weight int64) []byte {
-	b = p.appendAdd(b, p.fuel, -cost)
-	b = p.appendAdd(b, p.depth, -weight)
-	b = appendU32(append(b, opGlobalGet), p.fuel)
-	b = appendU32(append(b, opGlobalGet), p.depth)
-	b = append(b, opI64Or, opI64Const, 0, opI64LtS, opIf, 0x40, opCall)
-	b = appendU32(b, p.slow)
-	return append(b, opEnd)
 }
 
 // appendSlow writes the body of the function that counted functions call when that
@@ -105,25 +218,13 @@ func (p *plan) appendSlow(b []byte) []byte {
 	return append(b, opEnd)
 }
 
-// appendBulk charges for the length on top of the stack, shifted by so many bits. A
-// length above most is charged nothing, if most isn't 0: the operation refuses it.
-func (p *plan) appendBulk(b []byte, scratch, most uint32, shift int) []byte {
-	b = appendU32(append(b, opLocalTee), scratch)
+func (p *plan) appendOuter(b []byte, local uint32) []byte {
+	b = appendU32(append(b, opLocalGet), local)
+	b = append(b, opI64Const, 0, opI64LtS, opIf, 0x40)
+	b = appendU32(append(b, opLocalGet), local)
+	b = appendU32(append(b, opGlobalSet), p.fuel)
+	b = appendU32(append(b, opCall), p.hook)
 	b = appendU32(append(b, opGlobalGet), p.fuel)
-	b = appendU32(append(b, opLocalGet), scratch)
-	if most > 0 {
-		b = append(b, opI32Const, 0)
-		b = appendU32(append(b, opLocalGet), scratch)
-		b = appendS64(append(b, opI32Const), int64(int32(most)))
-		b = append(b, opI32LeU, opSelect)
-	}
-	b = append(b, opI64ExtendU)
-	switch {
-	case shift > 0:
-		b = append(b, opI64Const, byte(shift), opI64Shl)
-	case shift < 0:
-		b = append(b, opI64Const, byte(-shift), opI64ShrU)
-	}
-	b = appendU32(append(b, opI64Sub, opGlobalSet), p.fuel)
-	return p.appendCheck(b)
+	b = appendU32(append(b, opLocalSet), local)
+	return append(b, opEnd)
 }

@@ -16,6 +16,9 @@ func (w *rewriter) control(at int, in *instr) {
 	case opEnd:
 		w.f.load.merges += min(w.f.locals, w.f.load.sets-mt.top().sets)
 		w.out = appendInstr(w.out, in)
+		if mt.top().op == opLoop {
+			w.out = append(w.out, opEnd)
+		}
 		mt.leave(len(w.out))
 	case opUnreachable:
 		w.emit(in, 0)
@@ -23,9 +26,10 @@ func (w *rewriter) control(at int, in *instr) {
 	case opReturn:
 		w.leave()
 	case opBr, opBrIf:
-		if w.label(at, in.a) {
-			w.emit(in, mt.values(in.a))
-			w.branch(in.a, in.op == opBr)
+		if label := in.a; w.label(at, label) {
+			in.a = mt.moved(label)
+			w.emit(in, mt.values(label))
+			w.branch(label, in.op == opBr)
 		}
 	case opBrTable:
 		w.brTable(at, in)
@@ -54,6 +58,11 @@ func (w *rewriter) open(at int, in *instr) {
 	if params+results > 1 {
 		values = params + results
 	}
+	if in.op == opLoop {
+		w.f.loops = true
+		w.out = appendInstr(w.out, in)
+		w.out = w.p.appendOuter(w.out, uint32(w.f.locals))
+	}
 	w.emit(in, values)
 	w.meter.enter(in.op, params, results, len(w.out), w.f.load.sets)
 }
@@ -79,23 +88,32 @@ func (w *rewriter) brTable(at int, in *instr) {
 		return
 	}
 	values := w.meter.values(in.a)
-	w.emit(in, values)
-	w.f.load.values += int(in.b)
+	moved := make([]byte, 0, len(in.raw))
+	var list []uint32
 	for r := (reader{b: in.raw, stop: len(in.raw)}); !r.end(); {
 		label := r.u32()
 		if !w.label(at, label) {
 			return
 		}
-		w.meter.branch(label)
+		moved = appendU32(moved, w.meter.moved(label))
+		list = append(list, label)
 	}
-	w.branch(in.a, true)
+	last := in.a
+	in.raw = moved
+	in.a = w.meter.moved(last)
+	w.emit(in, values)
+	w.f.load.values += int(in.b)
+	for _, l := range list {
+		w.meter.branch(l)
+	}
+	w.branch(last, true)
 }
 
 // leave returns from the function, as a branch to its outermost block: when the
 // function is wrapped, its depth is given back behind that.
 func (w *rewriter) leave() {
 	out := uint32(len(w.meter.frames) - 1)
-	w.emit(&instr{op: opBr, letter: 'l', a: out}, w.f.results)
+	w.emit(&instr{op: opBr, letter: 'l', a: w.meter.moved(out)}, w.f.results)
 	w.branch(out, true)
 }
 
@@ -107,19 +125,26 @@ func (w *rewriter) call(at int, in *instr) {
 	}
 	w.f.load.calls++
 	tail := in.op == opReturnCall || in.op == opReturnCallIndirect
-	if tail && !staysTail(t) {
-		in.op -= opReturnCall - opCall
-		w.emit(in, len(t.Params)+len(t.Results))
-		w.leave()
+	values := len(t.Params) + len(t.Results)
+	if tail && staysTail(t) {
+		w.mark(markTail)
+		w.emit(in, values)
+		w.meter.stop(len(w.out))
 		return
 	}
 	if tail {
-		w.marks = append(w.marks, mark{at: len(w.out), kind: markRestore})
+		in.op -= opReturnCall - opCall
 	}
-	w.emit(in, len(t.Params)+len(t.Results))
+	w.mark(markSave)
+	w.emit(in, values)
+	w.mark(markLoad)
 	if tail {
-		w.meter.stop(len(w.out))
+		w.leave()
 	}
+}
+
+func (w *rewriter) mark(kind markKind) {
+	w.marks = append(w.marks, mark{at: len(w.out), kind: kind})
 }
 
 // callee checks what a call names, renumbers it, notes it and charges it beyond

@@ -49,7 +49,7 @@ type point struct {
 	at       int
 	cost     uint32
 	absorbed uint32
-	check    bool // ask whether there is fuel left
+	kind     markKind
 }
 
 // frame is a block, loop or conditional that is open. Frame 0 is the function.
@@ -63,13 +63,14 @@ type frame struct {
 	reach       int    // outermost frame that a branch inside goes to
 	after       uint32 // since, at its end, by any way
 	sets        int    // locals assigned before it
+	loops       int    // up to it
 }
 
 // reset begins a function whose code is at an offset.
 func (mt *meter) reset(at, results int) {
 	*mt = meter{frames: mt.frames[:0], points: mt.points[:0], escape: nowhere, from: at}
 	mt.frames = append(mt.frames, frame{op: opBlock, results: results, escape: nowhere, reach: nowhere})
-	mt.points = append(mt.points, point{at: at, check: true})
+	mt.points = append(mt.points, point{at: at, kind: markCheck})
 }
 
 // spend counts an instruction at an offset.
@@ -79,7 +80,7 @@ func (mt *meter) spend(at int, cost uint32) {
 	}
 	if mt.since > maxUnchecked {
 		mt.cut(at)
-		mt.open(at, true)
+		mt.open(at, markCheck)
 	}
 	mt.cost += cost
 	mt.since += cost
@@ -97,16 +98,16 @@ func (mt *meter) cut(at int) {
 	case p.absorbed+cost <= maxAbsorbed:
 		p.absorbed += cost
 	default:
-		mt.open(from, false)
+		mt.open(from, markCharge)
 		mt.points[mt.cur].cost = cost
 	}
 }
 
 // open makes a charge at an offset, to which all counts from there.
-func (mt *meter) open(at int, check bool) {
+func (mt *meter) open(at int, kind markKind) {
 	mt.cur, mt.escape = len(mt.points), nowhere
-	mt.points = append(mt.points, point{at: at, check: check})
-	if check {
+	mt.points = append(mt.points, point{at: at, kind: kind})
+	if kind != markCharge {
 		mt.since = 0
 	}
 }
@@ -116,14 +117,19 @@ func (mt *meter) enter(op byte, params, results, at, sets int) {
 	if op != opBlock {
 		mt.cut(at)
 	}
+	loops := mt.top().loops
+	if op == opLoop {
+		loops++
+	}
 	mt.frames = append(mt.frames, frame{
-		op: op, params: params, results: results, sets: sets,
+		loops: loops,
+		op:    op, params: params, results: results, sets: sets,
 		cur: mt.cur, escape: mt.escape, since: mt.since, dead: mt.dead, reach: nowhere,
 	})
 	switch {
 	case mt.dead:
 	case op == opLoop:
-		mt.open(at, true)
+		mt.open(at, markLoop)
 	case op == opIf:
 		mt.escape = min(mt.escape, len(mt.frames)-1)
 	}
@@ -179,6 +185,11 @@ func (mt *meter) branch(label uint32) {
 	if t := &mt.frames[to]; t.op != opLoop {
 		t.after = max(t.after, mt.since)
 	}
+}
+
+// moved returns a label as it is when each loop is two.
+func (mt *meter) moved(label uint32) uint32 {
+	return label + uint32(mt.top().loops-mt.frames[len(mt.frames)-1-int(label)].loops)
 }
 
 // values returns how many values a branch to a label takes with it.

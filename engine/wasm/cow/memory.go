@@ -62,6 +62,9 @@ func (m *Memory) Reallocate(size uint64) []byte {
 // Size returns the length of the memory, as the VM has it.
 func (m *Memory) Size() int { return m.size }
 
+// Bytes returns the memory. It is valid until the VM asks for another length.
+func (m *Memory) Bytes() []byte { return m.all[:m.size] }
+
 // Shrink gives the memory the image's length again; reset it before. A WebAssembly memory can
 // only grow, but the VM takes the length of what Reallocate returns: grow must have it ask for
 // one page more, of which it gets the image instead. A memory that has not grown is left
