@@ -77,6 +77,7 @@ func (x *exchange) arm() {
 // do runs the call and times it.
 func (x *exchange) do() *refusal {
 	x.lap()
+	x.call.Start = x.mark
 	err := x.server.Do(&x.call)
 	took := x.lap()
 	x.outcome.upstream = took

@@ -139,18 +139,19 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.exchanges.New = func() any { return newExchange(g) }
 	g.server = &fasthttp.Server{
-		Handler:                      g.handle,
-		ErrorHandler:                 g.handleError,
-		ExpectHandler:                g.handleExpect,
-		MaxRequestBodySize:           o.Limits.Body,
-		ReadBufferSize:               o.Limits.Header + 4<<10,  // the request line comes on top
-		Concurrency:                  o.Limits.Connections + 1, // the listener counts
-		DisablePreParseMultipartForm: true,
-		NoDefaultServerHeader:        true,
-		NoDefaultContentType:         true,
-		SecureErrorLogMessage:        true,
-		CloseOnShutdown:              true,
-		Logger:                       silent{},
+		Handler:                       g.handle,
+		ErrorHandler:                  g.handleError,
+		ExpectHandler:                 g.handleExpect,
+		MaxRequestBodySize:            o.Limits.Body,
+		ReadBufferSize:                o.Limits.Header + 4<<10,  // the request line comes on top
+		Concurrency:                   o.Limits.Connections + 1, // the listener counts
+		DisablePreParseMultipartForm:  true,
+		NoDefaultServerHeader:         true,
+		NoDefaultContentType:          true,
+		SecureErrorLogMessage:         true,
+		DisableHeaderNamesNormalizing: true, // nobody reads fasthttp's own view
+		CloseOnShutdown:               true,
+		Logger:                        silent{},
 	}
 	return g, nil
 }

@@ -22,7 +22,6 @@ func (x *exchange) newID() {
 func (x *exchange) commit() *refusal {
 	x.newID()
 	r := &x.record
-	r.Reset()
 	r.Kind = audit.Decision
 	x.describe(r)
 	recordDecision(r, &x.decision)

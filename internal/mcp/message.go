@@ -70,6 +70,7 @@ type Message struct {
 	root     jsonscan.Value
 	id       []byte // memory for ID when it isn't the received text
 	claimed  bool   // params._meta has a protocolVersion
+	used     bool   // since Reset
 	mirrored string // what a client's Mcp-Name named, once checked
 }
 
@@ -92,7 +93,10 @@ func (m *Message) DecodeServer(body []byte, o jsonscan.Options) *Refusal {
 }
 
 func (m *Message) decode(body []byte, o jsonscan.Options, d Direction) *Refusal {
-	m.Reset()
+	if m.used {
+		m.Reset()
+	}
+	m.used = true
 	if err := m.doc.Scan(body, o); err != nil {
 		return scanRefusal(err)
 	}

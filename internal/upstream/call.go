@@ -22,7 +22,8 @@ type Call struct {
 	Version  string    // MCP-Protocol-Version to send; "" for none
 	Header   []Field   // further header lines
 	Progress []byte    // raw JSON progress token; nil for none
-	Deadline time.Time // zero: now and the server's timeout. It covers everything up to the answer, and the whole of an answer that is not a stream
+	Start    time.Time // when the call begins, which whoever times it knows already; zero: now
+	Deadline time.Time // zero: Start and the server's timeout. It covers everything up to the answer, and the whole of an answer that is not a stream
 
 	// What came back is valid until Close.
 	Status       int // HTTP status
@@ -36,6 +37,17 @@ type Call struct {
 	flow     flow               // what Next reads and Close ends; nil if there is nothing
 	answer   *fasthttp.Response // of HTTP, which keeps it for the next use
 	body     []byte             // memory for ReplyBody, likewise
+}
+
+// begin says when the call begins and by when it must have been answered.
+func (c *Call) begin(now func() time.Time, timeout time.Duration) (start, deadline time.Time) {
+	if start = c.Start; start.IsZero() {
+		start = now()
+	}
+	if deadline = c.Deadline; deadline.IsZero() {
+		deadline = start.Add(timeout)
+	}
+	return start, deadline
 }
 
 // exchange is what another goroutine may do to a Call under way. Its methods
@@ -119,7 +131,7 @@ func (c *Call) Reset() {
 	c.mu.Unlock()
 	c.Verb, c.Body, c.Kind, c.Method, c.ID = Post, nil, Request, "", nil
 	c.Modern, c.Session, c.Version, c.Header, c.Progress = false, "", "", c.Header[:0], nil
-	c.Deadline = time.Time{}
+	c.Start, c.Deadline = time.Time{}, time.Time{}
 	c.Status, c.Reply, c.ReplySession = 0, Empty, ""
 }
 

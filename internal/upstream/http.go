@@ -80,15 +80,12 @@ func (h *HTTP) Do(c *Call) error {
 // do sends c, a second time only if the first cannot have been carried out
 // or may be carried out twice.
 func (h *HTTP) do(c *Call) error {
-	deadline := c.Deadline
-	if deadline.IsZero() {
-		deadline = h.o.Now().Add(h.o.Timeout)
-	}
+	now, deadline := c.begin(h.o.Now, h.o.Timeout)
 	if c.answer == nil {
 		c.answer = new(fasthttp.Response)
 	}
 	for first := true; ; first = false {
-		k, used, err := h.pool.get(c, deadline)
+		k, used, err := h.pool.get(c, now, deadline)
 		if err != nil {
 			return h.fail(c, nil, err)
 		}

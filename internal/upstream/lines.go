@@ -204,10 +204,7 @@ func (l *Lines) post(c *Call, p *peer, s *session) error {
 }
 
 func (l *Lines) newCall(c *Call, p *peer, s *session) *lineCall {
-	deadline := c.Deadline
-	if deadline.IsZero() {
-		deadline = l.o.Now().Add(l.o.Timeout)
-	}
+	_, deadline := c.begin(l.o.Now, l.o.Timeout)
 	return &lineCall{p: p, s: s, wake: make(chan struct{}, 1), deadline: deadline, silent: c.Method == "initialize"}
 }
 

@@ -40,13 +40,13 @@ func (p *pending) extend(time.Time) {}
 
 // get returns a connection for c: an idle one that is still alive, or a new
 // one. The second result tells that it has been used before.
-func (p *pool) get(c *Call, deadline time.Time) (*conn, bool, error) {
+func (p *pool) get(c *Call, now, deadline time.Time) (*conn, bool, error) {
 	for {
 		k := p.popIdle()
 		if k == nil {
 			break
 		}
-		if p.now().Sub(k.idleSince) < probeAfter || !k.stale() {
+		if now.Sub(k.idleSince) < probeAfter || !k.stale() {
 			return k, true, nil
 		}
 		p.discard(k)
