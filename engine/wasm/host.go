@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -74,6 +75,8 @@ type Host struct {
 	now     func() time.Duration // since some moment
 	runtime wazero.Runtime
 	cache   *cache // nil: none
+
+	stubbed atomic.Uint64 // makes the names of modules with stubs differ
 
 	mu      sync.Mutex
 	plugins map[*Plugin]bool
@@ -151,7 +154,24 @@ func (h *Host) forget(p *Plugin) {
 
 // link makes the modules that guests import from.
 func (h *Host) link(ctx context.Context) error {
-	b := h.runtime.NewHostModuleBuilder(hostapi.Module)
+	if _, err := h.functions(h.runtime.NewHostModuleBuilder(hostapi.Module)).Instantiate(ctx); err != nil {
+		return err
+	}
+	b := h.runtime.NewHostModuleBuilder(hostapi.WASIModule)
+	for i := range wasiFuncs {
+		b = wasiFuncs[i].export(b)
+	}
+	if _, err := b.Instantiate(ctx); err != nil {
+		return err
+	}
+	refuel := api.GoFunc(func(ctx context.Context, _ []uint64) { ctx.(*instance).refuel() }) //nolint:forcetypeassert // guests run with their instance as context
+	_, err := h.runtime.NewHostModuleBuilder(binary.HookModule).NewFunctionBuilder().
+		WithGoFunction(refuel, nil, nil).Export(binary.HookName).Instantiate(ctx)
+	return err
+}
+
+// functions adds the host functions to a module.
+func (h *Host) functions(b wazero.HostModuleBuilder) wazero.HostModuleBuilder {
 	for _, f := range hostapi.Functions() {
 		params := make([]api.ValueType, len(f.Params))
 		for i, p := range f.Params {
@@ -163,18 +183,5 @@ func (h *Host) link(ctx context.Context) error {
 		}
 		b = b.NewFunctionBuilder().WithGoFunction(guarded(f, functions[f.Name]), params, results).Export(f.Name)
 	}
-	if _, err := b.Instantiate(ctx); err != nil {
-		return err
-	}
-	b = h.runtime.NewHostModuleBuilder(hostapi.WASIModule)
-	for _, f := range wasiFuncs {
-		b = f.export(b)
-	}
-	if _, err := b.Instantiate(ctx); err != nil {
-		return err
-	}
-	refuel := api.GoFunc(func(ctx context.Context, _ []uint64) { ctx.(*instance).refuel() }) //nolint:forcetypeassert // see instance.run
-	_, err := h.runtime.NewHostModuleBuilder(binary.HookModule).NewFunctionBuilder().
-		WithGoFunction(refuel, nil, nil).Export(binary.HookName).Instantiate(ctx)
-	return err
+	return b
 }

@@ -15,7 +15,7 @@ var (
 // pool keeps the instances of a plugin. What a caller has got is its own until it is put back
 // or discarded, so that nothing can be taken from under a call.
 type pool struct {
-	grow func() (*instance, error)
+	grow func(context.Context) (*instance, error)
 	max  int
 
 	mu      sync.Mutex
@@ -33,7 +33,7 @@ type turn struct {
 	closed   bool
 }
 
-func newPool(maximum int, grow func() (*instance, error)) *pool {
+func newPool(maximum int, grow func(context.Context) (*instance, error)) *pool {
 	return &pool{grow: grow, max: maximum, drained: make(chan struct{})}
 }
 
@@ -55,7 +55,7 @@ func (p *pool) get(ctx context.Context, wait time.Duration) (*instance, error) {
 	if p.live < p.max {
 		p.live++
 		p.mu.Unlock()
-		return p.make()
+		return p.make(ctx)
 	}
 	mine := make(chan *turn, 1)
 	p.waiting = append(p.waiting, mine)
@@ -69,7 +69,7 @@ func (p *pool) wait(ctx context.Context, wait time.Duration, mine chan *turn) (*
 	err := errBusy
 	select {
 	case t := <-mine:
-		return p.take(t)
+		return p.take(ctx, t)
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-timer.C:
@@ -83,22 +83,22 @@ func (p *pool) wait(ctx context.Context, wait time.Duration, mine chan *turn) (*
 		}
 	}
 	p.mu.Unlock()
-	return p.take(<-mine) // it came in the meantime
+	return p.take(ctx, <-mine) // it came in the meantime
 }
 
-func (p *pool) take(t *turn) (*instance, error) {
+func (p *pool) take(ctx context.Context, t *turn) (*instance, error) {
 	switch {
 	case t.closed:
 		return nil, errClosed
 	case t.instance != nil:
 		return t.instance, nil
 	}
-	return p.make()
+	return p.make(ctx)
 }
 
 // make makes an instance, for which live has been counted up.
-func (p *pool) make() (*instance, error) {
-	in, err := p.grow()
+func (p *pool) make(ctx context.Context) (*instance, error) {
+	in, err := p.grow(ctx)
 	if err != nil {
 		p.gone()
 		return nil, err

@@ -72,6 +72,7 @@ var wasiFuncs = []wasiFunc{
 	{"path_symlink", "iiiii", noSys},
 	{"path_unlink_file", "iii", noSys},
 	{"poll_oneoff", "iiii", pollOneoff},
+	{"proc_exit", "i", nil}, // see procExit
 	{"proc_raise", "i", noSys},
 	{"random_get", "ii", randomGet},
 	{"sched_yield", "", fine},
@@ -91,9 +92,8 @@ func noneOf(in *instance, s []uint64) errno {
 
 // The clocks of WASI.
 const (
-	clockRealtime  = 0
-	clockMonotonic = 1
-	clockThread    = 3
+	clockRealtime = 0
+	clockThread   = 3 // the last
 )
 
 func clockRes(in *instance, s []uint64) errno {
@@ -216,7 +216,7 @@ const (
 )
 
 // pollOneoff lets the time pass that a guest wants to sleep, at once: the clock goes on to when
-// the first of the times is over.
+// the first of its sleeps is over.
 func pollOneoff(in *instance, s []uint64) errno {
 	n := uint64(uint32(s[2]))
 	if n == 0 || n > subscriptionMax {
@@ -226,31 +226,53 @@ func pollOneoff(in *instance, s []uint64) errno {
 	if subs == nil || events == nil {
 		return errnoFault
 	}
+	var wakes [subscriptionMax]uint64
 	first := ^uint64(0)
-	for sub := subs; len(sub) > 0; sub = sub[subscriptionSize:] {
-		if sub[8] == tagClock {
-			first = min(first, in.wakeAt(sub))
+	for k := range n {
+		sub := subs[k*subscriptionSize:][:subscriptionSize]
+		if sub[8] != tagClock {
+			return errnoNoSys
 		}
+		wakes[k] = in.wake(sub)
+		first = min(first, wakes[k])
 	}
-	if first != ^uint64(0) {
-		in.clock.ns = max(in.clock.ns, first)
-	}
+	in.clock.ns = max(in.clock.ns, first)
 	count := uint32(0)
-	for sub := subs; len(sub) > 0; sub = sub[subscriptionSize:] {
-		if sub[8] == tagClock && in.wakeAt(sub) > first {
+	for k := range n {
+		if wakes[k] > in.clock.ns {
 			continue
 		}
-		e := events[count*eventSize:][:eventSize]
-		clear(e)
-		copy(e[:8], sub[:8])
-		e[10] = sub[8]
-		if sub[8] != tagClock {
-			e[8] = byte(errnoBadF)
-		}
+		var e [eventSize]byte
+		copy(e[:8], subs[k*subscriptionSize:])
+		copy(events[count*eventSize:], e[:])
 		count++
 	}
 	if !in.put32(s[3], count) {
 		return errnoFault
 	}
 	return errnoSuccess
+}
+
+// wake returns when a sleep is over, by the monotonic clock. Realtime stands still, so what is
+// still to come by it is so much from now.
+func (in *instance) wake(sub []byte) uint64 {
+	const absolute = 1
+	id, timeout := binary.LittleEndian.Uint32(sub[16:]), binary.LittleEndian.Uint64(sub[24:])
+	if binary.LittleEndian.Uint16(sub[40:])&absolute == 0 {
+		return saturate(in.clock.ns, timeout)
+	}
+	if id != clockRealtime {
+		return timeout
+	}
+	if now := uint64(in.nowMS) * 1_000_000; timeout > now {
+		return saturate(in.clock.ns, timeout-now)
+	}
+	return 0
+}
+
+func saturate(a, b uint64) uint64 {
+	if a+b < a {
+		return ^uint64(0) >> 1
+	}
+	return a + b
 }

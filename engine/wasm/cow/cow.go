@@ -76,6 +76,9 @@ func NewImage(content []byte, o Options) (*Image, error) {
 // Size returns the number of bytes that a memory begins with.
 func (i *Image) Size() int { return len(i.content) }
 
+// Content returns what memories begin as. It must not be changed, nor used after Close.
+func (i *Image) Content() []byte { return i.content }
+
 // Mapped says whether memories share the image's pages until they are written.
 func (i *Image) Mapped() bool { return i.file != nil }
 
