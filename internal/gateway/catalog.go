@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
 // catalog is what servers have said of their tools, learnt from the lists that pass: the annotations that conditions may read, and the
@@ -22,6 +23,7 @@ type toolKey struct{ server, name string }
 type tool struct {
 	raw                 []byte
 	annotations, schema jsonscan.Value
+	params              []mcp.HeaderParam // arguments that headers mirror
 }
 
 // maxCatalog bounds the definitions that are kept, in bytes. What comes later is not learnt.
@@ -62,6 +64,7 @@ func (c *catalog) learn(server string, definition jsonscan.Value) {
 		return
 	}
 	t.annotations, t.schema = annotationsOf(doc.Root()), doc.Root().Get("inputSchema")
+	t.params = mcp.HeaderParams(t.schema)
 	key := toolKey{server, strings.Clone(name)}
 	c.mu.Lock()
 	defer c.mu.Unlock()

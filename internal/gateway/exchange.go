@@ -37,6 +37,7 @@ type exchange struct {
 	opened      bool              // the client named a session, and it opened
 
 	msg      mcp.Message
+	params   []mcp.HeaderParam // arguments of it that headers mirror, as far as is known
 	request  engine.Request
 	decision engine.Decision
 	verdict  engine.Decision // of the answer
@@ -164,7 +165,7 @@ func (x *exchange) reset() {
 	x.edits.Reset()
 	x.record.Reset()
 	x.request, x.decision, x.verdict = engine.Request{}, engine.Decision{}, engine.Decision{}
-	x.serverName, x.id, x.outcome = "", audit.ID{}, outcome{}
+	x.serverName, x.id, x.outcome, x.params = "", audit.ID{}, outcome{}, nil
 	x.committed, x.streaming, x.answered, x.counted, x.resumable = false, false, false, false, false
 	x.unrecorded, x.element, x.body = false, false, nil
 	x.ending.Store(false)

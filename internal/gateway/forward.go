@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
@@ -33,22 +36,29 @@ func (x *exchange) forward() *refusal {
 	return x.do()
 }
 
-// setHeaders writes what mirrors the message, and passes on what the specification asks intermediaries to: trace context and
-// Mcp-Param-*, which were read strictly and never reach policy.
+// setHeaders writes what mirrors the message, and passes on what the specification asks intermediaries to: trace context, and those
+// Mcp-Param-* of which no list has said what they mirror. They were read strictly and never reach policy.
 func (x *exchange) setHeaders() {
 	c := &x.call
 	if c.Modern {
-		var room [3]mcp.Header
-		for _, h := range x.msg.AppendHeaders(room[:0]) {
+		var room [8]mcp.Header
+		for _, h := range x.msg.AppendParams(x.msg.AppendHeaders(room[:0]), x.params) {
 			c.Header = append(c.Header, upstream.Field(h))
 		}
 		for _, p := range x.head.Params {
-			c.Header = append(c.Header, upstream.Field{Name: string(p.Name), Value: string(p.Value)})
+			if name := string(p.Name); !x.mirrors(name) {
+				c.Header = append(c.Header, upstream.Field{Name: name, Value: string(p.Value)})
+			}
 		}
 	} else if x.head.ProtocolVersion != nil {
 		c.Version = x.msg.Version // the same: Check has looked it up
 	}
 	x.setTrace()
+}
+
+// mirrors says whether a header is one of those that AppendParams writes.
+func (x *exchange) mirrors(header string) bool {
+	return slices.ContainsFunc(x.params, func(p mcp.HeaderParam) bool { return strings.EqualFold(p.Header, header) })
 }
 
 func (x *exchange) setTrace() {

@@ -66,8 +66,8 @@ func (x *exchange) decide() *refusal {
 	return x.denied(&x.decision)
 }
 
-// consultCatalog adds what the server has said of the tool, and refuses arguments that a server which passes over case would
-// read as other ones: policy reads names exactly.
+// consultCatalog adds what the server has said of the tool, and refuses headers that say something else than the arguments that they
+// mirror, and arguments that a server which passes over case would read as other ones: policy reads names exactly.
 func (x *exchange) consultCatalog() *refusal {
 	if x.msg.Target != mcp.TargetTool {
 		return nil
@@ -77,6 +77,12 @@ func (x *exchange) consultCatalog() *refusal {
 		return nil
 	}
 	x.request.Annotations = known.annotations
+	if x.msg.Era == mcp.Modern {
+		x.params = known.params
+		if r := x.msg.CheckParams(&x.head, x.params); r != nil {
+			return badMessage(&x.msg, r)
+		}
+	}
 	if _, found := mcp.TwinArgument(x.msg.Arguments, known.schema); found {
 		return plain(400, invalidParams, mcp.ReasonAmbiguousName,
 			"Invalid params: an argument's name differs only by case from a property of the tool's inputSchema", x.msg.ID)

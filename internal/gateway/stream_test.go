@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -269,6 +270,41 @@ func TestWhatTheServerSees(t *testing.T) {
 		if v := got.header.Get(name); v != want {
 			t.Errorf("server got %s: %q, want %q", name, v, want)
 		}
+	}
+}
+
+// Once a list has said which arguments headers mirror, the headers must say the same, and are written anew.
+func TestHeadersThatMirrorArguments(t *testing.T) {
+	p, served := newPeer(t, func(w http.ResponseWriter, _ *http.Request, body string) {
+		w.Header().Set("Content-Type", "application/json")
+		if strings.Contains(body, "tools/list") {
+			io.WriteString(w, `{"jsonrpc":"2.0","id":"a","result":{"tools":[{"name":"read_file","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}}]}}`)
+			return
+		}
+		io.WriteString(w, `{"jsonrpc":"2.0","id":"a","result":{}}`)
+	})
+	w := newWorld(t, allowAll, served)
+	if r := w.raw(modern("tools/list", "", "")); r.status != 200 {
+		t.Fatalf("client got %+v", r)
+	}
+	call := func(args string, headers ...string) reply {
+		return w.raw(modern("tools/call", "read_file", `"name":"read_file","arguments":`+args, headers...))
+	}
+	for _, headers := range [][]string{nil, {"Mcp-Param-Region: us"}} {
+		if r := call(`{"region":"eu"}`, headers...); r.status != 400 || !strings.Contains(r.body, "-32020") {
+			t.Errorf("with %q client got %+v", headers, r)
+		}
+	}
+	if r := call(`{"region":"eu"}`, "mcp-param-region: =?base64?ZXU=?=", "Mcp-Param-Other: x"); r.status != 200 {
+		t.Errorf("client got %+v", r)
+	}
+	got := p.requests()
+	if len(got) != 2 || got[1].header.Get("Mcp-Param-Region") != "eu" || len(got[1].header["Mcp-Param-Region"]) != 1 || got[1].header.Get("Mcp-Param-Other") != "x" {
+		t.Errorf("server got %+v", got)
+	}
+	records := w.recorded(6)
+	if r := records[2]; r.Kind != audit.Refusal || r.Reason != mcp.ReasonHeaderMismatch || r.Status != 400 || r.Tool != "read_file" {
+		t.Errorf("recorded %+v", r)
 	}
 }
 

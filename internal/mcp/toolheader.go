@@ -1,9 +1,14 @@
 package mcp
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
+	sdk "github.com/mark3labs/mcp-go/mcp"
+
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/httphead"
 )
 
 // InvalidHeaderTool reports whether a tool's inputSchema has an x-mcp-header
@@ -16,6 +21,97 @@ func InvalidHeaderTool(tool jsonscan.Value) bool {
 }
 
 const headerAnnotation = "x-mcp-header"
+
+// HeaderParam is an argument that a header mirrors.
+type HeaderParam struct {
+	Header string   // such as "Mcp-Param-Region"
+	path   []string // of the argument
+}
+
+// HeaderParams lists the arguments that the headers of a call mirror, as a tool's inputSchema says (SEP-2243): none if it breaks the
+// rules, for no client may call such a tool.
+func HeaderParams(inputSchema jsonscan.Value) []HeaderParam {
+	if a := new(annotations); !a.schema(inputSchema, atRoot) || len(a.names) == 0 {
+		return nil
+	}
+	return headerParams(nil, inputSchema, nil)
+}
+
+func headerParams(found []HeaderParam, schema jsonscan.Value, path []string) []HeaderParam {
+	for c := schema.Get("properties").Cursor(); c.Next(); {
+		at := append(slices.Clone(path), strings.Clone(c.Name().Text()))
+		if name := c.Value().Get(headerAnnotation); name.Exists() {
+			found = append(found, HeaderParam{Header: sdk.HeaderParamPrefix + name.Text(), path: at})
+		}
+		found = headerParams(found, c.Value(), at)
+	}
+	return found
+}
+
+// CheckParams compares the headers that mirror arguments with the arguments. Others that begin with Mcp-Param- are the server's
+// business.
+func (m *Message) CheckParams(h *httphead.Head, params []HeaderParam) *Refusal {
+	for i := range params {
+		p := &params[i]
+		value, header := m.Arguments.Path(p.path...), paramOf(h, p.Header)
+		absent := !value.Exists() || value.Kind() == jsonscan.Null
+		if absent != (header == nil) || !absent && !mirrors(header, value) {
+			return mismatch(p.Header)
+		}
+	}
+	return nil
+}
+
+func paramOf(h *httphead.Head, name string) []byte {
+	for i := range h.Params {
+		if strings.EqualFold(string(h.Params[i].Name), name) {
+			return h.Params[i].Value
+		}
+	}
+	return nil
+}
+
+// mirrors compares text exactly and integers as numbers.
+func mirrors(header []byte, value jsonscan.Value) bool {
+	text := string(header)
+	if isSentinel(header) {
+		var ok bool
+		if text, ok = decodeSentinel(header); !ok {
+			return false
+		}
+	}
+	switch value.Kind() {
+	case jsonscan.String:
+		return value.TextIs(text)
+	case jsonscan.True, jsonscan.False:
+		return text == string(value.Raw())
+	case jsonscan.Number:
+		n, isInt := value.Int64()
+		sent, err := strconv.ParseInt(text, 10, 64)
+		if isInt && err == nil {
+			return n == sent
+		}
+		f, _ := value.Float64()
+		other, err := strconv.ParseFloat(text, 64)
+		return err == nil && f == other
+	default:
+		return false
+	}
+}
+
+// AppendParams appends the headers that mirror arguments, written anew from them.
+func (m *Message) AppendParams(dst []Header, params []HeaderParam) []Header {
+	for i := range params {
+		switch v := m.Arguments.Path(params[i].path...); v.Kind() {
+		case jsonscan.Invalid, jsonscan.Null:
+		case jsonscan.String:
+			dst = append(dst, Header{params[i].Header, encodeValue(v.Text())})
+		default:
+			dst = append(dst, Header{params[i].Header, string(v.Raw())})
+		}
+	}
+	return dst
+}
 
 // place says how a schema is reached from the root.
 type place uint8
