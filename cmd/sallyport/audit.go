@@ -34,10 +34,13 @@ func (c auditVerify) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "ok: %d records, %d to %d; %d decisions, %d outcomes, %d refusals\n",
-		r.Lines, r.FirstSeq, r.LastSeq, r.Decisions, r.Outcomes, r.Refusals)
+	fmt.Fprintf(p.stdout, "ok: %d records, %d to %d; %d decisions, %d outcomes, %d refusals, %d lifecycle\n",
+		r.Lines, r.FirstSeq, r.LastSeq, r.Decisions, r.Outcomes, r.Refusals, r.Lifecycles)
 	if r.Open > 0 {
 		fmt.Fprintf(p.stdout, "%d decisions have no outcome: calls under way, or cut short; the oldest is %s\n", r.Open, r.FirstOpen)
+	}
+	if !r.Stopped {
+		fmt.Fprintln(p.stdout, "the end is not that of a gateway that stopped: it runs still, was killed, or the file was cut off")
 	}
 	fmt.Fprintf(p.stdout, "head: %s\n", r.Head)
 	return nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/admin"
+	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -68,6 +69,7 @@ func (g *program) reload(why string) {
 		g.log.Warn("a listen address has changed: that needs a restart")
 	}
 	g.take(next)
+	g.note(audit.Reloaded, why)
 	g.log.Info("reloaded", "why", why, "revision", next.policy.Revision(), "was", prev.policy.Revision(), "took", g.now().Sub(start))
 }
 
@@ -82,6 +84,7 @@ func (g *program) keep(why string, err error) {
 	}
 	g.log.Error("reload failed: the last good state stays", "why", why, "error", r.Error, "revision", g.state.build().policy.Revision())
 	g.reloaded(r)
+	g.note(audit.ReloadFailed, why+": "+r.Error)
 }
 
 // settle is how long files must be quiet before they are read: editors write in several steps. Files that are never quiet are read

@@ -175,6 +175,10 @@ func (g *program) listen(c *config.Config) (err error) {
 
 // run serves until the process is told to stop, or a listener fails.
 func (g *program) run() error {
+	v, _ := buildVersion()
+	if err := g.audit.Lifecycle(audit.Started, g.state.build().policy.Revision(), "sallyport "+v); err != nil {
+		return errors.Join(failf(exitUnexpected, "%w", err), g.stop())
+	}
 	failed := make(chan error, 2)
 	go func() { failed <- g.gateway.Serve(g.data) }()
 	go func() { failed <- g.adminer.Serve(g.admin) }()
@@ -207,7 +211,15 @@ func (g *program) stop() error {
 	}
 	adminErr := g.adminer.Shutdown(ctx)
 	g.state.build().identity.Close()
+	g.note(audit.Stopped, "")
 	return errors.Join(adminErr, g.audit.Close())
+}
+
+// note records what happened to the gateway.
+func (g *program) note(event, cause string) {
+	if err := g.audit.Lifecycle(event, g.state.build().policy.Revision(), cause); err != nil {
+		g.log.Error("a record could not be written", "event", event, "error", err)
+	}
 }
 
 func newLog(p process, c config.Log) *slog.Logger {

@@ -21,7 +21,7 @@ const (
 	Outcome
 	// Refusal stands alone: the call went no further.
 	Refusal
-	// Lifecycle is about the log itself: recovered, records_lost.
+	// Lifecycle is about the gateway and the log itself: see the events.
 	Lifecycle
 )
 
@@ -34,6 +34,16 @@ func (k Kind) String() string {
 	}
 	return ""
 }
+
+// The events of Lifecycle records.
+const (
+	Started      = "started"       // with a revision, that of the policies
+	Reloaded     = "reloaded"      // other policies, servers or identities; with the revision that decides from here on
+	ReloadFailed = "reload_failed" // what decides stays as it is
+	Stopped      = "stopped"       // in order: requests under way had ended, or were cut off
+	Recovered    = "recovered"     // an unfinished last line was removed
+	RecordsLost  = "records_lost"  // found no room; their calls were refused
+)
 
 // Bounds of one record. Text beyond its bound is cut and ends in U+2026.
 const (
@@ -65,7 +75,7 @@ type Input struct {
 // what they have. A Record is used by one goroutine at a time, and again after Reset.
 type Record struct {
 	Kind       Kind
-	Event      string    // Lifecycle only: recovered, records_lost
+	Event      string    // Lifecycle only
 	Time       time.Time // zero: the log's clock at Append
 	DecisionID ID
 	Revision   string

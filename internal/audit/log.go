@@ -282,8 +282,10 @@ func (l *Log) finish() {
 	l.cond.Broadcast()
 }
 
-func (l *Log) lifecycle(event, cause string) error {
-	return l.Append(&Record{Kind: Lifecycle, Event: event, Cause: cause}, true)
+// Lifecycle records what happened to the gateway, and to its policies, whose revision it then names. It returns when the record is
+// safe.
+func (l *Log) Lifecycle(event, revision, cause string) error {
+	return l.Append(&Record{Kind: Lifecycle, Event: event, Revision: revision, Cause: cause}, true)
 }
 
 func (l *Log) arm(after time.Duration) {

@@ -59,7 +59,7 @@ func (l *Log) recover(o Options, end tail) error {
 	if end.removed == 0 || err != nil {
 		return err
 	}
-	return l.lifecycle("recovered", "removed an unfinished last line of "+strconv.Itoa(end.removed)+" bytes")
+	return l.Lifecycle(Recovered, "", "removed an unfinished last line of "+strconv.Itoa(end.removed)+" bytes")
 }
 
 // replay gives the file what it lacks of the journal, and says where the chain ends then.
@@ -93,7 +93,7 @@ func (l *Log) works() {
 	if l.lost == 0 {
 		return
 	}
-	r := Record{Kind: Lifecycle, Event: "records_lost", Time: l.now(), Cause: strconv.FormatUint(l.lost, 10) + " records found the buffer full"}
+	r := Record{Kind: Lifecycle, Event: RecordsLost, Time: l.now(), Cause: strconv.FormatUint(l.lost, 10) + " records found the buffer full"}
 	l.lost = 0
 	r.encode(l.mask)
 	l.place(r.line)

@@ -119,7 +119,7 @@ func (v *verifier) count(n int, r *Record) {
 		delete(v.open, r.DecisionID)
 	case Lifecycle:
 		v.report.Lifecycles++
-		v.report.Stopped = r.Event == "stopped"
+		v.report.Stopped = r.Event == Stopped
 		if r.Event == "recovered" {
 			v.report.Recovered++
 		}
