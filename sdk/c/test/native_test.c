@@ -1,0 +1,113 @@
+/* Tests of the SDK on the machine at hand: it prints what is wrong, and exits with 1. */
+#define SALLYPORT_NATIVE
+#include "plugin.c"
+
+static int wrong;
+
+#define CHECK(is) \
+    do { \
+        if (!(is)) { \
+            fprintf(stderr, "native_test.c:%d: not so: %s (verdict %d, failure %s: %s, code %s)\n", __LINE__, #is, (int)sp_fake.out.verdict, \
+                    sp_fake.out.failure ? sp_fake.out.failure : "none", sp_fake.out.why, sp_fake.out.code); \
+            wrong = 1; \
+        } \
+    } while (0)
+
+static const sp_outcome *request(const char *path) {
+    sp_fake_text("args.path", path);
+    return sp_fake_call(SP_HOOK_REQUEST);
+}
+
+static int is(const char *a, const char *b) { return a && !strcmp(a, b); }
+
+static int failed(const sp_outcome *o, const char *failure, const char *why) {
+    return o->verdict == SP_VERDICT_DENY && is(o->code, "plugin_failed") && is(o->failure, failure) && is(o->why, why);
+}
+
+static void verdicts(void) {
+    const sp_outcome *o;
+    sp_fake_reset();
+    o = sp_fake_call(SP_HOOK_REQUEST);
+    CHECK(o->verdict == SP_VERDICT_DENY && !o->failure && is(o->code, "no_path") && is(o->text, "A path is needed."));
+    CHECK(request("/home")->verdict == SP_VERDICT_PASS && is(sp_fake.out.code, ""));
+    CHECK(request("/etc/passwd")->verdict == SP_VERDICT_DENY && is(sp_fake.out.code, "denied_by_plugin"));
+    CHECK(request("tenant")->verdict == SP_VERDICT_ABSTAIN);
+    CHECK(failed(request("ask"), "capability", "the verdict approve is not declared"));
+    CHECK(failed(request("bad"), "abi", "there is no verdict 9"));
+    CHECK(failed(request("code"), "abi", "\"No\" is not spelled as a code or a key is"));
+    CHECK(failed(request("undeclared"), "capability", "field 4 is not declared"));
+    CHECK(failed(request("fill"), "trap", "the call's memory is full: define SP_CALL_BYTES"));
+    CHECK(failed(sp_fake_call(SP_HOOK_RESPONSE), "abi", "the plugin has no hook 1"));
+    CHECK(failed(request("give up"), "trap", "can't judge") && is(sp_fake_note("kept"), "yes") && !sp_fake_labelled("lost"));
+}
+
+static void message(void) {
+    sp_fake_reset();
+    sp_fake_json("args.amount", "10");
+    CHECK(request("number")->verdict == SP_VERDICT_DENY);
+    sp_fake_json("args.amount", "10.5");
+    CHECK(request("number")->verdict == SP_VERDICT_PASS);
+    sp_fake_text("args.amount", "11");
+    CHECK(request("number")->verdict == SP_VERDICT_DENY);
+    sp_fake_json("args.tags", "[\"a\"]");
+    sp_fake_text("args[\"odd key\"]", "");
+    sp_fake_string("args.body", "first");
+    sp_fake_string("args.list[0].text", "second");
+    CHECK(request("view")->verdict == SP_VERDICT_PASS && is(sp_fake_note("string"), "second"));
+    CHECK(is(sp_fake_note("0"), "11") && is(sp_fake_note("1"), "view") && is(sp_fake_note("2"), "[\"a\"]") && is(sp_fake_note("3"), ""));
+}
+
+static void edits(void) {
+    sp_fake_reset();
+    CHECK(sp_fake_boot("{}") == 0);
+    sp_fake_string("args.body", "mail bob@example.com");
+    sp_fake_string("args.list[0].text", "nothing");
+    sp_fake_detect("match:pii", 3, "bob@example.com");
+    CHECK(request("/home")->verdict == SP_VERDICT_MUTATE && is(sp_fake_edit("args.body"), "[masked]"));
+    CHECK(!sp_fake_edit("args.list[0].text") && is(sp_fake_note("rule"), "rule-3"));
+    CHECK(failed(request("outside"), "capability", "args.path is not within writes"));
+    CHECK(request("remove")->verdict == SP_VERDICT_MUTATE && is(sp_fake_edit("args.list[3].text"), ""));
+    sp_fake_reset();
+    CHECK(failed(request("set"), "abi", "edits with the verdict pass") && !sp_fake_edit("args.note"));
+    sp_fake_string("args.other", "bob@example.com");
+    sp_fake_detect("match:pii", 3, "bob@example.com");
+    CHECK(failed(request("/home"), "capability", "args.other is not within writes"));
+    sp_fake_withhold("match:pii");
+    CHECK(failed(request("/home"), "capability", "match:pii is not granted"));
+}
+
+static void tables(void) {
+    sp_fake_reset();
+    CHECK(request("tenant")->verdict == SP_VERDICT_ABSTAIN && is(sp_fake_note("tenant"), "none"));
+    sp_fake_table("lookup:tenants", "alice", "acme");
+    CHECK(request("tenant")->verdict == SP_VERDICT_ABSTAIN && is(sp_fake_note("tenant"), "acme"));
+    CHECK(sp_fake_labelled("seen") && sp_fake_logged(SP_LEVEL_WARN, "hello") && !sp_fake_logged(SP_LEVEL_INFO, "hello"));
+}
+
+static void lists(void) {
+    sp_fake_reset();
+    sp_fake_item(0, "items[*].name", "open");
+    CHECK(sp_fake_call(SP_HOOK_LIST)->verdict == SP_VERDICT_PASS);
+    sp_fake_item(2, "items[*].name", "secret");
+    CHECK(sp_fake_call(SP_HOOK_LIST)->verdict == SP_VERDICT_MUTATE && sp_fake_dropped(2) && !sp_fake_dropped(0));
+}
+
+static void settings(void) {
+    sp_fake_reset();
+    CHECK(sp_fake_boot("{}") == 0);
+    CHECK(sp_fake_boot("{\"mask\":1}") == 1 && is(sp_fake.out.code, "bad_mask") && is(sp_fake_note("path"), "/mask"));
+    CHECK(sp_fake_boot("{\"mask\":\"stars\"}") == 7);
+    CHECK(sp_fake_boot("{\"early\":1}") == -1 && is(sp_fake.out.why, "field_kind is called before the first hook"));
+    CHECK(sp_fake_boot("{\"long\":\"0123456789012345678901234567890123456789012345678901234567890\"}") == -1 &&
+          is(sp_fake.out.why, "sp_alloc(72) returned 0"));
+}
+
+int main(void) {
+    verdicts();
+    message();
+    edits();
+    tables();
+    lists();
+    settings();
+    return wrong;
+}
