@@ -169,7 +169,7 @@ func loneSurrogate(data []byte) (at int, found bool) {
 // escaped returns the character of the \uXXXX that data begins with, 0 if it doesn't; NUL is
 // another character that is no surrogate.
 func escaped(data []byte) rune {
-	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
+	if len(data) < len(`\u0000`) || !bytes.HasPrefix(data, []byte(`\u`)) {
 		return 0
 	}
 	n, err := strconv.ParseUint(string(data[2:6]), 16, 16)

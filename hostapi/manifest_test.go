@@ -95,6 +95,30 @@ func TestManifest_asksForWhatItSays(t *testing.T) {
 	}
 }
 
+func TestParseManifest_takesWhatIsJustWithinALimit(t *testing.T) {
+	name := strings.Repeat("a", 64)
+	for _, text := range []string{
+		with("name", `"`+name+`"`),
+		with("version", `"1.0.0-`+name[:58]+`"`),
+		with("capabilities", `["match:`+name+`"]`),
+		with("capabilities", list(64, four("match:"))),
+		with("features", `{"optional":["`+name+`"]}`),
+		with("features", `{"optional":`+list(64, four("f"))+`}`),
+		with("reads", `{"request":`+list(256, four("args."))+`}`),
+		with("strings", `{"request":`+list(64, four("args."))+`}`),
+		with("limits", `{"pages":1024,"fuel":10000000000,"deadline_ms":10000}`),
+		with("limits", `{"pages":1,"fuel":1,"deadline_ms":1}`),
+		with("meta", `{"`+name+`":"`+strings.Repeat("x", 1024)+`"}`),
+		with("settings_schema", `{"a":`+strings.Repeat("[", 62)+strings.Repeat("]", 62)+`}`),
+		with("settings_schema", `{"a":"\\ud800 \ufffd \ud83d\ude00 \u0000 \uffff"}`),
+		with("name", `"a"`) + strings.Repeat(" ", 65536-len(with("name", `"a"`))),
+	} {
+		if _, err := ParseManifest([]byte(text)); err != nil {
+			t.Errorf("%.200s: %v", text, err)
+		}
+	}
+}
+
 // with returns a good manifest with one key added or replaced.
 func with(key, value string) string {
 	m := map[string]json.RawMessage{
@@ -141,6 +165,10 @@ func TestParseManifest_refusesWithPlaceAndFix(t *testing.T) {
 		{`{"a":1,"a":2}`, `manifest: byte 10: "a" stands twice in one object` + shape},
 		{`{"a":[{"b":1,"\u0062":2}]}`, `manifest: byte 21: "b" stands twice in one object` + shape},
 		{`{"a":"\ud800"}`, `manifest: byte 6: half a surrogate pair` + shape},
+		{`{"a":"\n\udc00"}`, `manifest: byte 8: half a surrogate pair` + shape},
+		{`{"a":"\ud83dude00"}`, `manifest: byte 6: half a surrogate pair` + shape},
+		{`{"a":"\ud83d\u0041"}`, `manifest: byte 6: half a surrogate pair` + shape},
+		{`{"a":"\ud83d\ude00\ud83d"}`, `manifest: byte 18: half a surrogate pair` + shape},
 		{"{\"a\":\"\xff\"}", `manifest: not UTF-8` + shape},
 		{`{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`, `manifest: byte 69: nested too deeply` + shape},
 		{`{}` + strings.Repeat(" ", 65535), `manifest: 65537 bytes are too many: at most 65536`},
@@ -280,7 +308,8 @@ func TestValidate_refusesWhatNoTextCouldSay(t *testing.T) {
 			"version: missing: give the plugin a version, such as 1.0.0\nhooks: missing: name at least one: request, response, list"},
 		{func(m *Manifest) { m.Hooks[0] = 7 }, `hooks[0]: hook 7 is not a hook: one of request, response, list`},
 		{func(m *Manifest) { m.Verdicts = []Verdict{9} }, `verdicts[0]: verdict 9 is not a verdict: one of pass, deny, mutate, approve, abstain`},
-		{func(m *Manifest) { m.Reads = map[Hook][]Path{HookRequest: {{}}} }, `reads.request[0]: no path: write one, or remove it`},
+		{func(m *Manifest) { m.Reads = map[Hook][]Path{HookRequest: {mustPath(t, "args"), {}, {}}} }, "reads.request[1]: no path: write one, or remove it\n" +
+			`reads.request[2]: no path: write one, or remove it`},
 		{func(m *Manifest) { m.Reads = map[Hook][]Path{9: nil} }, `reads.hook 9: the plugin does not have this hook: add it to hooks, or remove the list`},
 		{func(m *Manifest) { m.SettingsSchema = json.RawMessage(`{`) }, `settings_schema: byte 1: unexpected end of JSON input: write a JSON Schema (2020-12)`},
 		{func(m *Manifest) { m.Limits.Pages = -1 }, `limits.pages: -1 is out of bounds: write 1 to 1024`},
@@ -333,6 +362,13 @@ func TestEncode_writesWhatParseManifestReads(t *testing.T) {
 	}
 	if diff := cmp.Diff(m, parse(t, string(text))); diff != "" {
 		t.Errorf("%s\n(-want +got)\n%s", text, diff)
+	}
+	if !strings.Contains(string(text), "<what>") {
+		t.Errorf("escaped for HTML: %s", text)
+	}
+	m.Reads[HookResponse] = []Path{}
+	if again, err := m.Encode(); string(again) != string(text) || err != nil {
+		t.Errorf("an empty list is written: %s, %v", again, err)
 	}
 	m.Meta = map[string]string{}
 	for i := range 32 {

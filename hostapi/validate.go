@@ -121,7 +121,7 @@ func checkOrder[T fmt.Stringer](ms *mistakes, list string, limit int, values []T
 	for i := 1; i < len(values); i++ {
 		before, this := values[i-1].String(), values[i].String()
 		switch {
-		case this == "" || before == "": // said elsewhere
+		case this == "": // no path, which is said elsewhere
 		case this == before:
 			ms.add(at(list, i), brief(this)+" stands twice", "remove one")
 		case this < before:
