@@ -395,6 +395,7 @@ const (
 	LimitKeyBytes          = 64          // a note's key, a label
 	LimitNotes             = 16          // notes of a call
 	LimitLabels            = 16          // labels of a call
+	LimitSaidBytes         = 262144      // codes, texts and keys that a call gives to reason, approve, note and label, replaced ones included
 	LimitLogLines          = 64          // log lines of a call; more are dropped
 	LimitLookupKeyBytes    = 1024        // a key of lookup
 )

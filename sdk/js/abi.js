@@ -122,6 +122,7 @@ export const LIMIT = Object.freeze({
   key_bytes: 64, // a note's key, a label
   notes: 16, // notes of a call
   labels: 16, // labels of a call
+  said_bytes: 262144, // codes, texts and keys that a call gives to reason, approve, note and label, replaced ones included
   log_lines: 64, // log lines of a call; more are dropped
   lookup_key_bytes: 1024, // a key of lookup
 });

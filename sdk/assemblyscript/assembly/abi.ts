@@ -167,6 +167,8 @@ export const LIMIT_KEY_BYTES: i32 = 64;
 export const LIMIT_NOTES: i32 = 16;
 /** labels of a call */
 export const LIMIT_LABELS: i32 = 16;
+/** codes, texts and keys that a call gives to reason, approve, note and label, replaced ones included */
+export const LIMIT_SAID_BYTES: i32 = 262144;
 /** log lines of a call; more are dropped */
 export const LIMIT_LOG_LINES: i32 = 64;
 /** a key of lookup */

@@ -120,6 +120,7 @@ enum {
 #define SP_LIMIT_KEY_BYTES 64 /* a note's key, a label */
 #define SP_LIMIT_NOTES 16 /* notes of a call */
 #define SP_LIMIT_LABELS 16 /* labels of a call */
+#define SP_LIMIT_SAID_BYTES 262144 /* codes, texts and keys that a call gives to reason, approve, note and label, replaced ones included */
 #define SP_LIMIT_LOG_LINES 64 /* log lines of a call; more are dropped */
 #define SP_LIMIT_LOOKUP_KEY_BYTES 1024 /* a key of lookup */
 

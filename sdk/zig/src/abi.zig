@@ -167,6 +167,8 @@ pub const LIMIT_KEY_BYTES = 64;
 pub const LIMIT_NOTES = 16;
 /// labels of a call
 pub const LIMIT_LABELS = 16;
+/// codes, texts and keys that a call gives to reason, approve, note and label, replaced ones included
+pub const LIMIT_SAID_BYTES = 262144;
 /// log lines of a call; more are dropped
 pub const LIMIT_LOG_LINES = 64;
 /// a key of lookup
