@@ -253,3 +253,6 @@ func (m *Module) Memory() (minPages, maxPages uint32, hasMax, ok bool) {
 func (m *Module) funcType(index uint32) FuncType {
 	return m.types[m.funcs[index]]
 }
+
+// own returns the index of the i-th function that isn't imported.
+func (m *Module) own(i int) uint32 { return uint32(m.foreign[KindFunc] + i) }

@@ -6,48 +6,56 @@ const maxNesting = 1 << 15
 // rewriter re-emits the functions' bodies, one after the other. What it adds at
 // places that are known later, charges above all, it notes as marks.
 type rewriter struct {
-	m       *Module
-	p       *plan
-	r       reader
-	out     []byte // code of all functions, without what the marks say
-	marks   []mark
-	edges   []uint32 // who calls whom: functions, and what anyOf gives
-	meter   meter
-	results []function // one per body
-	f       *function  // the one at hand
+	m         *Module
+	p         *plan
+	r         reader
+	out       []byte // code of all functions, without what the marks say
+	marks     []mark
+	edges     []uint32 // who calls whom: functions, and what anyOf gives
+	labels    []uint32 // of the br_table at hand
+	meter     meter
+	in        instr // at hand
+	functions []function // one per body
+	f         *function  // the one at hand
 }
 
 // mark is something to add before an offset in out.
 type mark struct {
-	at    int
-	kind  markKind
-	shift int8
-	cost  uint32
+	at   int
+	kind markKind
+	cost uint32
 }
 
+// markKind says what is added. At one offset the kinds follow each other in this
+// order.
 type markKind byte
 
 const (
-	markCharge markKind = iota // subtract the cost
-	markCheck                  // and ask for more fuel when there is none
-	markLoop                   // likewise, at the beginning of a loop
-	markSave                   // put the fuel where a callee finds it
-	markLoad                   // and take what the callee left
-	markBulk                   // charge for the length on top of the stack
-	markTail                   // put back depth and fuel, before a tail call
+	markLoad     markKind = iota // take the fuel that a callee left
+	markEntry                    // begin the function
+	markCharge                   // take fuel
+	markCheck                    // and ask for more when there is none
+	markLoop                     // the other way round: at the beginning of a loop
+	markAsk                      // ask for fuel when there is none
+	markBytes                    // charge for as many bytes as the top of the stack says
+	markElements                 // for as many elements
+	markPages                    // for as many pages to grow by
+	markSlots                    // for as many elements to grow by
+	markSave                     // put the fuel where a callee finds it
+	markTail                     // and the depth, before a tail call
 )
 
 // function is what is known of a function's body when it has been read.
 type function struct {
-	code    span // in out
-	marks   span // in marks
-	params  int
-	locals  int // params included
+	code    span   // in out
+	marks   span   // in marks
+	calls   span   // in edges
+	locals  uint32 // params included
 	results int
 	scratch bool // has a local more, for the length of bulk operations
 	loops   bool // keeps the fuel in a local
 	cheap   bool // is charged by its callers
-	calls   span // in edges
+	nested  bool // calls what may call or loop
 	load    load
 }
 
@@ -56,23 +64,25 @@ type load struct {
 	instrs int
 	values int // that control instructions and calls move
 	sets   int // assignments of locals
-	merges int // assignments of locals, per frame around them
-	calls  int
+	merges int // locals that may have two values where ways meet, of all such places
+	nests  int // the same for loops, times how many are in each other
+	height height
+	vector bool // has values of 16 bytes
 }
 
 // body reads the code of the i-th defined function.
 func (w *rewriter) body(i int) {
-	index := uint32(w.m.foreign[KindFunc] + i)
+	index := w.m.own(i)
 	t := w.m.funcType(index)
 	b := &w.m.bodies[i]
-	w.results = append(w.results, function{
-		params: len(t.Params), locals: len(t.Params) + int(b.locals), results: len(t.Results),
-		cheap: w.p.cheap[index] > 0,
+	w.functions = append(w.functions, function{
+		locals: uint32(len(t.Params)) + b.locals, results: len(t.Results), cheap: w.p.cheap[index] > 0,
 	})
-	w.f = &w.results[i]
+	w.f = &w.functions[i]
 	start, marks, edges := len(w.out), len(w.marks), len(w.edges)
-	w.r = reader{b: w.m.src, p: b.code.from, stop: b.code.to, section: sectionNames[secCode]}
-	w.meter.reset(start, len(t.Results))
+	w.r = w.m.read(b.code)
+	w.r.section = sectionNames[secCode]
+	w.meter.reset(w.p.tuning, start, len(t.Results))
 	for len(w.meter.frames) > 0 && w.r.err == nil {
 		w.instr()
 	}
@@ -85,7 +95,7 @@ func (w *rewriter) body(i int) {
 	w.f.calls = span{edges, len(w.edges)}
 }
 
-// charges puts the charges among the marks of the function, in order.
+// charges puts the function's charges among its marks, in order.
 func (w *rewriter) charges(from int) {
 	if w.f.cheap {
 		return
@@ -93,14 +103,14 @@ func (w *rewriter) charges(from int) {
 	others := append([]mark(nil), w.marks[from:]...)
 	w.marks = w.marks[:from]
 	for _, p := range w.meter.points {
-		m := mark{at: p.at, kind: p.kind, cost: p.cost + p.absorbed}
-		if m.kind == markCharge && m.cost == 0 {
+		cost := p.cost + p.absorbed
+		if p.kind == markCharge && cost == 0 {
 			continue
 		}
-		for len(others) > 0 && others[0].at < m.at {
+		for len(others) > 0 && (others[0].at < p.at || others[0].at == p.at && others[0].kind < p.kind) {
 			w.marks, others = append(w.marks, others[0]), others[1:]
 		}
-		w.marks = append(w.marks, m)
+		w.marks = append(w.marks, mark{p.at, p.kind, cost})
 	}
 	w.marks = append(w.marks, others...)
 }
@@ -108,33 +118,23 @@ func (w *rewriter) charges(from int) {
 // instr re-emits one instruction and counts it.
 func (w *rewriter) instr() {
 	at := w.r.p
-	in := w.r.instr()
+	in := &w.in
+	w.r.instr(in)
 	if w.r.err != nil {
 		return
 	}
 	w.f.load.instrs++
 	switch in.op {
 	case opBlock, opLoop, opIf, opElse, opEnd, opBr, opBrIf, opBrTable, opReturn, opUnreachable:
-		w.control(at, &in)
-		return
+		w.control(at, in)
 	case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
-		w.call(at, &in)
-		return
-	case opMemoryGrow:
-		w.bulk(&in)
-	case opMisc:
-		w.segments(at, &in)
-		if in.sub >= miscMemoryInit {
-			w.bulk(&in)
-		}
-	case opRefFunc:
-		w.r.inRange(at, "function", in.a, w.m.count[KindFunc])
-		w.p.graph.take(in.a)
-		in.a = w.p.moved(in.a)
+		w.call(at, in)
 	default:
-		w.operands(at, &in)
+		w.operands(at, in)
+		w.emit(in, 0)
+		w.f.load.height.add(in.effect())
+		w.f.load.vector = w.f.load.vector || in.op == opVector
 	}
-	w.emit(&in, 0)
 }
 
 // emit writes an instruction and counts it, with the values that it moves.
@@ -144,12 +144,16 @@ func (w *rewriter) emit(in *instr, values int) {
 	w.out = appendInstr(w.out, in)
 }
 
-// operands checks the indices of locals, globals and tables: one that is out of
-// range could name what is added.
+func (w *rewriter) mark(kind markKind) {
+	w.marks = append(w.marks, mark{at: len(w.out), kind: kind})
+}
+
+// operands checks the indices in an instruction, any of which could name what is
+// added if it were out of range, and notes what the instruction changes.
 func (w *rewriter) operands(at int, in *instr) {
 	switch in.letter {
 	case 'v':
-		w.r.inRange(at, "local", in.a, w.f.locals)
+		w.r.inRange(at, "local", in.a, int(w.f.locals))
 		if in.op != opLocalGet {
 			w.f.load.sets++
 		}
@@ -160,53 +164,52 @@ func (w *rewriter) operands(at int, in *instr) {
 		if in.op == opTableSet {
 			w.p.changes |= ChangesTables
 		}
+	case 'f': // ref.func
+		w.r.inRange(at, "function", in.a, w.m.count[KindFunc])
+		w.p.graph.take(in.a)
+		in.a = w.p.moved(in.a)
+	case 'M', 'm', 'k', 'C', 'd':
+		w.r.inRange(at, "memory", 0, w.m.count[KindMemory])
+	}
+	switch {
+	case in.op == opMemoryGrow:
+		w.bulk(markPages)
+	case in.op == opMisc && in.sub >= miscMemoryInit:
+		w.misc(at, in)
 	}
 }
 
-// segments checks the indices of bulk operations.
-func (w *rewriter) segments(at int, in *instr) {
+// misc is operands for the instructions on segments and ranges.
+func (w *rewriter) misc(at int, in *instr) {
 	tables := w.m.count[KindTable]
 	switch in.sub {
 	case miscMemoryInit, miscDataDrop:
+		w.r.inRange(at, "data segment", in.a, len(w.m.datas))
 		if !w.m.counted {
 			w.r.fail(at, "data segments are used without a data count section")
 		}
-		w.r.inRange(at, "data segment", in.a, len(w.m.datas))
-		if in.sub == miscDataDrop {
-			w.p.changes |= ChangesSegments
-		}
 	case miscTableInit, miscElemDrop:
 		w.r.inRange(at, "element segment", in.a, len(w.m.elems))
-		if in.sub == miscElemDrop {
-			w.p.changes |= ChangesSegments
-			return
-		}
+	}
+	switch in.sub {
+	case miscTableInit, miscTableCopy:
 		w.r.inRange(at, "table", in.b, tables)
+	}
+	switch in.sub {
+	case miscMemoryInit, miscMemoryCopy, miscMemoryFill:
+		w.bulk(markBytes)
+	case miscDataDrop, miscElemDrop:
+		w.p.changes |= ChangesSegments
+	case miscTableInit, miscTableCopy, miscTableFill:
 		w.p.changes |= ChangesTables
-	case miscTableCopy:
-		w.r.inRange(at, "table", in.b, tables)
-		fallthrough
-	case miscTableGrow, miscTableFill:
-		w.r.inRange(at, "table", in.a, tables)
+		w.bulk(markElements)
+	case miscTableGrow:
 		w.p.changes |= ChangesTables
-	case miscTableSize:
-		w.r.inRange(at, "table", in.a, tables)
+		w.bulk(markSlots)
 	}
 }
 
-// bulk charges an operation for the length that lies on top of the stack.
-func (w *rewriter) bulk(in *instr) {
-	most, shift := uint32(0), 0
-	switch {
-	case in.op == opMemoryGrow:
-		most, shift = w.p.options.MaxPages, unitsPerPage
-	case in.sub == miscTableGrow:
-		most = w.p.options.MaxTable
-	case in.sub == miscMemoryInit, in.sub == miscMemoryCopy, in.sub == miscMemoryFill:
-		shift = -bytesPerUnit
-	case in.sub == miscDataDrop, in.sub == miscElemDrop, in.sub == miscTableSize:
-		return
-	}
+func (w *rewriter) bulk(kind markKind) {
 	w.f.scratch = true
-	w.marks = append(w.marks, mark{at: len(w.out), kind: markBulk, cost: most, shift: int8(shift)})
+	w.mark(kind)
 }

@@ -28,9 +28,8 @@ const costs = "" +
 	"0000000000000000" //   f0
 
 const (
-	costCall     = 6   // of the module's own function
-	costIndirect = 10  // its type is checked
-	costHost     = 100 // crosses into the host and back
+	costIndirect = 10  // an indirect call checks the callee's type
+	costHost     = 100 // a call that crosses into the host and back, beyond a call
 	costBulk     = 16  // a bulk operation, without its length
 	costGrow     = 200 // memory.grow and table.grow, likewise
 	costSat      = 5   // a saturating conversion

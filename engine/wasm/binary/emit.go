@@ -8,7 +8,7 @@ func (w *rewriter) module(res *Result) []byte {
 	out = append(out, header...)
 	out = appendSection(out, secType, w.types())
 	out = appendSection(out, secImport, w.imports())
-	out = appendSection(out, secFunction, w.functions())
+	out = appendSection(out, secFunction, w.declarations())
 	out = appendSection(out, secTable, w.tables())
 	out = appendSection(out, secMemory, w.memories())
 	out = appendSection(out, secGlobal, w.globals())
@@ -64,7 +64,7 @@ func (w *rewriter) imports() []byte {
 	return appendU32(b, w.p.hookType)
 }
 
-func (w *rewriter) functions() []byte {
+func (w *rewriter) declarations() []byte {
 	b := appendU32(nil, uint32(len(w.m.bodies)+1))
 	for _, t := range w.m.funcs[w.m.foreign[KindFunc]:] {
 		b = appendU32(b, t)
@@ -122,8 +122,9 @@ func flag(set bool) byte {
 
 // appendConstant writes constant expressions, one or more.
 func (m *Module) appendConstant(b []byte, s span, moved func(uint32) uint32) []byte {
+	var in instr
 	for r := m.read(s); !r.end(); {
-		in := r.instr()
+		r.instr(&in)
 		if in.op == opRefFunc {
 			in.a = moved(in.a)
 		}

@@ -12,14 +12,10 @@ func (w *rewriter) control(at int, in *instr) {
 			return
 		}
 		w.out = appendInstr(w.out, in)
+		w.f.load.height.reset(mt.top().base, mt.top().params)
 		mt.otherwise(len(w.out))
 	case opEnd:
-		w.f.load.merges += min(w.f.locals, w.f.load.sets-mt.top().sets)
-		w.out = appendInstr(w.out, in)
-		if mt.top().op == opLoop {
-			w.out = append(w.out, opEnd)
-		}
-		mt.leave(len(w.out))
+		w.close()
 	case opUnreachable:
 		w.emit(in, 0)
 		mt.stop(len(w.out))
@@ -29,6 +25,7 @@ func (w *rewriter) control(at int, in *instr) {
 		if label := in.a; w.label(at, label) {
 			in.a = mt.moved(label)
 			w.emit(in, mt.values(label))
+			w.f.load.height.add(-int(flag(in.op == opBrIf)))
 			w.branch(label, in.op == opBr)
 		}
 	case opBrTable:
@@ -36,9 +33,25 @@ func (w *rewriter) control(at int, in *instr) {
 	}
 }
 
-// open opens a block.
+// open opens a block. A loop becomes
+//
+//	block
+//	  loop                 ;; ask for fuel if there is none
+//	    block
+//	      loop             ;; leave if there is no fuel, take fuel
+//	        ...
+//	      end
+//	      br 2             ;; done
+//	    end
+//	    br 0               ;; begin again
+//	  end
+//	end
+//
+// so that the call that asks stands outside of the loop: the engine keeps nothing in
+// registers over a call, and what lives through a loop with one is moved to memory
+// and back in every turn.
 func (w *rewriter) open(at int, in *instr) {
-	params, results := 0, 0
+	f := frame{op: in.op, sets: w.f.load.sets, nest: w.meter.top().nest + int(flag(in.op == opLoop))}
 	switch {
 	case in.v >= 0:
 		w.r.inRange(at, "type", uint32(in.v), len(w.m.types))
@@ -46,25 +59,51 @@ func (w *rewriter) open(at int, in *instr) {
 			return
 		}
 		t := &w.m.types[in.v]
-		params, results = len(t.Params), len(t.Results)
+		f.params, f.results = len(t.Params), len(t.Results)
 	case in.v != blockEmpty:
-		results = 1
+		f.results = 1
 	}
 	if len(w.meter.frames) >= maxNesting {
 		w.r.fail(at, "more than %d blocks in each other", maxNesting)
 		return
 	}
-	values := 0
-	if params+results > 1 {
-		values = params + results
-	}
 	if in.op == opLoop {
 		w.f.loops = true
-		w.out = appendInstr(w.out, in)
-		w.out = w.p.appendOuter(w.out, uint32(w.f.locals))
+		// What a loop takes would have to be put on the stack again.
+		f.split = f.params == 0
+	}
+	if f.split {
+		w.out = appendS64(append(w.out, opBlock), in.v)
+		w.out = appendS64(append(w.out, opLoop), in.v)
+		w.mark(markAsk)
+		w.out = append(w.out, opBlock, blockNothing)
+	}
+	values := 0
+	if in.v >= 0 {
+		values = f.params + f.results
 	}
 	w.emit(in, values)
-	w.meter.enter(in.op, params, results, len(w.out), w.f.load.sets)
+	w.f.load.height.add(-int(flag(in.op == opIf)))
+	f.base = w.f.load.height.now - f.params
+	w.meter.enter(f, len(w.out))
+}
+
+// close ends a block.
+func (w *rewriter) close() {
+	f, l := w.meter.top(), &w.f.load
+	assigned := min(int(w.f.locals), l.sets-f.sets)
+	if f.op == opLoop {
+		l.merges += mergesOfLoop * assigned
+		l.nests += f.nest * assigned
+	} else {
+		l.merges += assigned
+	}
+	l.height.reset(f.base, f.results)
+	w.out = append(w.out, opEnd)
+	if f.split {
+		w.out = append(w.out, opBr, 2, opEnd, opBr, 0, opEnd, opEnd)
+	}
+	w.meter.leave(len(w.out))
 }
 
 // label checks a label: the one behind the last would be beyond what the function
@@ -75,46 +114,44 @@ func (w *rewriter) label(at int, label uint32) bool {
 }
 
 func (w *rewriter) branch(label uint32, always bool) {
+	w.meter.cut(len(w.out))
 	w.meter.branch(label)
 	if always {
 		w.meter.stop(len(w.out))
-	} else {
-		w.meter.cut(len(w.out))
 	}
 }
 
 func (w *rewriter) brTable(at int, in *instr) {
-	if !w.label(at, in.a) {
-		return
-	}
-	values := w.meter.values(in.a)
-	moved := make([]byte, 0, len(in.raw))
-	var list []uint32
+	w.labels = w.labels[:0]
 	for r := (reader{b: in.raw, stop: len(in.raw)}); !r.end(); {
-		label := r.u32()
+		w.labels = append(w.labels, r.u32())
+	}
+	w.labels = append(w.labels, in.a)
+	for _, label := range w.labels {
 		if !w.label(at, label) {
 			return
 		}
-		moved = appendU32(moved, w.meter.moved(label))
-		list = append(list, label)
 	}
-	last := in.a
-	in.raw = moved
-	in.a = w.meter.moved(last)
-	w.emit(in, values)
-	w.f.load.values += int(in.b)
-	for _, l := range list {
-		w.meter.branch(l)
+	values := w.meter.values(in.a)
+	w.f.load.values += values + len(w.labels)
+	w.meter.spend(len(w.out), in.cost(values))
+	w.out = appendU32(append(w.out, opBrTable), uint32(len(w.labels)-1))
+	for _, label := range w.labels {
+		w.out = appendU32(w.out, w.meter.moved(label))
 	}
-	w.branch(last, true)
+	w.meter.cut(len(w.out))
+	for _, label := range w.labels {
+		w.meter.branch(label)
+	}
+	w.meter.stop(len(w.out))
 }
 
-// leave returns from the function, as a branch to its outermost block: when the
-// function is wrapped, its depth is given back behind that.
+// leave returns from the function, as a branch to its outermost block: if that is
+// within another, depth and fuel are put back behind it.
 func (w *rewriter) leave() {
-	out := uint32(len(w.meter.frames) - 1)
-	w.emit(&instr{op: opBr, letter: 'l', a: w.meter.moved(out)}, w.f.results)
-	w.branch(out, true)
+	outermost := uint32(len(w.meter.frames) - 1)
+	w.emit(&instr{op: opBr, letter: 'l', a: w.meter.moved(outermost)}, w.f.results)
+	w.branch(outermost, true)
 }
 
 // call re-emits a call.
@@ -123,7 +160,7 @@ func (w *rewriter) call(at int, in *instr) {
 	if !ok {
 		return
 	}
-	w.f.load.calls++
+	w.f.load.height.add(-int(flag(in.letter == 'i')))
 	tail := in.op == opReturnCall || in.op == opReturnCallIndirect
 	values := len(t.Params) + len(t.Results)
 	if tail && staysTail(t) {
@@ -137,18 +174,16 @@ func (w *rewriter) call(at int, in *instr) {
 	}
 	w.mark(markSave)
 	w.emit(in, values)
+	w.f.load.height.add(-len(t.Params))
+	w.f.load.height.add(len(t.Results))
 	w.mark(markLoad)
 	if tail {
 		w.leave()
 	}
 }
 
-func (w *rewriter) mark(kind markKind) {
-	w.marks = append(w.marks, mark{at: len(w.out), kind: kind})
-}
-
-// callee checks what a call names, renumbers it, notes it and charges it beyond
-// the call itself.
+// callee checks what a call names, renumbers it, notes it and charges what it takes
+// beyond the call itself.
 func (w *rewriter) callee(at int, in *instr) (t FuncType, ok bool) {
 	if in.op == opCallIndirect || in.op == opReturnCallIndirect {
 		w.r.inRange(at, "type", in.a, len(w.m.types))
@@ -157,6 +192,7 @@ func (w *rewriter) callee(at int, in *instr) (t FuncType, ok bool) {
 			return t, false
 		}
 		w.edges = append(w.edges, w.p.graph.anyOf(in.a))
+		w.f.nested = true
 		w.meter.called()
 		return w.m.types[in.a], true
 	}
@@ -167,10 +203,11 @@ func (w *rewriter) callee(at int, in *instr) (t FuncType, ok bool) {
 	t = w.m.funcType(in.a)
 	switch cheap := w.p.cheap[in.a]; {
 	case int(in.a) < w.m.foreign[KindFunc]:
-		w.meter.spend(len(w.out), costHost-costCall)
+		w.meter.spend(len(w.out), costHost)
 	case cheap > 0:
 		w.meter.spend(len(w.out), uint32(cheap))
 	default:
+		w.f.nested = true
 		w.meter.called()
 	}
 	w.edges = append(w.edges, in.a)

@@ -60,7 +60,9 @@ const (
 	miscTableFill  = 17
 	vecConst       = 12
 
-	blockEmpty = -64 // the block type without params and results
+	// The block type without params and results, as a number and as it stands.
+	blockEmpty   = -64
+	blockNothing = 0x40
 )
 
 // immediates has a letter for what follows each opcode; - is one that isn't read.
@@ -124,12 +126,12 @@ type instr struct {
 }
 
 // instr reads one instruction. Indices are not checked, but for those of memories.
-func (r *reader) instr() instr {
+func (r *reader) instr(in *instr) {
 	at := r.p
-	in := instr{op: r.byte()}
+	*in = instr{op: r.byte()}
 	in.letter = immediates[in.op]
 	if in.letter == 'p' {
-		r.prefixed(at, &in)
+		r.prefixed(at, in)
 	}
 	switch in.letter {
 	case '.':
@@ -138,19 +140,18 @@ func (r *reader) instr() instr {
 	case 'i', 'x', 'X':
 		in.a, in.b = r.u32(), r.u32()
 	case 'm':
-		r.memArg(&in)
+		r.memArg(in)
 	case '3':
 		in.v = r.signed(32)
 	case '6':
 		in.v = r.signed(64)
 	case 'b':
-		r.blockType(&in)
+		r.blockType(in)
 	case '-':
 		r.refuse(at, opcodeFeature(in.op), "instruction %#x is unknown", in.op)
 	default:
-		r.rare(&in)
+		r.rare(in)
 	}
-	return in
 }
 
 func (r *reader) prefixed(at int, in *instr) {

@@ -108,11 +108,14 @@ func (c Changes) String() string {
 //
 // The fuel of a run, too, depends on nothing else, if the hook sets it the same.
 func (m *Module) Instrument(o Options) (*Result, error) {
-	o = o.withDefaults()
+	return m.instrument(o.withDefaults(), normal())
+}
+
+func (m *Module) instrument(o Options, t tuning) (*Result, error) {
 	if err := m.admit(o); err != nil {
 		return nil, err
 	}
-	p := m.plan(o)
+	p := m.plan(o, t)
 	w := &rewriter{m: m, p: p, out: make([]byte, 0, len(m.src))}
 	for i := range m.bodies {
 		w.body(i)

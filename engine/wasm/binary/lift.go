@@ -94,7 +94,8 @@ func (m *Module) offset(s span) (uint32, error) {
 	var stack []uint32
 	for r := m.read(s); !r.end(); {
 		at := r.p
-		in := r.instr()
+		var in instr
+		r.instr(&in)
 		n := len(stack)
 		switch {
 		case in.op == opI32Const:

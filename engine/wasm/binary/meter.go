@@ -2,23 +2,25 @@ package binary
 
 import "math"
 
-const (
-	// maxAbsorbed is how much a charge may hold for code that is perhaps not run:
-	// the two arms of a conditional, what follows a conditional branch. More makes
-	// fewer charges and fuel that says less: a dispatch loop would pay for all that
-	// it may dispatch to.
-	maxAbsorbed = 32
+// tuning says how coarse the meter is.
+type tuning struct {
+	// absorb is how much a charge may hold for code that is perhaps not run: the two
+	// arms of a conditional, what follows a conditional branch. More makes fewer
+	// charges and fuel that says less: a dispatch loop would pay for all that it may
+	// dispatch to.
+	absorb uint32
+	// unchecked is about the most fuel that is spent on any path through a function
+	// without asking whether there is any left.
+	unchecked uint32
+}
 
-	// maxUnchecked is about the most fuel that is spent on any path through a
-	// function without asking whether there is any left.
-	maxUnchecked = 4096
+func normal() tuning { return tuning{absorb: 32, unchecked: 4096} }
 
-	// afterCall is how much of that is left after a call, whose own end was perhaps
-	// not checked, and its caller's end, and so on.
-	afterCall = 256
+// afterCall is how much of tuning.unchecked is left after a call, whose own end was
+// perhaps not checked, and its caller's end, and so on.
+const afterCall = 256
 
-	nowhere = math.MaxInt32 // no frame
-)
+const nowhere = math.MaxInt32 // no frame
 
 // meter decides where a function is charged. Code is cut into segments, which are
 // run from their first instruction to their last. A charge stands before the
@@ -26,11 +28,12 @@ const (
 //
 //   - the cost of that segment,
 //   - the cost of all later segments that are run whenever it is run, and
-//   - up to maxAbsorbed for later segments that are run at most as often as it is.
+//   - up to tuning.absorb for later segments that are run at most as often as it is.
 //
 // Any other segment gets a charge of its own. So whatever is run was charged
 // before, and what was charged and not run is bounded. Loops begin with a charge.
 type meter struct {
+	tuning tuning
 	frames []frame
 	points []point
 	cur    int // the charge that the code at hand counts to
@@ -54,23 +57,27 @@ type point struct {
 
 // frame is a block, loop or conditional that is open. Frame 0 is the function.
 type frame struct {
-	op          byte
-	params      int // values of a branch to a loop
-	results     int // values of its end
-	cur, escape int // at its beginning
+	op      byte
+	params  int  // values of a branch to a loop
+	results int  // values of its end
+	sets    int  // locals assigned before it
+	base    int  // height of the stack below it
+	nest    int  // loops that are open, with it
+	split   bool // a loop that is two, and three blocks with that
+	splits  int  // up to it
+
+	cur, escape int // of the meter, at its beginning
 	since       uint32
 	dead        bool
 	reach       int    // outermost frame that a branch inside goes to
 	after       uint32 // since, at its end, by any way
-	sets        int    // locals assigned before it
-	loops       int    // up to it
 }
 
 // reset begins a function whose code is at an offset.
-func (mt *meter) reset(at, results int) {
-	*mt = meter{frames: mt.frames[:0], points: mt.points[:0], escape: nowhere, from: at}
+func (mt *meter) reset(t tuning, at, results int) {
+	*mt = meter{tuning: t, frames: mt.frames[:0], points: mt.points[:0], escape: nowhere, from: at}
 	mt.frames = append(mt.frames, frame{op: opBlock, results: results, escape: nowhere, reach: nowhere})
-	mt.points = append(mt.points, point{at: at, kind: markCheck})
+	mt.points = append(mt.points, point{at: at, kind: markEntry})
 }
 
 // spend counts an instruction at an offset.
@@ -78,7 +85,7 @@ func (mt *meter) spend(at int, cost uint32) {
 	if mt.dead {
 		return
 	}
-	if mt.since > maxUnchecked {
+	if mt.since > mt.tuning.unchecked {
 		mt.cut(at)
 		mt.open(at, markCheck)
 	}
@@ -95,7 +102,7 @@ func (mt *meter) cut(at int) {
 	case cost == 0:
 	case mt.escape == nowhere:
 		p.cost += cost
-	case p.absorbed+cost <= maxAbsorbed:
+	case p.absorbed+cost <= mt.tuning.absorb:
 		p.absorbed += cost
 	default:
 		mt.open(from, markCharge)
@@ -113,24 +120,20 @@ func (mt *meter) open(at int, kind markKind) {
 }
 
 // enter opens a frame whose first instruction is at an offset.
-func (mt *meter) enter(op byte, params, results, at, sets int) {
-	if op != opBlock {
+func (mt *meter) enter(f frame, at int) {
+	if f.op != opBlock {
 		mt.cut(at)
 	}
-	loops := mt.top().loops
-	if op == opLoop {
-		loops++
-	}
-	mt.frames = append(mt.frames, frame{
-		loops: loops,
-		op:    op, params: params, results: results, sets: sets,
-		cur: mt.cur, escape: mt.escape, since: mt.since, dead: mt.dead, reach: nowhere,
-	})
+	f.splits = mt.top().splits + int(flag(f.split))
+	f.cur, f.escape, f.since, f.dead, f.reach = mt.cur, mt.escape, mt.since, mt.dead, nowhere
+	mt.frames = append(mt.frames, f)
 	switch {
 	case mt.dead:
-	case op == opLoop:
+	case f.split:
 		mt.open(at, markLoop)
-	case op == opIf:
+	case f.op == opLoop:
+		mt.open(at, markCheck)
+	case f.op == opIf:
 		mt.escape = min(mt.escape, len(mt.frames)-1)
 	}
 }
@@ -173,7 +176,7 @@ func (mt *meter) arrive(f *frame) {
 	}
 }
 
-// branch says that control may go from here to a label.
+// branch says that control may go to a label from here, where a segment was cut.
 func (mt *meter) branch(label uint32) {
 	if mt.dead {
 		return
@@ -187,9 +190,9 @@ func (mt *meter) branch(label uint32) {
 	}
 }
 
-// moved returns a label as it is when each loop is two.
+// moved returns the label that stands for one when loops are split.
 func (mt *meter) moved(label uint32) uint32 {
-	return label + uint32(mt.top().loops-mt.frames[len(mt.frames)-1-int(label)].loops)
+	return label + 3*uint32(mt.top().splits-mt.frames[len(mt.frames)-1-int(label)].splits)
 }
 
 // values returns how many values a branch to a label takes with it.
@@ -203,7 +206,9 @@ func (mt *meter) values(label uint32) int {
 
 // called says that a function has been called from here.
 func (mt *meter) called() {
-	mt.since = max(mt.since, maxUnchecked-afterCall)
+	if t := mt.tuning.unchecked; t > afterCall {
+		mt.since = max(mt.since, t-afterCall)
+	}
 }
 
 // stop says that control goes no further than an offset.

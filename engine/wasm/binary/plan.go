@@ -3,6 +3,7 @@ package binary
 // plan says what is added to a module and where it lies.
 type plan struct {
 	options     Options
+	tuning      tuning
 	hook        uint32 // function
 	slow        uint32 // function: ends the call when it is too deep, else calls the hook
 	fuel, depth uint32 // globals
@@ -23,9 +24,9 @@ func (p *plan) moved(fn uint32) uint32 {
 }
 
 // plan lays out what is added.
-func (m *Module) plan(o Options) *plan {
+func (m *Module) plan(o Options, t tuning) *plan {
 	p := &plan{
-		options: o, graph: newGraph(m), blocks: map[uint32]int64{},
+		options: o, tuning: t, graph: newGraph(m), blocks: map[uint32]int64{},
 		hook:  uint32(m.foreign[KindFunc]),
 		slow:  uint32(m.count[KindFunc]) + 1,
 		fuel:  uint32(m.count[KindGlobal]),
@@ -84,7 +85,7 @@ func (p *plan) findCheap(m *Module) {
 		index := m.foreign[KindFunc] + i
 		b := &m.bodies[i]
 		if !reached[index] && b.code.to-b.code.from <= maxCheapCode && b.locals <= maxCheapLocals {
-			p.cheap[index] = m.cheap(index)
+			p.cheap[index] = p.cost(m, index)
 		}
 	}
 }
@@ -129,7 +130,8 @@ func (m *Module) references(f func(fn uint32)) {
 // references reads constant expressions to the end.
 func (r *reader) references(f func(fn uint32)) {
 	for !r.end() {
-		if in := r.instr(); in.op == opRefFunc {
+		var in instr
+		if r.instr(&in); in.op == opRefFunc {
 			f(in.a)
 		}
 	}
@@ -140,15 +142,16 @@ func (m *Module) read(s span) reader {
 	return reader{b: m.src, p: s.from, stop: s.to}
 }
 
-// cheap returns the most that a function can cost, or 0 if it isn't cheap.
-func (m *Module) cheap(index int) uint8 {
+// cost returns the most that a function can cost, or 0 if it isn't cheap.
+func (p *plan) cost(m *Module, index int) uint8 {
 	if t := m.funcType(uint32(index)); len(t.Params) > maxCheapLocals || len(t.Results) > 1 {
 		return 0
 	}
 	r := m.read(m.bodies[index-m.foreign[KindFunc]].code)
 	total := uint32(1)
 	for !r.end() {
-		in := r.instr()
+		var in instr
+		r.instr(&in)
 		switch in.op {
 		case opLoop, opCall, opCallIndirect, opReturnCall, opReturnCallIndirect, opMemoryGrow, opBrTable:
 			return 0
@@ -163,7 +166,7 @@ func (m *Module) cheap(index int) uint8 {
 		case opBr, opBrIf, opReturn:
 			total++ // a value
 		}
-		if total += in.cost(0); total > maxAbsorbed {
+		if total += in.cost(0); total > p.tuning.absorb {
 			return 0
 		}
 	}

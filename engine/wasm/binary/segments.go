@@ -17,7 +17,8 @@ func (p *parser) constant(r *reader) span {
 	s := span{from: r.p}
 	for r.err == nil {
 		at := r.p
-		in := r.instr()
+		var in instr
+		r.instr(&in)
 		switch in.op {
 		case opI32Const, opI64Const, opF32Const, opF64Const, opRefNull,
 			opI32Add, opI32Sub, opI32Mul, opI64Add, opI64Sub, opI64Mul:
