@@ -1,7 +1,6 @@
 package sallyport
 
 import (
-	"encoding/binary"
 	"iter"
 
 	"github.com/sallyport-dev/sallyport/sdk/go/internal/abi"
@@ -60,8 +59,9 @@ func (m Matches) All() iter.Seq[Match] {
 	}
 }
 
+// number reads a u32. encoding/binary would bring reflect into every plugin.
 func number(b string) int {
-	return int(binary.LittleEndian.Uint32([]byte(b[:4])))
+	return int(uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24)
 }
 
 // Match runs a set of the host's detectors, such as match:pii, over the text of a field. In

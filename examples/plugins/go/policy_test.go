@@ -2,12 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
-	sallyport "github.com/sallyport-dev/sallyport/sdk/go"
 	"github.com/sallyport-dev/sallyport/sdk/go/sallyporttest"
 )
 
@@ -19,12 +18,11 @@ const (
 // testCase is a call and what comes of it. The cases are in a file, so that the module that is
 // built from the plugin can be held to them as well.
 type testCase struct {
-	Name, Tool string
-	Arguments  map[string]any
-	Repeat     int    // how often /. and then once /../../globex is put behind the path
-	Tenant     string // of the caller; empty is one without
-	Want       string
-	Path       string // args.path after the edit; empty is no edit
+	Name              string
+	Params, Principal json.RawMessage
+	Want              string
+	Edits             []string // path=JSON
+	Notes             map[string]string
 }
 
 func TestRequest(t *testing.T) {
@@ -38,39 +36,28 @@ func TestRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.Name, func(t *testing.T) {
-			if tt.Repeat > 0 {
-				tt.Arguments["path"] = tt.Arguments["path"].(string) + strings.Repeat("/.", tt.Repeat) + "/../../globex"
-			}
-			arguments, err := json.Marshal(tt.Arguments)
-			if err != nil {
-				t.Fatal(err)
-			}
-			principal := `{"id":"alice"}`
-			if tt.Tenant != "" {
-				principal = `{"id":"alice","claims":{"tenant":` + sallyport.Quote(tt.Tenant) + `}}`
-			}
 			h := sallyporttest.New(t, plugin(), sallyporttest.Options{Settings: settings})
-			got := h.Request(sallyporttest.ToolCall(tt.Tool, string(arguments)).By(principal))
+			got := h.Request(sallyporttest.Message{Method: "tools/call", Params: string(tt.Params), Principal: string(tt.Principal)})
 			if got.String() != tt.Want {
 				t.Errorf("got %v, want %s", got, tt.Want)
 			}
-			var want []sallyporttest.Edit
-			if tt.Path != "" {
-				want = []sallyporttest.Edit{{Path: "args.path", JSON: sallyport.Quote(tt.Path)}}
+			var edits []string
+			for _, e := range got.Edits {
+				edits = append(edits, e.Path+"="+e.JSON)
 			}
-			if !slices.Equal(got.Edits, want) {
-				t.Errorf("edits %v, want %v", got.Edits, want)
+			if !slices.Equal(edits, tt.Edits) {
+				t.Errorf("edits %v, want %v", edits, tt.Edits)
+			}
+			if !maps.Equal(got.Notes, tt.Notes) {
+				t.Errorf("notes %v, want %v", got.Notes, tt.Notes)
 			}
 		})
 	}
 }
 
-func TestRequest_isRecordedWithItsTenant(t *testing.T) {
+func TestRequest_goesOnWithTheWholePath(t *testing.T) {
 	h := sallyporttest.New(t, plugin(), sallyporttest.Options{Settings: settings})
 	got := h.Request(sallyporttest.ToolCall("read_file", `{"path":"notes.txt","head":3}`).By(acme))
-	if got.Notes["tenant"] != "acme" {
-		t.Errorf("notes %v, want the tenant acme", got.Notes)
-	}
 	if want := `{"name":"read_file","arguments":{"path":"/srv/acme/notes.txt","head":3}}`; got.Params != want {
 		t.Errorf("the message as edited is %s, want %s", got.Params, want)
 	}

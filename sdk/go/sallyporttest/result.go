@@ -10,7 +10,7 @@ import (
 
 // Result is what a call came to.
 type Result struct {
-	Verdict  sallyport.Verdict // deny if the call failed
+	Verdict  sallyport.Verdict // deny if the call failed; pass for a mutate without edits
 	Code     string            // of a denial; plugin_failed if the call failed
 	Text     string            // of a denial
 	Question string            // of approve
@@ -74,8 +74,7 @@ func (h *Host) call(hook int32, m Message) Result {
 			panic(&fake.Failure{Type: abi.FailureABI, Text: err.Error()})
 		}
 		h.fake.Begin(hook, built)
-		verdict = h.guest.Judge(hook)
-		edits, after = h.fake.Finish(verdict)
+		verdict, edits, after = h.fake.Finish(h.guest.Judge(hook))
 	})
 	return result(h.fake.Said, verdict, edits, after, failure)
 }

@@ -217,9 +217,9 @@ var verdicts = [...]string{
 	abi.VerdictPass: "pass", abi.VerdictDeny: "deny", abi.VerdictMutate: "mutate", abi.VerdictApprove: "approve", abi.VerdictAbstain: "abstain",
 }
 
-// Finish checks the verdict of a hook and what goes with it, and returns the edits and the
-// message as edited.
-func (h *Host) Finish(verdict int32) ([]Edit, *Message) {
+// Finish checks the verdict of a hook and what goes with it, and returns what it comes to, the
+// edits, and the message as edited.
+func (h *Host) Finish(verdict int32) (int32, []Edit, *Message) {
 	if verdict < 0 || int(verdict) >= len(verdicts) {
 		fail(abi.FailureABI, "%d is no verdict", verdict)
 	}
@@ -232,7 +232,7 @@ func (h *Host) Finish(verdict int32) ([]Edit, *Message) {
 		fail(abi.FailureCapability, "the verdict %s is not granted", name)
 	}
 	if verdict == abi.VerdictDeny {
-		return nil, h.Message
+		return verdict, nil, h.Message
 	}
 	if len(h.edits) > 0 && verdict != abi.VerdictMutate {
 		fail(abi.FailureABI, "there are edits, and the verdict is %s", name)
@@ -250,5 +250,8 @@ func (h *Host) Finish(verdict int32) ([]Edit, *Message) {
 		}
 		out = append(out, x)
 	}
-	return out, h.edited()
+	if verdict == abi.VerdictMutate && len(out) == 0 {
+		verdict = abi.VerdictPass
+	}
+	return verdict, out, h.edited()
 }

@@ -44,6 +44,7 @@ type Host struct {
 
 	strings []str
 	edits   []edit
+	said    int // bytes
 }
 
 // Grant is what of the manifest is granted. A nil list is all that is declared.
@@ -68,7 +69,7 @@ type Line struct {
 
 // Begin makes the host ready for a hook and its message.
 func (h *Host) Begin(hook int32, m *Message) {
-	h.Hook, h.Message, h.Said, h.edits = hook, m, Said{}, nil
+	h.Hook, h.Message, h.Said, h.edits, h.said = hook, m, Said{}, nil, 0
 	h.strings = nil
 	if m != nil {
 		h.strings = h.enumerate()

@@ -27,9 +27,20 @@ func people(s string) string {
 	return s[:end]
 }
 
+// say counts what a plugin says, whether it is replaced or not.
+func (h *Host) say(texts ...string) {
+	for _, t := range texts {
+		h.said += len(t)
+	}
+	if h.said > abi.LimitSaidBytes {
+		fail(abi.FailureABI, "more than %d bytes were said", abi.LimitSaidBytes)
+	}
+}
+
 // Reason is the ABI's.
 func (h *Host) Reason(code, text string) {
 	h.when("reason", false, 0)
+	h.say(code, text)
 	if !codeForm.MatchString(code) || len(code) > abi.LimitReasonCodeBytes {
 		fail(abi.FailureABI, "%q is no code", code)
 	}
@@ -41,12 +52,14 @@ func (h *Host) Reason(code, text string) {
 // Approve is the ABI's.
 func (h *Host) Approve(text string) {
 	h.when("approve", true, 0)
+	h.say(text)
 	h.Said.Question = people(text)
 }
 
 // Note is the ABI's.
 func (h *Host) Note(key, text string) {
 	h.when("note", false, 0)
+	h.say(key, text)
 	checkKey(key)
 	if h.Hook == Start {
 		return
@@ -63,6 +76,7 @@ func (h *Host) Note(key, text string) {
 // Label is the ABI's.
 func (h *Host) Label(name string) {
 	h.when("label", true, 0)
+	h.say(name)
 	checkKey(name)
 	if slices.Contains(h.Said.Labels, name) {
 		return
