@@ -21,6 +21,7 @@ type module struct {
 	elems   [][]byte
 	datas   [][]byte
 	customs [][]byte
+	kind    uint32 // the host function field_kind, for attack
 }
 
 type fn struct {
@@ -63,7 +64,6 @@ func i32(v int32) []byte           { return cat(raw(0x41), sleb(int64(v))) }
 func i64(v int64) []byte           { return cat(raw(0x42), sleb(v)) }
 func call(f uint32) []byte         { return op(0x10, f) }
 func local(n uint32) []byte        { return op(0x20, n) }
-func setLocal(n uint32) []byte     { return op(0x21, n) }
 func getGlobal(n uint32) []byte    { return op(0x23, n) }
 func setGlobal(n uint32) []byte    { return op(0x24, n) }
 func load32(offset uint32) []byte  { return cat(raw(0x28, 2), leb(uint64(offset))) }
@@ -75,21 +75,16 @@ func f64(v float64) []byte {
 	return binary.LittleEndian.AppendUint64(raw(0x44), math.Float64bits(v))
 }
 
-// loop runs its body for ever, unless it branches out; while goes on as long as the body
-// leaves something on the stack that is not zero.
-func loop(body ...[]byte) []byte  { return cat(raw(0x03, 0x40), cat(body...), raw(0x0c, 0, 0x0b)) }
-func while(body ...[]byte) []byte { return cat(raw(0x03, 0x40), cat(body...), raw(0x0d, 0, 0x0b)) }
-func when(body ...[]byte) []byte  { return cat(raw(0x04, 0x40), cat(body...), raw(0x0b)) }
+// loop runs its body for ever.
+func loop(body ...[]byte) []byte { return cat(raw(0x03, 0x40), cat(body...), raw(0x0c, 0, 0x0b)) }
+func when(body ...[]byte) []byte { return cat(raw(0x04, 0x40), cat(body...), raw(0x0b)) }
 
 var (
 	add         = raw(0x6a)
 	sub         = raw(0x6b)
-	eq          = raw(0x46)
 	ne          = raw(0x47)
 	lts         = raw(0x48)
-	and         = raw(0x71)
 	drop        = raw(0x1a)
-	ret         = raw(0x0f)
 	unreachable = raw(0x00)
 	growMemory  = raw(0x40, 0)
 	sizeMemory  = raw(0x3f, 0)

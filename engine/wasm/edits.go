@@ -56,13 +56,20 @@ func (in *instance) edit(x edit) {
 	e.nested = e.nested || x.string < 0
 }
 
+// maxWritten bounds edits as they are written: as JSON, with their paths.
+const maxWritten = hostapi.LimitEditBytes + hostapi.LimitEditBytes/4
+
 // room counts the bytes of a text or value, which takes more when it is written as JSON, and
 // stops a guest that has too many.
 func (in *instance) room(n, written int) {
 	e := &in.edits
 	e.bytes += n
-	if e.bytes > hostapi.LimitEditBytes || len(e.text)+written > 2*hostapi.LimitEditBytes {
+	all := len(e.text) + written
+	if e.bytes > hostapi.LimitEditBytes || all > maxWritten {
 		in.stop(hostapi.FailureABI, "more than %d bytes of edits", hostapi.LimitEditBytes)
+	}
+	if all > cap(e.text) { // by doubling: what is left behind is no more than what there is
+		e.text = append(make([]byte, 0, max(all, 2*cap(e.text))), e.text...)
 	}
 }
 

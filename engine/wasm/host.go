@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -75,8 +74,6 @@ type Host struct {
 	now     func() time.Duration // since some moment
 	runtime wazero.Runtime
 	cache   *cache // nil: none
-
-	stubbed atomic.Uint64 // makes the names of modules with stubs differ
 
 	mu      sync.Mutex
 	plugins map[*Plugin]bool
@@ -166,7 +163,8 @@ func (h *Host) link(ctx context.Context) error {
 	}
 	refuel := api.GoFunc(func(ctx context.Context, _ []uint64) { ctx.(*instance).refuel() }) //nolint:forcetypeassert // guests run with their instance as context
 	_, err := h.runtime.NewHostModuleBuilder(binary.HookModule).NewFunctionBuilder().
-		WithGoFunction(refuel, nil, nil).Export(binary.HookName).Instantiate(ctx)
+		WithGoFunction(refuel, nil, nil).Export(binary.HookName).NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(unknown), []api.ValueType{api.ValueTypeI32}, nil).Export(unknownName).Instantiate(ctx)
 	return err
 }
 

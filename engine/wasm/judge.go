@@ -11,6 +11,11 @@ import (
 // judge calls a hook and puts what came of it into r.
 func (in *instance) judge(ctx context.Context, c *Call, r *Result, until time.Duration) {
 	v, ok := in.call(ctx, c.Hook, c.Message, until)
+	in.settle(r, v, ok)
+}
+
+// settle puts what came of a call into r, and lets go of what belongs to the caller.
+func (in *instance) settle(r *Result, v hostapi.Verdict, ok bool) {
 	r.Fuel, r.Memory = in.used(), in.memory.Size()
 	if ok {
 		r.judged, r.verdict = true, v

@@ -2,8 +2,11 @@ package wasm_test
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -92,6 +95,47 @@ func sum(r *wasm.Result) string {
 	return s
 }
 
+var exampleForm = regexp.MustCompile("(?ms)^```hex ([^\n]*)\n(.*?)^```$")
+
+// example returns the bytes of an example of the ABI's document.
+func example(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile("../../hostapi/ABI.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range exampleForm.FindAllStringSubmatch(string(text), -1) {
+		if m[1] != name {
+			continue
+		}
+		digits := regexp.MustCompile(`;.*|\s`).ReplaceAllString(m[2], "")
+		b, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	t.Fatalf("ABI.md has no example %q", name)
+	return nil
+}
+
+// The examples of ABI.md do what it says.
+func TestExamplesOfTheDocument(t *testing.T) {
+	h := newHost(t, wasm.Options{})
+	if got := sum(ask(t, load(t, h, example(t, "deny-all"), wasm.Config{}), message(t, `{}`))); got != `deny denied_by_plugin ""` {
+		t.Errorf("deny-all: %s", got)
+	}
+	p := load(t, h, example(t, "need-path"), wasm.Config{})
+	for arguments, want := range map[string]string{
+		`{"path":"/etc/passwd"}`: "pass", `{"path":"/home/alice/notes.txt"}`: "pass", `{"path":{"a":[1, 2.50]}}`: "pass",
+		`{}`: `deny no_path "A path is needed."`,
+	} {
+		if got := sum(ask(t, p, message(t, arguments))); got != want {
+			t.Errorf("need-path of %s: %s, want %s", arguments, got, want)
+		}
+	}
+}
+
 const simpleManifest = `{"abi":"sallyport/1","name":"simple","version":"1.0.0","hooks":["request"],` +
 	`"reads":{"request":["args.path","mcp.tool.name","principal.groups"]},"verdicts":["deny"]}`
 
@@ -122,3 +166,5 @@ func TestGuestReadsFieldsAndDenies(t *testing.T) {
 		}
 	}
 }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

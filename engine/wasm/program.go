@@ -25,7 +25,8 @@ type program struct {
 
 	code     *rewritten
 	compiled wazero.CompiledModule
-	imports  api.Module // with stubs of functions that this host doesn't know; nil: the host's
+	imports  api.Module // to import from; nil: the host's
+	unknown  []string   // functions that the host doesn't know
 
 	hooks        [3]hookPlan
 	verdicts     [hostapi.VerdictAbstain + 1]bool // that are granted
@@ -75,36 +76,6 @@ func (h *Host) compile(ctx context.Context, code []byte) (wazero.CompiledModule,
 		return nil, LoadErrors{{Code: LoadCompile, Message: "the module doesn't compile: " + err.Error(), Help: "build it anew; if it validates elsewhere, report it", Err: err}}
 	}
 	return c, nil
-}
-
-// stubs makes, for a plugin that copes with a host older than itself, functions that fail in
-// the place of those that this host doesn't know.
-func (h *Host) stubs(ctx context.Context, p *program, unknown []binary.Import) error {
-	if len(unknown) == 0 {
-		return nil
-	}
-	b := h.functions(h.runtime.NewHostModuleBuilder(fmt.Sprintf("%s stubs %d", hostapi.Module, h.stubbed.Add(1))))
-	for _, imp := range unknown {
-		name := imp.Name
-		stop := api.GoFunc(func(ctx context.Context, _ []uint64) {
-			ctx.(*instance).stop(hostapi.FailureABI, "this host has no function %s", name) //nolint:forcetypeassert // guests run with their instance as context
-		})
-		b = b.NewFunctionBuilder().WithGoFunction(stop, types(imp.Type.Params), types(imp.Type.Results)).Export(name)
-	}
-	m, err := b.Instantiate(ctx)
-	if err != nil {
-		return LoadErrors{{Code: LoadHost, Message: "stubs of unknown functions: " + err.Error(), Err: err}}
-	}
-	p.imports = m
-	return nil
-}
-
-func types(list []binary.ValueType) []api.ValueType {
-	out := make([]api.ValueType, len(list))
-	for i, t := range list {
-		out[i] = byte(t)
-	}
-	return out
 }
 
 // instantiate makes an instance on a memory of an image. Nothing of the guest's has run.

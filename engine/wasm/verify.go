@@ -56,11 +56,19 @@ func (v *verified) readManifest(es *LoadErrors) {
 	m, err := hostapi.ParseManifest(text)
 	if wrong := (*hostapi.ManifestError)(nil); errors.As(err, &wrong) {
 		for _, x := range wrong.Mistakes {
-			es.add(LoadManifest, x.Fix, "manifest: %s: %s", x.Where, x.Problem)
+			es.add(LoadManifest, x.Fix, "%s: %s", inManifest(x.Where), x.Problem)
 		}
 		return
 	}
 	v.manifest = m
+}
+
+// inManifest names a place in the manifest.
+func inManifest(where string) string {
+	if where == "manifest" {
+		return where
+	}
+	return "manifest: " + where
 }
 
 func (v *verified) checkMemory(es *LoadErrors) {

@@ -1,0 +1,110 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/hostapi"
+)
+
+// Probe stands in a guest's place: tests call host functions through it as a guest would.
+type Probe struct {
+	plugin *Plugin
+	in     *instance
+	hook   hostapi.Hook
+	guards map[string]func(context.Context, []uint64)
+	done   bool
+}
+
+// NewProbe begins a call of a hook.
+func NewProbe(p *Plugin, h hostapi.Hook, m *Message) *Probe {
+	in, err := p.pool.get(context.Background(), time.Second)
+	if err != nil {
+		panic(err)
+	}
+	probe := &Probe{plugin: p, in: in, hook: h, guards: map[string]func(context.Context, []uint64){}}
+	for _, f := range hostapi.Functions() {
+		probe.guards[f.Name] = guarded(f, functions[f.Name])
+	}
+	for i := range wasiFuncs {
+		if f := &wasiFuncs[i]; f.do != nil {
+			probe.guards[f.name] = func(_ context.Context, s []uint64) { s[0] = uint64(f.do(in, s)) }
+		} else {
+			probe.guards[f.name] = procExit
+		}
+	}
+	in.prepare(context.Background(), h, m, in.now()+time.Hour)
+	return probe
+}
+
+// Call calls a function. A failure ends what the guest does.
+func (p *Probe) Call(name string, args ...uint64) (result uint64, f Failure) {
+	defer func() {
+		if r := recover(); r != nil {
+			if err, ok := r.(error); !ok || !errors.Is(err, errStopped) {
+				panic(r)
+			}
+			f = p.in.failure
+		}
+	}()
+	s := make([]uint64, max(len(args), 1))
+	copy(s, args)
+	p.guards[name](p.in, s)
+	return s[0], Failure{}
+}
+
+// Memory is the guest's.
+func (p *Probe) Memory() []byte { return p.in.memory.Bytes() }
+
+// Fuel is what has been used.
+func (p *Probe) Fuel() int64 { return p.in.used() }
+
+// Return ends the hook with a verdict, or with the failure that there was. A second call does
+// nothing.
+func (p *Probe) Return(verdict int32) *Result {
+	var r Result
+	if p.done {
+		return nil
+	}
+	p.done = true
+	in := p.in
+	v, ok := hostapi.VerdictDeny, false
+	if in.failure.Type == "" {
+		v, ok = in.accept(hostapi.Verdict(verdict))
+	}
+	in.output.flush(in.logLine)
+	in.settle(&r, v, ok)
+	if in.restore() == nil {
+		p.plugin.pool.put(in)
+	}
+	return &r
+}
+
+// WazeroVersion is what the cache goes by.
+const WazeroVersion = wazeroVersion
+
+// Tidy is what is done to what a matcher finds.
+func Tidy(found []Match, size, rules int) []Match { return tidy(found, size, rules) }
+
+// FunctionsWithoutHost are the host functions that there is nothing behind.
+func FunctionsWithoutHost() []string {
+	var out []string
+	for _, f := range hostapi.Functions() {
+		if functions[f.Name] == nil {
+			out = append(out, f.Name)
+		}
+	}
+	return out
+}
+
+// NamesWithoutRoot are the names of field paths that nothing is read from.
+func NamesWithoutRoot() []string {
+	var out []string
+	for _, n := range hostapi.Names() {
+		if roots[n.Name] == nil && n.Type != hostapi.TypeHeaders {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
