@@ -22,6 +22,8 @@ type compiler struct {
 	order   int
 	fields  map[string][]string // lists of fields that rules read
 	found   source.Diagnostics
+	wanted  []wanted  // rules that call plugins
+	plugins []*plugin // that are loaded
 }
 
 func (c *compiler) policy(p *policy.Policy) {
@@ -74,6 +76,9 @@ func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *conditio
 		out.fields = union(slices.Concat(out.fields, out.message.Reads()))
 	}
 	out.fields = c.shared(out.fields)
+	if r.Plugin != "" {
+		c.wanted = append(c.wanted, wanted{r, out})
+	}
 	phase := phaseIndex(r.Phase)
 	c.rules[phase] = append(c.rules[phase], out)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/sallyport-dev/sallyport/engine/condition"
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 )
 
 // Decide decides one message. It doesn't fail: what cannot be decided is denied, and the
@@ -64,19 +65,25 @@ type evaluation struct {
 	blank bool
 	rules []*rule // that apply, in order
 	room  []*rule // for them
+	asked []*rule // those of them that call a plugin
 
 	deny, approve, allow *rule // the first of each that matched
 	denied               error // why deny, if it is the failure of the rule
 	maybe                *rule // the first that may approve or allow, for arguments not known
 	failed               error // the first failure of a rule that would have allowed
 	shadow               []Outcome
+
+	plugins   []PluginOutcome
+	said      *PluginOutcome // by the rule that denies or wants approval, if it calls a plugin
+	rewritten jsonscan.Value
 }
 
 var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
 
 func (e *evaluation) reset() {
 	clear(e.room)
-	*e = evaluation{room: e.room[:0]}
+	clear(e.asked)
+	*e = evaluation{room: e.room[:0], asked: e.asked[:0]}
 }
 
 func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, blank bool) Decision {
@@ -92,9 +99,20 @@ func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, blank 
 		e.room = e.rules
 	}
 	for _, rule := range e.rules {
+		if rule.plugin != nil {
+			e.asked = append(e.asked, rule)
+			continue
+		}
 		e.consider(rule)
 	}
+	if len(e.asked) > 0 && !blank {
+		e.ask(ctx, s, r)
+	}
 	d := e.conclude(r)
+	d.Plugins = e.plugins
+	if d.Allowed() {
+		d.Rewritten = e.rewritten
+	}
 	d.Revision = s.revision
 	d.considered.set(e.rules, shared)
 	e.frame.Close()
@@ -215,11 +233,15 @@ func (e *evaluation) observe(r *rule, truth condition.Truth) {
 func (e *evaluation) conclude(r *Request) Decision {
 	d := Decision{Shadow: e.shadow}
 	switch {
+	case e.deny != nil && e.deny.plugin != nil && e.said != nil:
+		d.Rule, d.Reason, d.Message, d.Cause = &e.deny.Rule, e.said.Code, e.said.Message, e.said.Cause
 	case e.deny != nil && e.denied != nil:
 		d.Rule, d.Reason = &e.deny.Rule, reasonOf(e.denied)
 		d.Cause = &RuleError{Rule: d.Rule, Err: e.denied}
 	case e.deny != nil:
 		d.Rule, d.Reason, d.Message = &e.deny.Rule, e.deny.outcome(), e.message(e.deny)
+	case e.approve != nil && e.approve.plugin != nil:
+		d.Effect, d.Rule, d.Reason, d.Message = Approve, &e.approve.Rule, ReasonApprovalRequired, e.said.Message
 	case e.approve != nil:
 		d.Effect, d.Rule, d.Reason, d.Message = Approve, &e.approve.Rule, e.approve.outcome(), e.message(e.approve)
 	case e.allow != nil:

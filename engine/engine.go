@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/condition"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/policy"
+	"github.com/sallyport-dev/sallyport/engine/wasm"
 )
 
 // Effect is the answer of a rule or of a decision. The zero Effect denies.
@@ -42,6 +43,8 @@ const (
 	ReasonCostExceeded     = "cost_exceeded"     // ... by running over its cost limit
 	ReasonInputTooLarge    = "input_too_large"   // ... by touching a value beyond the input limit
 	ReasonInterrupted      = "interrupted"       // ... because its context ended
+	ReasonPluginFailed     = "plugin_failed"     // a plugin trapped, ran too long, or broke its contract
+	ReasonNotRewritable    = "not_rewritable"    // a plugin's edits make no message of this one
 )
 
 // Kinds of principal, as principal.type shows them.
@@ -77,6 +80,9 @@ type Request struct {
 	Params      jsonscan.Value // the JSON-RPC params
 	Annotations jsonscan.Value // the tool's annotations, as its server lists them; absent means not known, and a rule that reads them fails
 	Result      jsonscan.Value // the tool's result; response phase only
+	Items       jsonscan.Value // of a result that is a list: the array; response phase only
+	ItemsField  string         // the member of Result that Items is
+	FromServer  bool           // the message is a notification of the server
 
 	Principal *Principal               // nil: nobody known; principal.* is absent
 	Source    netip.Addr               // the peer
@@ -120,8 +126,40 @@ type Decision struct {
 	// Shadow lists the shadow rules that matched, or failed, in rule order.
 	Shadow   []Outcome
 	Revision string // of the policies that decided
+	// Plugins are the plugins that were asked, in order.
+	Plugins []PluginOutcome
+	// Rewritten takes the place of the message's params, in the response phase of its result; absent if no plugin has changed them. It
+	// must: whoever can't carry it out must treat the decision as a denial.
+	Rewritten jsonscan.Value
 
 	considered considered
+}
+
+// PluginOutcome is what one plugin said of a message.
+type PluginOutcome struct {
+	Rule    *Rule
+	Name    string // of the plugin
+	Version string
+	Module  string // digest of its module, "sha256:..."
+	Hook    string
+	Shadow  bool   // it was not enforced
+	Verdict string // pass, deny, mutate, approve, abstain
+	Code    string // why, for machines, of a denial
+	Message string // why, or what a human is asked
+	Failure string // trap, fuel, deadline, abi or capability if the call failed, which is a denial; "" if it did not
+	Cause   error  // the failure, for the operator
+	Notes   []wasm.Note
+	Labels  []string
+	Edits   []PluginEdit
+	Fuel    int64
+	Time    time.Duration
+}
+
+// PluginEdit is one change that a plugin made.
+type PluginEdit struct {
+	Op   string // replace, add or remove
+	Path string // of the field, in canonical names
+	JSON []byte // the new value
 }
 
 // Allowed reports whether the message may pass. An approve may not, until it is approved.

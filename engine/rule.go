@@ -18,6 +18,7 @@ type rule struct {
 	shadow    bool
 	when      *condition.Condition // nil: always
 	message   *condition.Condition // nil: none
+	plugin    *plugin              // that says the effect; nil: the rule says it
 	variables *condition.Variables
 	match     *match
 	plain     bool               // the match is nothing but names: to stand under them in the index is to match

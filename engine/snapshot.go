@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/condition"
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/engine/wasm"
 )
 
 // Options set the bounds of evaluation and what a bundle is checked against. The zero Options
@@ -25,9 +27,14 @@ type Options struct {
 	// Servers are the names of the configured servers. Unless nil, a match.servers that
 	// matches none of them is a warning.
 	Servers []string
+	// Plugins loads the plugins of rules; nil has none, and a rule with a plugin is a mistake.
+	Plugins *wasm.Host
+	// Previous is a snapshot whose plugins are taken over where they were loaded from the same; nil has none. It must not be closed
+	// meanwhile.
+	Previous *Snapshot
 }
 
-// Snapshot is a compiled bundle. It is immutable and safe for concurrent use; nil denies.
+// Snapshot is a compiled bundle. It is immutable and safe for concurrent use; nil denies. One with plugins is to be closed.
 type Snapshot struct {
 	revision string
 	env      *condition.Env
@@ -35,6 +42,8 @@ type Snapshot struct {
 	empty    [2]bool   // there are no rules in the phase
 	rules    int
 	warnings source.Diagnostics
+	plugins  []*plugin
+	closed   atomic.Bool
 }
 
 // Compile compiles a bundle. The error, unless ctx ended, is a source.Diagnostics with every
@@ -54,12 +63,17 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		}
 		c.policy(p)
 	}
+	if err := c.load(ctx, b); err != nil {
+		c.drop()
+		return nil, err
+	}
 	found := c.found.Sort()
 	if found.HasErrors() {
+		c.drop()
 		return nil, found
 	}
 	return &Snapshot{
-		revision: b.Revision, env: env, rules: c.order, warnings: found,
+		revision: b.Revision, env: env, rules: c.order, warnings: found, plugins: c.plugins,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},
 	}, nil

@@ -96,7 +96,10 @@ func checkPolicies(p *process, path string, servers []string) (source.Diagnostic
 		}
 		return nil, failf(exitInvalid, "%w", err)
 	}
-	s, err := engine.Compile(p.ctx, b, engine.Options{Servers: servers})
+	s, done, err := compileOnce(p.ctx, b, engine.Options{Servers: servers})
+	if done != nil {
+		defer done()
+	}
 	if err != nil {
 		errors.As(err, &ds)
 		return ds, onlyOther(err, ds)

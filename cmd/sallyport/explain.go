@@ -103,7 +103,10 @@ func explain(p *process, r *audit.Record, policies string) error {
 	if err != nil {
 		return err
 	}
-	s, err := engine.Compile(p.ctx, b, engine.Options{})
+	s, done, err := compileOnce(p.ctx, b, engine.Options{})
+	if done != nil {
+		defer done()
+	}
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (g *program) fingerprint() [32]byte {
 // isSource says whether a file in a folder of policies is read.
 func isSource(name string) bool {
 	ext := filepath.Ext(name)
-	return ext == ".yaml" || ext == ".yml"
+	return ext == ".yaml" || ext == ".yml" || ext == ".wasm"
 }
 
 // follow gives the folder that a link points to: WalkDir does not.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 
+	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/config"
@@ -67,6 +69,19 @@ func (o origin) readPolicies(c *config.Config) (*bundle.Bundle, error) {
 		return nil, err
 	}
 	return bundle.FS(observe)
+}
+
+// compileOnce compiles policies for as long as a command runs: done lets go of them.
+func compileOnce(ctx context.Context, set *bundle.Bundle, o engine.Options) (s *engine.Snapshot, done func(), err error) {
+	b := new(builder)
+	if o.Plugins, err = b.pluginHost(set); err != nil {
+		return nil, nil, err
+	}
+	s, err = engine.Compile(ctx, set, o)
+	return s, func() {
+		s.Close()
+		_ = b.close() // the command ends
+	}, err
 }
 
 // readBundle tells mistakes inside policies, which are a source.Diagnostics, from a path that can't be read.

@@ -212,7 +212,7 @@ func (g *program) stop() error {
 	adminErr := g.adminer.Shutdown(ctx)
 	g.state.build().identity.Close()
 	g.note(audit.Stopped, "")
-	return errors.Join(adminErr, g.audit.Close())
+	return errors.Join(adminErr, g.builder.close(), g.audit.Close())
 }
 
 // note records what happened to the gateway.

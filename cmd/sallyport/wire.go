@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/wasm"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/identity"
@@ -25,7 +27,8 @@ import (
 // build is one config turned into what serves it. Parts that a new config leaves as they were are carried over from the one before.
 type build struct {
 	config   *config.Config
-	policy   *engine.Snapshot
+	policy   *engine.Snapshot // nil: none
+	shared   *sharedPolicy    // it, with its users
 	identity *identity.Resolver
 	servers  map[string]*sharedServer
 	snapshot *gateway.Snapshot
@@ -37,6 +40,18 @@ type sharedServer struct {
 	upstream.Server
 	config config.Server
 	users  atomic.Int32
+}
+
+// sharedPolicy is a policy that several snapshots may use. The last one to let go closes it.
+type sharedPolicy struct {
+	*engine.Snapshot
+	users atomic.Int32
+}
+
+func (s *sharedPolicy) release() {
+	if s.users.Add(-1) == 0 {
+		s.Close()
+	}
 }
 
 func (s *sharedServer) release(log *slog.Logger, name string) {
@@ -54,6 +69,8 @@ type builder struct {
 	getenv func(string) (string, bool)
 	now    func() time.Time
 	log    *slog.Logger
+	// plugins runs plugins; it is made when the first policy needs it.
+	plugins *wasm.Host
 	// inProcess are servers that are not in the config: the demo's.
 	inProcess map[string]upstream.Server
 }
@@ -64,19 +81,30 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := b.compile(ctx, c, prev)
+	shared, err := b.compile(ctx, c, prev)
 	if err != nil {
 		return nil, err
 	}
-	out := &build{config: c, policy: policy, at: b.now()}
-	if out.identity, err = b.resolver(c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
-		return nil, failf(exitInvalid, "identity: %w", err)
+	out := &build{config: c, shared: shared, policy: shared.Snapshot, at: b.now()}
+	if err := b.finish(out, c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
+		if shared.users.Load() == 0 {
+			shared.Close()
+		}
+		return nil, err
+	}
+	return out, nil
+}
+
+// finish makes what stands beside the policy.
+func (b *builder) finish(out *build, c *config.Config, prev *build) (err error) {
+	if out.identity, err = b.resolver(c, prev); err != nil {
+		return failf(exitInvalid, "identity: %w", err)
 	}
 	if out.servers, err = b.servers(c, prev); err != nil {
-		return nil, failf(exitInvalid, "%w", err)
+		return failf(exitInvalid, "%w", err)
 	}
 	out.snapshot = b.snapshot(out)
-	return out, nil
+	return nil
 }
 
 func (b *builder) names(c *config.Config) []string {
@@ -87,16 +115,41 @@ func (b *builder) names(c *config.Config) []string {
 }
 
 // compile compiles the policies, unless they are the ones that decide already.
-func (b *builder) compile(ctx context.Context, c *config.Config, prev *build) (*engine.Snapshot, error) {
+func (b *builder) compile(ctx context.Context, c *config.Config, prev *build) (*sharedPolicy, error) {
 	set, err := b.origin.readPolicies(c)
 	if err != nil || set == nil {
+		return &sharedPolicy{}, err
+	}
+	o := engine.Options{Servers: b.names(c)}
+	if prev != nil {
+		if prev.policy.Revision() == set.Revision && slices.Equal(o.Servers, b.names(prev.config)) && !prev.policy.Ejected() {
+			return prev.shared, nil
+		}
+		o.Previous = prev.policy
+	}
+	if o.Plugins, err = b.pluginHost(set); err != nil {
 		return nil, err
 	}
-	names := b.names(c)
-	if prev != nil && prev.policy.Revision() == set.Revision && slices.Equal(names, b.names(prev.config)) {
-		return prev.policy, nil
+	s, err := engine.Compile(ctx, set, o)
+	return &sharedPolicy{Snapshot: s}, err
+}
+
+// pluginHost makes what runs plugins, if there is one among the policies.
+func (b *builder) pluginHost(set *bundle.Bundle) (*wasm.Host, error) {
+	if b.plugins != nil || len(set.Modules) == 0 {
+		return b.plugins, nil
 	}
-	return engine.Compile(ctx, set, engine.Options{Servers: names})
+	var err error
+	b.plugins, err = wasm.New(wasm.Options{})
+	return b.plugins, err
+}
+
+// close lets go of what builds have shared. They must not be used any more.
+func (b *builder) close() error {
+	if b.plugins == nil {
+		return nil
+	}
+	return b.plugins.Close()
 }
 
 // resolver keeps what it has learnt of issuers' keys, unless identity has changed or reads files, which may have.
@@ -185,13 +238,15 @@ func (b *builder) snapshot(out *build) *gateway.Snapshot {
 		shared.users.Add(1)
 		s.Servers[name] = shared.Server
 	}
+	out.shared.users.Add(1)
 	for _, j := range c.Identity.JWT {
 		if u, err := url.Parse(j.Issuer); err == nil && u.Scheme != "" {
 			s.Issuers = append(s.Issuers, j.Issuer)
 		}
 	}
-	servers := out.servers
+	servers, policy := out.servers, out.shared
 	s.Release = func() {
+		policy.release()
 		for name, shared := range servers {
 			shared.release(b.log, name)
 		}

@@ -1,4 +1,4 @@
-// Package bundle is a set of policies with its revision: what one snapshot is compiled from.
+// Package bundle is a set of policies and plugins with its revision: what one snapshot is compiled from.
 package bundle
 
 import (
@@ -22,10 +22,11 @@ import (
 
 // Bounds on what is read.
 const (
-	MaxFiles    = 4096
-	MaxFileSize = 1 << 20
-	MaxSize     = 32 << 20 // of all files together
-	maxDepth    = 16       // of directories
+	MaxFiles      = 4096
+	MaxFileSize   = 1 << 20
+	MaxModuleSize = 8 << 20
+	MaxSize       = 128 << 20 // of all files together
+	maxDepth      = 16        // of directories
 )
 
 // ErrNoPolicy says that there is nothing to decide by. A gateway must not take a mistyped path
@@ -35,6 +36,7 @@ var ErrNoPolicy = errors.New("no policy found")
 // Bundle is a set of policies. It is immutable.
 type Bundle struct {
 	Policies []*policy.Policy
+	Modules  []File // those of Files that are modules of plugins
 	Files    []File // in the order of their names
 	Revision string // "sha256:<hex>" over the names and contents of Files
 	// Diagnostics are the mistakes and warnings found in reading the files. A bundle with
@@ -42,7 +44,7 @@ type Bundle struct {
 	Diagnostics source.Diagnostics
 }
 
-// File is one policy file of a bundle.
+// File is one file of a bundle: a policy, or the module of a plugin.
 type File struct {
 	Name    string // within the bundle, with forward slashes
 	Path    string // as diagnostics name it: openable from where the bundle was read
@@ -71,7 +73,7 @@ func Open(name string) (*Bundle, error) {
 	})
 }
 
-// Dir reads every .yaml and .yml file below a directory. What begins with a dot is left out.
+// Dir reads every .yaml, .yml and .wasm file below a directory. What begins with a dot is left out.
 // Symbolic links to files are followed while they stay inside (a Kubernetes ConfigMap is made
 // of them); one that leads out, or a file that cannot be read, is an error, because a policy
 // left out could be the one that denies.
@@ -123,7 +125,7 @@ func (c *collector) dir(name string, depth int) error {
 		case strings.HasPrefix(e.Name(), "."):
 		case e.IsDir():
 			err = c.dir(full, depth+1)
-		case isPolicyFile(e.Name()):
+		case isPolicyFile(e.Name()), isModule(e.Name()):
 			err = c.file(full)
 		}
 		if err != nil {
@@ -137,6 +139,8 @@ func isPolicyFile(name string) bool {
 	ext := strings.ToLower(path.Ext(name))
 	return ext == ".yaml" || ext == ".yml"
 }
+
+func isModule(name string) bool { return strings.ToLower(path.Ext(name)) == ".wasm" }
 
 func (c *collector) path(name string) string {
 	return filepath.Join(c.prefix, filepath.FromSlash(name))
@@ -160,7 +164,7 @@ func (c *collector) file(name string) error {
 	}
 	c.size += len(content)
 	if c.size > MaxSize {
-		return fmt.Errorf("the policy files are larger than %d MiB together", MaxSize>>20)
+		return fmt.Errorf("the files are larger than %d MiB together", MaxSize>>20)
 	}
 	c.files = append(c.files, File{Name: name, Path: c.path(name), Content: content})
 	return nil
@@ -172,10 +176,14 @@ func (c *collector) content(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	limit := MaxFileSize
+	if isModule(name) {
+		limit = MaxModuleSize
+	}
+	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	err = errors.Join(err, f.Close())
-	if err == nil && len(content) > MaxFileSize {
-		return nil, fmt.Errorf("larger than %d MiB", MaxFileSize>>20)
+	if err == nil && len(content) > limit {
+		return nil, fmt.Errorf("larger than %d MiB", limit>>20)
 	}
 	return content, err
 }
@@ -195,6 +203,10 @@ func (c *collector) bundle() (*Bundle, error) {
 	slices.SortFunc(c.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	b := &Bundle{Files: c.files, Revision: revision(c.files)}
 	for _, f := range c.files {
+		if isModule(f.Name) {
+			b.Modules = append(b.Modules, f)
+			continue
+		}
 		policies, found := policy.Parse(f.Path, f.Content)
 		b.Policies = append(b.Policies, policies...)
 		b.Diagnostics = append(b.Diagnostics, found...)

@@ -59,14 +59,38 @@ func (r *Rule) check() source.Diagnostics {
 		ds = append(ds, n.Pos().Diagnose("SP3011", fmt.Sprintf("`%s` is not a valid reason", source.Brief(r.Reason)),
 			fmt.Sprintf("a reason is for machines: a lower-case letter, then lower-case letters, digits, `_`, `.` and `-`; at most %d", maxName)))
 	}
+	ds = append(ds, r.checkPlugin()...)
 	effect := r.node.Get("effect")
 	if r.Phase == Response && r.Effect != Deny {
 		ds = append(ds, effect.Pos().Diagnose("SP3004", fmt.Sprintf("`%s` has no meaning in the response phase", r.Effect),
 			"a response is let through unless a rule denies it; use `deny`, or `phase: request`"))
 	}
-	if message := r.node.Key("message"); message != nil && r.Effect == Allow {
+	if message := r.node.Key("message"); message != nil && r.Effect == Allow && r.Plugin == "" {
 		ds = append(ds, message.Pos().Diagnose("SP3005", "nobody sees the message of a rule that allows",
 			"remove it, or use `reason`, which is recorded"))
+	}
+	return ds
+}
+
+// checkPlugin says whether the rule has an effect or a plugin, and what goes with it.
+func (r *Rule) checkPlugin() source.Diagnostics {
+	if r.node.Key("plugin") == nil {
+		if r.node.Kind() == source.Map && r.node.Key("effect") == nil {
+			return source.Diagnostics{r.node.Pos().Diagnose("SP1006", "a rule needs an `effect`, or a `plugin` that says it", "add `effect: allow`, `deny` or `approve`")}
+		}
+		return r.refuse("is for rules with a plugin", "name the `plugin`, or remove it", "config", "grant")
+	}
+	return append(r.refuse("and `plugin` exclude each other", "the plugin says the effect", "effect"),
+		r.refuse("and `plugin` exclude each other", "the plugin gives its own", "reason", "message")...)
+}
+
+// refuse reports the fields that the rule has of those given.
+func (r *Rule) refuse(why, help string, fields ...string) source.Diagnostics {
+	var ds source.Diagnostics
+	for _, name := range fields {
+		if key := r.node.Key(name); key != nil {
+			ds = append(ds, key.Pos().Diagnose("SP3013", fmt.Sprintf("`%s` %s", name, why), help))
+		}
 	}
 	return ds
 }

@@ -1,6 +1,11 @@
 package policy
 
-import "github.com/sallyport-dev/sallyport/engine/source"
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
 
 // document is a policy as its file spells it. Its tags say what the decoder accepts and what the JSON Schema says.
 type document struct {
@@ -38,9 +43,28 @@ type variable struct {
 type rule struct {
 	Name        string      `yaml:"name" jsonschema:"required,pattern=^[a-zA-Z0-9][a-zA-Z0-9_.-]*$,maxLength=100" jsonschema_description:"The rule's name: the second part of its id."`
 	When        source.Text `yaml:"when" jsonschema:"minLength=1" jsonschema_description:"A CEL expression of type bool. Left out, the rule always applies."`
-	Effect      string      `yaml:"effect" jsonschema:"required,enum=allow,enum=deny,enum=approve" jsonschema_description:"What the rule says of a call that it applies to. In the response phase only deny has a meaning."`
+	Effect      string      `yaml:"effect" jsonschema:"enum=allow,enum=deny,enum=approve" jsonschema_description:"What the rule says of a call that it applies to. In the response phase only deny has a meaning. A rule has an effect or a plugin."`
+	Plugin      string      `yaml:"plugin" jsonschema:"minLength=1" jsonschema_description:"The plugin that says it, by the name in its manifest: the .wasm file lies among the policies. It is asked when everything else would let the message through."`
+	Config      settings    `yaml:"config" jsonschema_description:"The plugin's settings, which must fit the schema in its manifest."`
+	Grant       []string    `yaml:"grant" jsonschema:"minItems=1" jsonschema_description:"The capabilities, such as match:pii or lookup:tenants, that the plugin asks for and is given. Left out, it gets none."`
 	Reason      string      `yaml:"reason" jsonschema:"pattern=^[a-z][a-z0-9_.-]*$,maxLength=100" jsonschema_description:"A stable identifier for machines; callers and records see it."`
 	Message     source.Text `yaml:"message" jsonschema:"minLength=1" jsonschema_description:"A CEL expression that yields the text for people."`
 	Phase       string      `yaml:"phase" jsonschema:"enum=request,enum=response" jsonschema_description:"The message that the rule judges: the request (as the match says by default) or the response."`
 	Enforcement string      `yaml:"enforcement" jsonschema:"enum=enforce,enum=shadow" jsonschema_description:"As the policy says by default."`
+}
+
+// settings is any mapping, as JSON.
+type settings []byte
+
+// DecodeNode implements source.NodeDecoder.
+func (s *settings) DecodeNode(n *source.Node) source.Diagnostics {
+	if n.Kind() != source.Map {
+		return source.Diagnostics{n.Pos().Diagnose("SP1004", fmt.Sprintf("`config` must be a mapping, but this is %s", n.Kind()), "")}
+	}
+	text, err := json.Marshal(n.Any())
+	if err != nil {
+		return source.Diagnostics{n.Pos().Diagnose("SP1004", "`config` has a value that JSON doesn't have", "use strings, finite numbers, true, false, null, lists and mappings")}
+	}
+	*s = text
+	return nil
 }

@@ -83,7 +83,7 @@ func (d *document) policy(file string, root *source.Node) *Policy {
 	for i, r := range d.Rules {
 		p.Rules = append(p.Rules, Rule{
 			Name: r.Name, When: r.When, Reason: r.Reason, Message: r.Message, node: root.Get("rules").Index(i),
-			Phase: phaseOf(r.Phase, p.Match.Phase), Effect: effectOf(r.Effect),
+			Phase: phaseOf(r.Phase, p.Match.Phase), Effect: effectOf(r.Effect), Plugin: r.Plugin, Config: r.Config, Grant: r.Grant,
 			Shadow: r.Enforcement == "shadow" || r.Enforcement == "" && p.Shadow,
 		})
 	}

@@ -41,7 +41,10 @@ type Rule struct {
 	Name    string
 	Phase   Phase
 	When    source.Text // the condition; the zero Text means always
-	Effect  Effect
+	Effect  Effect      // of a rule without a plugin
+	Plugin  string      // the name of the plugin that says the effect; "" for none
+	Config  []byte      // its settings as a JSON object; nil for none
+	Grant   []string    // the capabilities that it is given
 	Reason  string      // stable, for machines; empty when the author gave none
 	Message source.Text // an expression that yields the text for people; zero when absent
 	Shadow  bool        // evaluated and recorded, never enforced

@@ -177,11 +177,11 @@ func pageBlock(t *testing.T, code string, nth int) (string, bool) {
 	return block, true
 }
 
-// The examples on the pages of CEL's codes must be policies without mistakes of their own; that they cause their code is
-// for the packages to test that compile conditions.
+// The examples on the pages of the codes of CEL and of plugins must be policies without mistakes of their own; that they cause their code is
+// for the packages to test that compile conditions and load plugins.
 func TestPagesShowTheMistakeAndItsFix(t *testing.T) {
 	for _, c := range source.Codes() {
-		cel := strings.HasPrefix(c.ID, "SP20")
+		cel := strings.HasPrefix(c.ID, "SP20") || strings.HasPrefix(c.ID, "SP40")
 		bad, ok := pageBlock(t, c.ID, 0)
 		if !ok || strings.HasPrefix(c.ID, "SP11") {
 			continue

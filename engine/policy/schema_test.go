@@ -25,6 +25,9 @@ func generate(t *testing.T) []byte {
 			if t == reflect.TypeFor[source.Text]() {
 				return &jsonschema.Schema{Type: "string"}
 			}
+			if t == reflect.TypeFor[settings]() {
+				return &jsonschema.Schema{Type: "object"}
+			}
 			return nil
 		},
 	}
@@ -37,8 +40,10 @@ func generate(t *testing.T) []byte {
 	for def, title := range map[string]string{"metadata": "Metadata", "match": "Match", "variable": "Variable", "rule": "Rule"} {
 		s.Definitions[def].Title = title
 	}
+	plugin := &jsonschema.Schema{Required: []string{"plugin"}}
+	s.Definitions["rule"].OneOf = []*jsonschema.Schema{{Required: []string{"effect"}}, plugin}
 	s.Definitions["rule"].If = property("phase", "response")
-	s.Definitions["rule"].Then = property("effect", "deny")
+	s.Definitions["rule"].Then = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{property("effect", "deny"), plugin}}
 	out, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ type Code struct {
 	Title string // "unknown field"
 }
 
-// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies.
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins.
 var codes = []Code{
 	{"SP1001", "not YAML"},
 	{"SP1002", "unknown field"},
@@ -65,6 +65,10 @@ var codes = []Code{
 	{"SP3010", "invalid name"},
 	{"SP3011", "invalid reason"},
 	{"SP3012", "match that no call can meet"},
+	{"SP3013", "fields that don't go together in a rule"},
+	{"SP4001", "unknown plugin"},
+	{"SP4002", "plugin refused"},
+	{"SP4003", "plugin without the hook of its phase"},
 }
 
 //go:embed pages/*.md

@@ -103,6 +103,7 @@ type Record struct {
 	Message string // the client's text
 	Cause   string // the operator's text
 	Shadow  []Shadow
+	Plugins []Plugin // that were asked, in order
 
 	Inputs        []Input
 	NotReplayable string // why the decision can't be made again from Inputs; "" = it can
@@ -126,9 +127,10 @@ type Record struct {
 // Reset empties r for its next use and keeps its memory.
 func (r *Record) Reset() {
 	clear(r.Shadow)
+	clear(r.Plugins)
 	clear(r.Inputs)
 	*r = Record{
-		Shadow: r.Shadow[:0], Inputs: r.Inputs[:0],
+		Shadow: r.Shadow[:0], Plugins: r.Plugins[:0], Inputs: r.Inputs[:0],
 		line: r.line[:0], scratch: r.scratch[:0], stamp: r.stamp, memo: r.memo,
 	}
 }

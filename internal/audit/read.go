@@ -69,6 +69,7 @@ func (r *Record) decode(v jsonscan.Value) error {
 	r.RequestID = bytes.Clone(v.Get("jsonrpc.request.id").Raw())
 	r.Truncated, _ = v.Get("inputs_truncated").Bool()
 	r.decodeLists(v)
+	r.decodePlugins(v)
 	r.decodeAnswer(v)
 	return nil
 }

@@ -138,13 +138,50 @@ func (x *exchange) judgeReply() *refusal {
 	if !x.snap.Policy.HasRules(engine.PhaseResponse) { // nothing could deny it
 		return nil
 	}
+	if result = x.reread(); !result.Exists() {
+		return notRewritable(x.msg.ID, errNoPart)
+	}
 	x.request.Phase, x.request.Result = engine.PhaseResponse, result
+	if spec := x.msg.Spec; spec != nil && spec.List != "" {
+		x.request.ItemsField, x.request.Items = spec.List, result.Get(spec.List)
+	}
 	x.verdict = x.judge(telemetry.Response)
+	if len(x.verdict.Plugins) > 0 || !x.verdict.Allowed() {
+		x.outcome.verdict = &x.verdict
+	}
 	if x.verdict.Allowed() {
+		return x.rewriteReply(result)
+	}
+	return x.denied(&x.verdict)
+}
+
+// reread applies what has changed in the reply so far, so that what is judged is what the client would get.
+func (x *exchange) reread() jsonscan.Value {
+	if x.edits.Len() == 0 {
+		return x.reply.Result
+	}
+	x.filtered = x.reply.AppendEdited(x.filtered[:0], &x.edits)
+	x.edits.Reset()
+	if x.reply.DecodeServer(x.filtered, x.scanOptions()) != nil {
+		return jsonscan.Value{}
+	}
+	return x.reply.Result
+}
+
+// rewriteReply puts what plugins have made of the result in its place.
+func (x *exchange) rewriteReply(result jsonscan.Value) *refusal {
+	changed := x.verdict.Rewritten
+	if !changed.Exists() {
 		return nil
 	}
-	x.outcome.verdict = &x.verdict
-	return x.denied(&x.verdict)
+	if !x.edits.Replace(result, changed.Raw()) {
+		return notRewritable(x.msg.ID, errNoPart)
+	}
+	if !x.reread().Exists() {
+		return notRewritable(x.msg.ID, errNoPart)
+	}
+	mcp.MakePrivate(x.reply.Result, &x.edits)
+	return nil
 }
 
 // filter takes out of a list what no call of this caller could use: it asks of each item what a call of it would be asked.
@@ -187,6 +224,9 @@ func (x *exchange) judgeInputs(result jsonscan.Value) *refusal {
 			Principal: x.who, Source: x.request.Source, Header: x.getField, Time: x.start,
 		}
 		d := x.snap.Policy.Decide(background, &q)
+		if d.Allowed() && d.Rewritten.Exists() { // nothing could carry it out
+			d = engine.Decision{Reason: engine.ReasonNotRewritable, Rule: d.Rule, Revision: d.Revision, Plugins: d.Plugins}
+		}
 		if !d.Allowed() {
 			x.verdict = d
 			x.outcome.verdict = &x.verdict

@@ -25,11 +25,14 @@ func (x *exchange) decideNews() engine.Decision {
 	source, _ := x.source()
 	q := engine.Request{
 		DefaultAllow: m.Spec.DefaultAllow(), Method: m.Method, Server: x.serverName, Params: m.Params,
-		Principal: x.who, Source: source, Header: x.getField, Time: x.g.Now(),
+		Principal: x.who, Source: source, Header: x.getField, Time: x.g.Now(), FromServer: m.Kind == mcp.KindNotification,
 	}
 	setTarget(&q, m.Target, m.Name)
 	d := snap.Policy.Decide(background, &q)
 	x.metrics.Decided(d.Effect.String(), d.Reason)
+	if d.Rewritten.Exists() && !x.edits.Replace(m.Params, d.Rewritten.Raw()) {
+		d = engine.Decision{Reason: engine.ReasonNotRewritable, Revision: d.Revision, Plugins: d.Plugins}
+	}
 	if d.Allowed() && m.Method == "notifications/resources/updated" {
 		q.Method, q.DefaultAllow = "resources/read", false
 		d = snap.Policy.Visible(background, &q)

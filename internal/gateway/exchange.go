@@ -50,10 +50,12 @@ type exchange struct {
 	client   *conn // the client's connection; nil if it is not one of ours
 	conn     *conn // armed while a client that leaves is to cancel the call
 
-	reply   *mcp.Message // what the server sent
-	edits   jsonscan.Edits
-	out     []byte // what goes to the server, then what goes to the client
-	scratch []byte
+	reply     *mcp.Message // what the server sent
+	edits     jsonscan.Edits
+	out       []byte // what goes to the server, then what goes to the client
+	scratch   []byte
+	rewritten []byte // the message as plugins have changed it
+	filtered  []byte // the reply as it was before plugins saw it: without what its reader may not see
 
 	outcome    outcome
 	inputs     []byte // memory for the inputs in the record
@@ -172,6 +174,12 @@ func (x *exchange) reset() {
 	x.asking = time.Time{}
 	if cap(x.out) > keep {
 		x.out = nil
+	}
+	if cap(x.rewritten) > keep {
+		x.rewritten = nil
+	}
+	if cap(x.filtered) > keep {
+		x.filtered = nil
 	}
 	if cap(x.scratch) > keep {
 		x.scratch = nil

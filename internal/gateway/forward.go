@@ -1,15 +1,21 @@
 package gateway
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
+	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
 // forward sends the message to the server: written anew from the scan that was judged, under headers of our own.
 func (x *exchange) forward() *refusal {
+	if r := x.rewrite(); r != nil {
+		return r
+	}
 	c := &x.call
 	c.Verb = upstream.Post
 	x.edits.Reset()
@@ -34,6 +40,40 @@ func (x *exchange) forward() *refusal {
 		x.arm()
 	}
 	return x.do()
+}
+
+// rewrite puts what plugins have made of the message in its place, and reads it as strictly as what the client has sent.
+func (x *exchange) rewrite() *refusal {
+	changed := x.decision.Rewritten
+	if !changed.Exists() {
+		return nil
+	}
+	part := x.msg.Params
+	if x.msg.Kind == mcp.KindResponse {
+		part = x.msg.Result
+	}
+	x.edits.Reset()
+	if !x.edits.Replace(part, changed.Raw()) {
+		return notRewritable(x.msg.ID, errNoPart)
+	}
+	x.rewritten = x.msg.AppendEdited(x.rewritten[:0], &x.edits)
+	if r := x.msg.Decode(x.rewritten, x.scanOptions()); r != nil {
+		return notRewritable(x.msg.ID, errors.New(r.String()))
+	}
+	if r := x.msg.Check(&x.head); r != nil {
+		return notRewritable(x.msg.ID, errors.New(r.String()))
+	}
+	x.request.Params, x.request.Arguments = x.msg.Params, x.msg.Arguments
+	return nil
+}
+
+var errNoPart = errors.New("the message has no part that could be changed")
+
+// notRewritable refuses a message that plugins have changed into one that can't be sent.
+func notRewritable(id []byte, cause error) *refusal {
+	r := plain(500, -32603, engine.ReasonNotRewritable, "Internal error: the message could not be rewritten", id)
+	r.cause, r.kind = cause, telemetry.Internal
+	return r
 }
 
 // setHeaders writes what mirrors the message, and passes on what the specification asks intermediaries to: trace context, and those

@@ -118,10 +118,28 @@ func recordDecision(r *audit.Record, d *engine.Decision) {
 	if d.Cause != nil {
 		r.Cause = d.Cause.Error()
 	}
+	r.Plugins = r.Plugins[:0]
+	for i := range d.Plugins {
+		r.Plugins = append(r.Plugins, pluginOf(&d.Plugins[i]))
+	}
 	for i := range d.Shadow {
 		s := &d.Shadow[i]
 		r.Shadow = append(r.Shadow, audit.Shadow{Policy: s.Rule.Policy, Rule: s.Rule.Name, Effect: s.Effect.String(), Reason: s.Reason})
 	}
+}
+
+func pluginOf(p *engine.PluginOutcome) audit.Plugin {
+	out := audit.Plugin{
+		Name: p.Name, Version: p.Version, Module: p.Module, Policy: p.Rule.Policy, Rule: p.Rule.Name, Hook: p.Hook, Verdict: p.Verdict,
+		Shadow: p.Shadow, Reason: p.Code, Message: p.Message, Failure: p.Failure, Labels: p.Labels, Fuel: p.Fuel, Time: p.Time,
+	}
+	for _, n := range p.Notes {
+		out.Notes = append(out.Notes, audit.PluginNote(n))
+	}
+	for _, x := range p.Edits {
+		out.Patch = append(out.Patch, audit.PluginEdit(x))
+	}
+	return out
 }
 
 // recordOutcome adds how the request ended. A refusal before policy has its own reason; policy's own stands already.
