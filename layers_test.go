@@ -25,7 +25,7 @@ var floors = [][]string{
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
-	{"internal/mcp", "engine/policy", "engine/condition", "engine/wasm", "bench/internal/load"},
+	{"internal/mcp", "engine/policy", "engine/condition", "engine/wasm", "hostapi/tck", "bench/internal/load"},
 	{"engine/bundle", "bench/internal/duel"},
 	{"engine"},
 	{"internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo"},

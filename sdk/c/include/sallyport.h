@@ -284,6 +284,17 @@ static inline SP_NORETURN void sp_give_up(sp_text text) { sp_fail(text.ptr, text
     __asm__(".section .custom_section." SP_MANIFEST_SECTION ",\"\",@\n.ascii " #text "\n.text\n");
 #endif
 
+/* sp_begin begins a call, in memory that all hooks share. */
+static inline sp_call sp_begin(int32_t hook) {
+    static uint64_t memory[SP_CALL_BYTES / 8];
+    sp_call c;
+    c.hook = hook;
+    c.used = 0;
+    c.cap = sizeof memory;
+    c.memory = (char *)memory;
+    return c;
+}
+
 /* SP_ON_REQUEST(call) { ... }, and so on: the hooks. */
 #define SP_ON_REQUEST(call) SP_HOOK(SP_HOOK_REQUEST, sp_on_request, call)
 #define SP_ON_RESPONSE(call) SP_HOOK(SP_HOOK_RESPONSE, sp_on_response, call)
@@ -292,12 +303,7 @@ static inline SP_NORETURN void sp_give_up(sp_text text) { sp_fail(text.ptr, text
 #define SP_HOOK(number, name, call)                                   \
     static sp_verdict name##_(sp_call *call);                         \
     SP_C SP_EXPORT(#name) int32_t name(void) {                        \
-        static uint64_t memory[SP_CALL_BYTES / 8];                    \
-        sp_call c;                                                    \
-        c.hook = number;                                              \
-        c.used = 0;                                                   \
-        c.cap = sizeof memory;                                        \
-        c.memory = (char *)memory;                                    \
+        sp_call c = sp_begin(number);                                 \
         return name##_(&c);                                           \
     }                                                                 \
     static sp_verdict name##_(sp_call *call)
