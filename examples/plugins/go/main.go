@@ -18,7 +18,7 @@ var manifest string
 // A plugin is a library for the gateway. Its main is never called, but Go wants one.
 func main() {}
 
-func init() { sallyport.Register(plugin()) }
+func init() { sallyport.Register(plugin()) } //nolint:gochecknoinits // a plugin has no main that runs
 
 // plugin makes the plugin, so that each test has its own.
 func plugin() sallyport.Plugin {

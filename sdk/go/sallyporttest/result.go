@@ -37,8 +37,8 @@ type Line struct {
 // measured here.
 type Failure struct{ Type, Text string }
 
-// Error returns the type and the text.
-func (f *Failure) Error() string { return f.Type + ": " + f.Text }
+// String returns the type and the text.
+func (f *Failure) String() string { return f.Type + ": " + f.Text }
 
 // String returns the verdict and why, on a line: what most tests compare.
 func (r Result) String() string {

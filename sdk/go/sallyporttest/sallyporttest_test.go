@@ -26,23 +26,44 @@ func TestHost_enforces(t *testing.T) {
 		o    sallyporttest.Options
 		want string
 	}{
-		{"a read that isn't granted", func(c *sallyport.Call) sallyport.Verdict { c.Text("args.path"); return sallyport.Pass },
-			sallyporttest.Options{Grant: sallyporttest.Grant{Reads: []string{"mcp.tool.name"}}}, "capability: the field args.path was not granted"},
-		{"an edit that isn't granted", func(c *sallyport.Call) sallyport.Verdict { c.SetText("args.path", ""); return sallyport.Mutate },
-			sallyporttest.Options{Grant: sallyporttest.Grant{Writes: []string{"args.other"}}}, "capability: args.path is not within the granted writes"},
-		{"an edit that isn't declared", func(c *sallyport.Call) sallyport.Verdict { c.SetText("params.x", ""); return sallyport.Mutate },
-			sallyporttest.Options{}, "capability: params.x is not within the granted writes"},
-		{"an edit of what isn't judged", func(c *sallyport.Call) sallyport.Verdict {
-			c.SetText("mcp.result.content", "")
-			return sallyport.Mutate
+		{
+			"a read that isn't granted", func(c *sallyport.Call) sallyport.Verdict { c.Text("args.path"); return sallyport.Pass },
+			sallyporttest.Options{Grant: sallyporttest.Grant{Reads: []string{"mcp.tool.name"}}},
+			"capability: the field args.path was not granted",
 		},
-			sallyporttest.Options{}, "capability: mcp.result.content is not a part of the message that the hook judges"},
-		{"a verdict that isn't granted", func(*sallyport.Call) sallyport.Verdict { return sallyport.Deny },
-			sallyporttest.Options{Grant: sallyporttest.Grant{Verdicts: []string{}}}, "capability: the verdict deny is not granted"},
-		{"a verdict that isn't declared", func(c *sallyport.Call) sallyport.Verdict { return c.Approve("?") },
-			sallyporttest.Options{}, "capability: the verdict approve is not granted"},
-		{"the time in a plugin that is deterministic", func(c *sallyport.Call) sallyport.Verdict { c.Now(); return sallyport.Pass },
-			sallyporttest.Options{}, "capability: now_ms was called, and the manifest says that the plugin is deterministic"},
+		{
+			"an edit that isn't granted", func(c *sallyport.Call) sallyport.Verdict { c.SetText("args.path", ""); return sallyport.Mutate },
+			sallyporttest.Options{Grant: sallyporttest.Grant{Writes: []string{"args.other"}}},
+			"capability: args.path is not within the granted writes",
+		},
+		{
+			"an edit that isn't declared", func(c *sallyport.Call) sallyport.Verdict { c.SetText("params.x", ""); return sallyport.Mutate },
+			sallyporttest.Options{},
+			"capability: params.x is not within the granted writes",
+		},
+		{
+			"an edit of what isn't judged", func(c *sallyport.Call) sallyport.Verdict {
+				c.SetText("mcp.result.content", "")
+				return sallyport.Mutate
+			},
+			sallyporttest.Options{},
+			"capability: mcp.result.content is not a part of the message that the hook judges",
+		},
+		{
+			"a verdict that isn't granted", func(*sallyport.Call) sallyport.Verdict { return sallyport.Deny },
+			sallyporttest.Options{Grant: sallyporttest.Grant{Verdicts: []string{}}},
+			"capability: the verdict deny is not granted",
+		},
+		{
+			"a verdict that isn't declared", func(c *sallyport.Call) sallyport.Verdict { return c.Approve("?") },
+			sallyporttest.Options{},
+			"capability: the verdict approve is not granted",
+		},
+		{
+			"the time in a plugin that is deterministic", func(c *sallyport.Call) sallyport.Verdict { c.Now(); return sallyport.Pass },
+			sallyporttest.Options{},
+			"capability: now_ms was called, and the manifest says that the plugin is deterministic",
+		},
 		{"a feature that the host lacks", func(c *sallyport.Call) sallyport.Verdict {
 			if c.Has(sallyport.FeaturePatch) || !c.Has(sallyport.FeatureStrings) {
 				return sallyport.Pass
@@ -184,15 +205,27 @@ func TestBoot_refuses(t *testing.T) {
 		want   string
 	}{
 		{"settings that are no object", plugin(nop), sallyporttest.Options{Settings: "[]"}, "sallyporttest: the settings are no JSON object"},
-		{"settings that Validate refuses", sallyport.Plugin{Manifest: manifest, OnRequest: nop, OnResponse: nop, Validate: func(sallyport.Value) error { return refused }},
-			sallyporttest.Options{}, "settings_refused: not so"},
+		{
+			"settings that Validate refuses",
+			sallyport.Plugin{Manifest: manifest, OnRequest: nop, OnResponse: nop, Validate: func(sallyport.Value) error { return refused }},
+			sallyporttest.Options{},
+			"settings_refused: not so",
+		},
 		{"settings that Configure refuses", sallyport.Plugin{Manifest: manifest, OnRequest: nop, OnResponse: nop, Configure: func(sallyport.Value) error {
 			return &sallyport.SettingsError{Path: "/a", Message: "not so"}
 		}}, sallyporttest.Options{}, "settings_refused: /a: not so"},
-		{"a self-test that fails", sallyport.Plugin{Manifest: manifest, OnRequest: nop, OnResponse: nop, SelfTest: func() error { return refused }},
-			sallyporttest.Options{}, "self_test_failed: not so"},
-		{"a plugin without a function", sallyport.Plugin{Manifest: manifest, OnRequest: nop}, sallyporttest.Options{},
-			"sallyport: the manifest declares the hook response, for which the plugin has no function"},
+		{
+			"a self-test that fails",
+			sallyport.Plugin{Manifest: manifest, OnRequest: nop, OnResponse: nop, SelfTest: func() error { return refused }},
+			sallyporttest.Options{},
+			"self_test_failed: not so",
+		},
+		{
+			"a plugin without a function",
+			sallyport.Plugin{Manifest: manifest, OnRequest: nop},
+			sallyporttest.Options{},
+			"sallyport: the manifest declares the hook response, for which the plugin has no function",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := sallyporttest.Boot(tt.plugin, tt.o); err == nil || err.Error() != tt.want {

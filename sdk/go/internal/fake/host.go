@@ -126,8 +126,7 @@ func (h *Host) value(p manifest.Path) *manifest.Node {
 	return n
 }
 
-// The functions of the ABI, under its names.
-
+// Field is the ABI's.
 func (h *Host) Field(id int32, buf []byte) int32 {
 	h.when("field", true, 0)
 	p := h.read(id)
@@ -141,6 +140,7 @@ func (h *Host) Field(id int32, buf []byte) int32 {
 	return give(n.Bytes(), buf)
 }
 
+// FieldNum is the ABI's.
 func (h *Host) FieldNum(id int32) float64 {
 	h.when("field_num", true, 0)
 	n := h.value(h.read(id))
@@ -154,6 +154,7 @@ func (h *Host) FieldNum(id int32) float64 {
 	return f
 }
 
+// FieldKind is the ABI's.
 func (h *Host) FieldKind(id int32) int32 {
 	h.when("field_kind", true, 0)
 	if n := h.value(h.read(id)); n != nil {
@@ -162,11 +163,13 @@ func (h *Host) FieldKind(id int32) int32 {
 	return abi.KindAbsent
 }
 
+// ItemCount is the ABI's.
 func (h *Host) ItemCount() int32 {
 	h.when("item_count", true, abi.FeatureList)
 	return int32(len(h.Message.items().Elems))
 }
 
+// Item is the ABI's.
 func (h *Host) Item(index, id int32, buf []byte) int32 {
 	h.when("item", true, abi.FeatureList)
 	p := h.read(id)
@@ -203,13 +206,14 @@ func (h *Host) capability(id int32, kind string) string {
 	return name
 }
 
+// Granted is the ABI's.
 func (h *Host) Granted(id int32) int32 {
 	h.when("granted", false, 0)
 	if id < 0 || int(id) >= len(h.Manifest.Capabilities) {
 		return 0
 	}
 	kind, name, _ := strings.Cut(h.Manifest.Capabilities[id], ":")
-	granted := false
+	var granted bool
 	if kind == abi.CapabilityKindMatch {
 		_, granted = h.Sets[name]
 	} else {
@@ -221,6 +225,7 @@ func (h *Host) Granted(id int32) int32 {
 	return 0
 }
 
+// Lookup is the ABI's.
 func (h *Host) Lookup(id int32, key string, buf []byte) int32 {
 	h.when("lookup", true, abi.FeatureLookup)
 	table := h.Tables[h.capability(id, abi.CapabilityKindLookup)]
@@ -231,6 +236,7 @@ func (h *Host) Lookup(id int32, key string, buf []byte) int32 {
 	return give(n.Bytes(), buf)
 }
 
+// NowMS is the ABI's.
 func (h *Host) NowMS() int64 {
 	h.when("now_ms", true, 0)
 	if h.Manifest.Deterministic {
@@ -239,6 +245,7 @@ func (h *Host) NowMS() int64 {
 	return h.NowUnix
 }
 
+// Feature is the ABI's.
 func (h *Host) Feature(id int32) int32 {
 	h.when("feature", false, 0)
 	if id < abi.FeatureStrings || id > abi.FeatureLookup || slices.Contains(h.Lacks, id) {

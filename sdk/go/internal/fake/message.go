@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/sdk/go/internal/abi"
@@ -84,10 +85,8 @@ func (m *Message) items() *manifest.Node {
 
 // judged reports whether a name is a part of the message that a hook judges.
 func (m *Message) judged(n *manifest.Name, hook int32) bool {
-	for _, h := range n.Edit {
-		if h == manifest.Hooks[hook] {
-			return n.Name != "params" || hook != abi.HookResponse || m.Result == nil
-		}
+	if !slices.Contains(n.Edit, manifest.Hooks[hook]) {
+		return false
 	}
-	return false
+	return n.Name != "params" || hook != abi.HookResponse || m.Result == nil
 }

@@ -143,17 +143,17 @@ var requests = map[string]func(*sallyport.Call) sallyport.Verdict{
 		return sallyport.Pass
 	},
 	"match": func(c *sallyport.Call) sallyport.Verdict {
-		out := ""
+		var out strings.Builder
 		say := func(m sallyport.Matches) {
 			for x := range m.All() {
-				out += c.Rule("match:pii", x.Rule) + ":" + strconv.Itoa(x.Start) + "-" + strconv.Itoa(x.End) + " "
+				out.WriteString(c.Rule("match:pii", x.Rule) + ":" + strconv.Itoa(x.Start) + "-" + strconv.Itoa(x.End) + " ")
 			}
 		}
 		say(c.Match("match:pii", "args.v"))
 		for s := range c.Strings() {
 			say(s.Match("match:pii"))
 		}
-		return c.Deny("found", out)
+		return c.Deny("found", out.String())
 	},
 	"say": func(c *sallyport.Call) sallyport.Verdict {
 		c.Label("a")

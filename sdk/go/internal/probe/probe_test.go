@@ -67,7 +67,7 @@ func (tt testCase) check(t *testing.T, got sallyporttest.Result) {
 	t.Helper()
 	text := got.String()
 	if got.Failure != nil {
-		text = "failed " + got.Failure.Error()
+		text = "failed " + got.Failure.String()
 		if !strings.Contains(tt.Want, ":") {
 			text = "failed " + got.Failure.Type
 		}
