@@ -55,6 +55,52 @@ var unmet = []string{
 
 func TestEngine(t *testing.T) { tck.Run(t, newEngine(t), unmet...) }
 
+// TestOtherGuest runs the kit with the guest of an SDK, the file that SALLYPORT_TCK_GUEST names.
+func TestOtherGuest(t *testing.T) {
+	name := os.Getenv("SALLYPORT_TCK_GUEST")
+	if name == "" {
+		t.Skip("no SALLYPORT_TCK_GUEST")
+	}
+	module, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tck.RunGuest(t, newEngine(t), module, unmet...)
+}
+
+func TestModule_saysWhichStepWentWrong(t *testing.T) {
+	e := newEngine(t)
+	for want, step := range map[string]string{
+		"sp_on_request, step 1: not 2":          `{"call": "feature", "args": [1], "gives": 2}`,
+		"sp_on_request, step 1: not NaN":        `{"call": "field_num", "args": [0], "gives": "nan"}`,
+		"sp_on_request, step 1: not 3":          `{"call": "field_num", "args": [0], "gives": 3}`,
+		"sp_on_request, step 1: not 5":          `{"call": "now_ms", "args": [], "gives": 5}`,
+		"sp_on_request, step 1: the byte at 17": `{"call": "feature", "args": [1], "memory": [{"at": 16, "text": "ax"}]}`,
+		"sp_on_request, step 1: not 0":          `{"grow": 0, "gives": 0}`,
+	} {
+		var m tck.Module
+		text := `{"manifest": {"reads": {"request": ["args.n"]}}, "data": [{"at": 16, "text": "ab"}], "exports": {"sp_on_request": [{"call": "feature", "args": [1], "gives": 1}, ` + step + `]}}`
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		module, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := e.Load(tck.Plugin{Module: module})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := g.Call(hostapi.HookRequest, &tck.Message{
+			Method: "tools/call", Tool: "x", Source: "192.0.2.7", Params: json.RawMessage(`{"arguments":{"n":2}}`), Time: 7,
+		})
+		g.Close()
+		if o.Failure != hostapi.FailureTrap || o.Notes["wrong"] != want {
+			t.Errorf("%s: %q, notes %q", step, o.Failure, o.Notes)
+		}
+	}
+}
+
 type guest struct{ plugin *wasm.Plugin }
 
 func (g guest) Close() { g.plugin.Close() }
