@@ -84,6 +84,7 @@ var (
 	sub         = raw(0x6b)
 	ne          = raw(0x47)
 	lts         = raw(0x48)
+	and         = raw(0x71)
 	drop        = raw(0x1a)
 	unreachable = raw(0x00)
 	growMemory  = raw(0x40, 0)

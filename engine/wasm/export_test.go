@@ -108,3 +108,10 @@ func NamesWithoutRoot() []string {
 	}
 	return out
 }
+
+// Waiting is how many callers wait for an instance.
+func Waiting(p *Plugin) int {
+	p.pool.mu.Lock()
+	defer p.pool.mu.Unlock()
+	return len(p.pool.waiting)
+}
