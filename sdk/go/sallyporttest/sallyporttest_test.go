@@ -11,7 +11,7 @@ import (
 
 const manifest = `{"abi":"sallyport/1","name":"t","version":"1.0.0","hooks":["request","response"],
 	"reads":{"request":["args.path","mcp.prompt.name","mcp.resource.uri","mcp.tool.name","principal.type","request.headers[\"x-tenant\"]"]},
-	"strings":{"request":["args"],"response":["mcp.tool.result.content"]},"writes":["args","mcp.result.content","mcp.tool.result.structuredContent"],
+	"strings":{"request":["args"],"response":["mcp.tool.result.content","params.data"]},"writes":["args","mcp.result.content","mcp.tool.result.structuredContent"],
 	"verdicts":["deny","mutate"],"settings_schema":{},"deterministic":true}`
 
 func plugin(f func(*sallyport.Call) sallyport.Verdict) sallyport.Plugin {
@@ -191,6 +191,11 @@ func TestHost_enumeratesGrantedStrings(t *testing.T) {
 		}
 	}
 	h := sallyporttest.New(t, plugin(paths), sallyporttest.Options{})
+	notification := sallyporttest.Message{Method: "notifications/message", Params: `{"data":"y"}`}
+	if got := h.Response(notification); got.Text != "params.data=y " {
+		t.Errorf("of a notification: got %q", got.Text)
+	}
+	m.Params = `{"data":"the request's"}`
 	if got := h.Response(m.Answered(`{"content":[{"text":"x"}]}`)); got.Text != "mcp.tool.result.content[0].text=x " {
 		t.Errorf("of a result: got %q", got.Text)
 	}

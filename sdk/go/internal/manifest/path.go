@@ -121,10 +121,10 @@ type Path struct {
 // ParsePath reads a field path in its one spelling.
 func ParsePath(text string) (Path, error) {
 	p := Path{Text: text}
-	for i := range Names { // the longest that fits
+	for i := range Names { // sorted, so the last that fits is the longest
 		n := &Names[i]
 		rest, ok := strings.CutPrefix(text, n.Name)
-		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') && (p.Name == nil || len(n.Name) > len(p.Name.Name)) {
+		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 			p.Name = n
 		}
 	}
