@@ -1,6 +1,7 @@
 GO     := go
 CACHE  := $(CURDIR)/.cache
 FUZZ   ?= 20s
+MODULES := sdk/go examples/plugins/go
 BENCH  ?=
 
 .PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools generate check vuln
@@ -13,6 +14,7 @@ build: ## build the gateway into bin/
 
 test: ## test everything that needs only Go
 	$(GO) test ./...
+	@for m in $(MODULES); do echo "$$m:"; (cd $$m && $(GO) test ./...) || exit 1; done
 	@test -n "$$SALLYPORT_PEERS" || echo "SKIPPED: real peers and conformance need Node; make e2e conformance runs them"
 
 race: ## test under the race detector
@@ -20,6 +22,7 @@ race: ## test under the race detector
 
 lint: ## lint
 	$(GO) tool -modfile=.ci/tools.mod golangci-lint run ./...
+	@for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
 
 fmt: ## format
 	$(GO) tool -modfile=.ci/tools.mod golangci-lint fmt ./...

@@ -24,7 +24,7 @@ import (
 // fail; likewise mcp.resource and mcp.prompt. Any other failure of a rule that could have
 // denied denies.
 func (s *Snapshot) Decide(ctx context.Context, r *Request) Decision {
-	return s.decide(ctx, r, false)
+	return s.decide(ctx, r, once)
 }
 
 // Visible decides a request whose arguments (and, for a resource template, URI) are not known
@@ -32,10 +32,19 @@ func (s *Snapshot) Decide(ctx context.Context, r *Request) Decision {
 // some arguments, it allows. An Approve means that no call is allowed without approval. List
 // filters hide what is denied here, and answer a call of it as one of an unknown name.
 func (s *Snapshot) Visible(ctx context.Context, r *Request) Decision {
-	return s.decide(ctx, r, true)
+	return s.decide(ctx, r, listing)
 }
 
-func (s *Snapshot) decide(ctx context.Context, r *Request, blank bool) (d Decision) {
+// purpose is what a decision is for.
+type purpose uint8
+
+const (
+	once    purpose = iota // a message that is there
+	listing                // calls to come, whose arguments are not known
+	again                  // to say why it was decided so: no plugin is asked
+)
+
+func (s *Snapshot) decide(ctx context.Context, r *Request, why purpose) (d Decision) {
 	if s == nil {
 		return Decision{Reason: ReasonNoPolicy}
 	}
@@ -53,7 +62,7 @@ func (s *Snapshot) decide(ctx context.Context, r *Request, blank bool) (d Decisi
 	if !ok {
 		e = new(evaluation)
 	}
-	d = e.decide(ctx, s, r, blank)
+	d = e.decide(ctx, s, r, why)
 	e.reset()
 	evaluations.Put(e)
 	return d
@@ -86,7 +95,8 @@ func (e *evaluation) reset() {
 	*e = evaluation{room: e.room[:0], asked: e.asked[:0]}
 }
 
-func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, blank bool) Decision {
+func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why purpose) Decision {
+	blank := why == listing
 	e.blank = blank
 	e.frame = s.env.NewFrame()
 	e.frame.Blank = blank
@@ -105,7 +115,7 @@ func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, blank 
 		}
 		e.consider(rule)
 	}
-	if len(e.asked) > 0 && !blank {
+	if len(e.asked) > 0 && why == once {
 		e.ask(ctx, s, r)
 	}
 	d := e.conclude(r)

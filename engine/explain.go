@@ -21,7 +21,7 @@ type Explanation struct {
 // ExplainedRule is what one rule says of a message.
 type ExplainedRule struct {
 	Rule    *Rule  `json:"rule"`
-	Effect  string `json:"effect"` // that it has if it matches
+	Effect  string `json:"effect"` // that it has if it matches; "plugin NAME" if a plugin says it
 	Shadow  bool   `json:"shadow,omitempty"`
 	Matched bool   `json:"matched"`
 	// Outside says that the rule is about something that the message does not have.
@@ -38,11 +38,11 @@ type ExplainedVariable struct {
 	condition.Explanation
 }
 
-// Explain decides a message as Decide does, and says of each rule that was considered what
+// Explain decides a message as Decide does, but for plugins, which it does not ask, and says of each rule that was considered what
 // it says and why. mask may be nil. It is for people: it evaluates every rule once more and
 // takes the time that this takes.
 func (s *Snapshot) Explain(ctx context.Context, r *Request, mask Mask) Explanation {
-	x := Explanation{Decision: s.Decide(ctx, r)}
+	x := Explanation{Decision: s.decide(ctx, r, again)}
 	if s == nil || r == nil {
 		return x
 	}
@@ -58,6 +58,9 @@ func (s *Snapshot) Explain(ctx context.Context, r *Request, mask Mask) Explanati
 
 func explainRule(frame *condition.Frame, r *rule, mask Mask) ExplainedRule {
 	x := ExplainedRule{Rule: &r.Rule, Effect: r.effect.String(), Shadow: r.shadow, Matched: true}
+	if r.plugin != nil {
+		x.Effect = "plugin " + r.plugin.info.Manifest.Name
+	}
 	if r.when == nil {
 		return x
 	}

@@ -46,7 +46,26 @@ func buildPrograms(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	buildPlugin(t, filepath.Join(dir, "tenant-paths.wasm"))
 	return dir
+}
+
+// buildPlugin builds the example of a plugin, with the commands of the documents.
+func buildPlugin(t *testing.T, out string) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"build", "-C", "examples/plugins/go", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, "."},
+		{"run", "-C", "examples/plugins/go", "github.com/sallyport-dev/sallyport/sdk/go/cmd/sallyport-embed", out},
+	} {
+		cmd := exec.Command(goTool, args...)
+		cmd.Dir = root
+		if args[0] == "build" {
+			cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")
+		}
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", args, err, text)
+		}
+	}
 }
 
 func runDocument(t *testing.T, d *document, programs string) {

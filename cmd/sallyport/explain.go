@@ -154,6 +154,26 @@ func writeRecord(w io.Writer, r *audit.Record) {
 			fmt.Fprintf(w, "%-10s %s\n", f[0], f[1])
 		}
 	}
+	for i := range r.Plugins {
+		writePlugin(w, &r.Plugins[i])
+	}
+}
+
+// writePlugin says what a plugin has said.
+func writePlugin(w io.Writer, p *audit.Plugin) {
+	fmt.Fprintf(w, "plugin     %s %s, by %s/%s: %s", p.Name, p.Version, p.Policy, p.Rule, p.Verdict)
+	for _, part := range []string{p.Reason, p.Message, p.Failure} {
+		if part != "" {
+			fmt.Fprintf(w, ": %s", part)
+		}
+	}
+	fmt.Fprintln(w)
+	for _, n := range p.Notes {
+		fmt.Fprintf(w, "           %s: %s\n", n.Key, n.Text)
+	}
+	for _, x := range p.Patch {
+		fmt.Fprintf(w, "           %s %s %s\n", x.Op, x.Path, x.JSON)
+	}
 }
 
 func lastPart(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }

@@ -187,5 +187,6 @@ func (g *program) status() admin.Status {
 		st := b.servers[name].Status()
 		s.Servers = append(s.Servers, admin.Server{Name: name, Transport: st.Transport, Up: st.State != upstream.Down, Error: st.LastError})
 	}
+	s.Plugins = pluginStatus(b.policy)
 	return s
 }

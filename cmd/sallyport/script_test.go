@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ import (
 //	certificate CERT KEY             writes a certificate for 127.0.0.1, and its key
 //	call NAME BODY [HEADER...]       posts BODY to the gateway, at /mcp or /mcp/NAME ("-" is /mcp)
 //
-// and $DATA, $ADMIN and $UPSTREAM, three free addresses.
+// and $DATA, $ADMIN and $UPSTREAM, three free addresses; $TCK_GUEST is a plugin.
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts gateways and servers")
@@ -39,6 +40,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("TCK_GUEST", absolute(t, "../../hostapi/tck/testdata/guest.wasm"))
 			for _, name := range []string{"DATA", "ADMIN", "UPSTREAM"} {
 				e.Setenv(name, fmt.Sprint("127.0.0.1:", freePort(t)))
 			}
@@ -132,4 +134,13 @@ func scriptCertificate(ts *testscript.TestScript, neg bool, args []string) {
 	for name, b := range map[string]*pem.Block{args[0]: {Type: "CERTIFICATE", Bytes: der}, args[1]: {Type: "PRIVATE KEY", Bytes: private}} {
 		ts.Check(os.WriteFile(ts.MkAbs(name), pem.EncodeToMemory(b), 0o600))
 	}
+}
+
+func absolute(t *testing.T, name string) string {
+	t.Helper()
+	full, err := filepath.Abs(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full
 }

@@ -128,6 +128,7 @@ func (g *program) openAudit(c *config.Config) (err error) {
 			Seq: s.Seq, Pending: s.Pending, Failing: s.Failing,
 		}
 	})
+	g.metrics.WatchPlugins(func() []telemetry.Plugin { return pluginMetrics(g.state.build().policy) })
 	return nil
 }
 

@@ -17,6 +17,10 @@ const programsVariable = "SALLYPORT_TEST_PROGRAMS"
 // goStandIn is `go run PACKAGE ARGS...` and `go build -o DIR/ PACKAGES...` for packages of this tree. Nothing is compiled.
 func goStandIn(args []string) int {
 	switch {
+	case len(args) >= 3 && args[0] == "build" && args[1] == "-C":
+		return linkPlugin(args[2], args[3:])
+	case len(args) >= 3 && args[0] == "run" && args[1] == "-C":
+		return 0 // the module has its manifest already
 	case len(args) >= 2 && args[0] == "run":
 		return runProgram(args[1], args[2:])
 	case len(args) >= 4 && args[0] == "build" && args[1] == "-o":
@@ -53,6 +57,20 @@ func runProgram(pkg string, args []string) int {
 	err = syscall.Exec(name, append([]string{name}, args...), os.Environ())
 	fmt.Fprintln(os.Stderr, "go:", err)
 	return 1
+}
+
+// linkPlugin copies the module that was built of the example. The documents build none other.
+func linkPlugin(dir string, args []string) int {
+	at := slices.Index(args, "-o")
+	module, err := os.ReadFile(filepath.Join(os.Getenv(programsVariable), "tenant-paths.wasm"))
+	if err == nil && at >= 0 && at+1 < len(args) {
+		err = os.WriteFile(filepath.Join(dir, args[at+1]), module, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "go:", err)
+		return 1
+	}
+	return 0
 }
 
 func linkPrograms(dir string, pkgs []string) int {

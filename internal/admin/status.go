@@ -14,6 +14,7 @@ type Status struct {
 	Loaded   time.Time `json:"loaded"`   // when they began to
 	Reload   Reload    `json:"lastReload"`
 	Servers  []Server  `json:"servers"`
+	Plugins  []Plugin  `json:"plugins,omitempty"`
 	Audit    Audit     `json:"audit"`
 }
 
@@ -23,6 +24,18 @@ type Reload struct {
 	Time        time.Time          `json:"time"`
 	Error       string             `json:"error,omitempty"`
 	Diagnostics source.Diagnostics `json:"diagnostics,omitempty"`
+}
+
+// Plugin is what is loaded under a plugin's name.
+type Plugin struct {
+	Name     string   `json:"name"`
+	Version  string   `json:"version"`
+	Module   string   `json:"module"` // digest
+	Calls    uint64   `json:"calls"`
+	Failures uint64   `json:"failures"`
+	Ejected  string   `json:"ejected,omitempty"`  // why it is not asked any more
+	Withheld []string `json:"withheld,omitempty"` // capabilities that it asks for and is not granted
+	Lowered  []string `json:"lowered,omitempty"`  // limits that are lower than it asks for
 }
 
 // Server is the state of one upstream.

@@ -119,6 +119,9 @@ func recordDecision(r *audit.Record, d *engine.Decision) {
 		r.Cause = d.Cause.Error()
 	}
 	r.Plugins = r.Plugins[:0]
+	if len(d.Plugins) > 0 {
+		r.NotReplayable = pluginsAsked
+	}
 	for i := range d.Plugins {
 		r.Plugins = append(r.Plugins, pluginOf(&d.Plugins[i]))
 	}
@@ -127,6 +130,9 @@ func recordDecision(r *audit.Record, d *engine.Decision) {
 		r.Shadow = append(r.Shadow, audit.Shadow{Policy: s.Rule.Policy, Rule: s.Rule.Name, Effect: s.Effect.String(), Reason: s.Reason})
 	}
 }
+
+// pluginsAsked marks a record of a decision that rests on plugins: what they read is not in it.
+const pluginsAsked = "plugins_asked"
 
 func pluginOf(p *engine.PluginOutcome) audit.Plugin {
 	out := audit.Plugin{

@@ -19,12 +19,7 @@ var auditMetrics = []auditMetric{
 	{"sallyport_audit_bytes_total", prometheus.CounterValue, func(a Audit) float64 { return float64(a.Bytes) }},
 	{"sallyport_audit_seq", prometheus.GaugeValue, func(a Audit) float64 { return float64(a.Seq) }},
 	{"sallyport_audit_pending_bytes", prometheus.GaugeValue, func(a Audit) float64 { return float64(a.Pending) }},
-	{"sallyport_audit_failing", prometheus.GaugeValue, func(a Audit) float64 {
-		if a.Failing {
-			return 1
-		}
-		return 0
-	}},
+	{"sallyport_audit_failing", prometheus.GaugeValue, func(a Audit) float64 { return truth(a.Failing) }},
 }
 
 func (a auditMetric) desc() *prometheus.Desc {

@@ -151,5 +151,8 @@ type Audit struct {
 	Failing                                      bool
 }
 
+// WatchPlugins shows the state of the plugins, each of which is named once. Call it once.
+func (m *Metrics) WatchPlugins(read func() []Plugin) { m.registry.MustRegister(pluginCollector(read)) }
+
 // WatchAudit shows the state of the audit log. Call it once.
 func (m *Metrics) WatchAudit(read func() Audit) { m.registry.MustRegister(auditCollector(read)) }

@@ -33,6 +33,9 @@ func scrape(t testing.TB, m *Metrics, prefixes ...string) []string {
 // everything makes every metric show.
 func everything() *Metrics {
 	m := New(Options{Version: "v1.2.3", Commit: "abc"})
+	m.WatchPlugins(func() []Plugin {
+		return []Plugin{{Name: "p", Verdicts: map[string]uint64{"deny": 3}, Failures: map[string]uint64{"trap": 2}, Seconds: 0.5, Fuel: 7, Memory: 65536, Instances: 1, Ejected: true}}
+	})
 	m.WatchAudit(func() Audit {
 		return Audit{Records: 9, Refused: 1, WriteErrors: 2, Writes: 8, Bytes: 4000, Seq: 12, Pending: 5, Failing: true}
 	})
@@ -85,6 +88,13 @@ func TestScrape(t *testing.T) {
 		`sallyport_decision_duration_seconds_sum{phase="response"} 0`,
 		`sallyport_decision_duration_seconds_count{phase="response"} 0`,
 		`sallyport_decisions_total{effect="allow",reason="",server="files"} 2`,
+		`sallyport_plugin_calls_total{plugin="p",verdict="deny"} 3`,
+		`sallyport_plugin_ejected{plugin="p"} 1`,
+		`sallyport_plugin_failures_total{plugin="p",type="trap"} 2`,
+		`sallyport_plugin_fuel_total{plugin="p"} 7`,
+		`sallyport_plugin_instances{plugin="p"} 1`,
+		`sallyport_plugin_memory_bytes{plugin="p"} 65536`,
+		`sallyport_plugin_seconds_total{plugin="p"} 0.5`,
 		`sallyport_policy_info{revision="sha256:bb"} 1`,
 		`sallyport_refusals_total{reason="bad_credential"} 1`,
 		`sallyport_shadow_total{effect="deny",policy="p",rule="r"} 1`,
