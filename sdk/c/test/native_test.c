@@ -24,6 +24,16 @@ static int failed(const sp_outcome *o, const char *failure, const char *why) {
     return o->verdict == SP_VERDICT_DENY && is(o->code, "plugin_failed") && is(o->failure, failure) && is(o->why, why);
 }
 
+static void texts(void) {
+    sp_text none = sp_text_of(0, 0), hello = SP_TEXT("hello");
+    CHECK(sp_same(hello, SP_TEXT("hello")) && !sp_same(hello, SP_TEXT("hellO")) && !sp_same(hello, SP_TEXT("hell")));
+    CHECK(!sp_same(none, SP_TEXT("")) && !sp_there(none) && sp_there(SP_TEXT("")));
+    CHECK(sp_begins(hello, SP_TEXT("he")) && sp_begins(hello, SP_TEXT("")) && !sp_begins(hello, SP_TEXT("el")));
+    CHECK(!sp_begins(sp_text_of(hello.ptr, 2), SP_TEXT("hello")) && !sp_begins(none, SP_TEXT("")));
+    CHECK(sp_index(hello, SP_TEXT("lo")) == 3 && sp_index(hello, SP_TEXT("l")) == 2 && sp_index(hello, SP_TEXT("")) == 0);
+    CHECK(sp_index(hello, SP_TEXT("lox")) == -1 && sp_index(SP_TEXT("a"), hello) == -1 && sp_index(none, hello) == -1);
+}
+
 static void verdicts(void) {
     const sp_outcome *o;
     sp_fake_reset();
@@ -72,6 +82,10 @@ static void edits(void) {
     sp_fake_string("args.other", "bob@example.com");
     sp_fake_detect("match:pii", 3, "bob@example.com");
     CHECK(failed(request("/home"), "capability", "args.other is not within writes"));
+    sp_fake_reset();
+    sp_fake_string("args.bodyguard", "bob@example.com");
+    sp_fake_detect("match:pii", 3, "bob@example.com");
+    CHECK(failed(request("/home"), "capability", "args.bodyguard is not within writes"));
     sp_fake_withhold("match:pii");
     CHECK(failed(request("/home"), "capability", "match:pii is not granted"));
 }
@@ -103,6 +117,7 @@ static void settings(void) {
 }
 
 int main(void) {
+    texts();
     verdicts();
     message();
     edits();
