@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
@@ -163,14 +165,11 @@ func (c *compiler) find(w wanted, modules map[string]*module) *module {
 }
 
 func list(hooks []hostapi.Hook) string {
-	out := ""
+	names := make([]string, len(hooks))
 	for i, h := range hooks {
-		if i > 0 {
-			out += ", "
-		}
-		out += h.String()
+		names[i] = h.String()
 	}
-	return out
+	return strings.Join(names, ", ")
 }
 
 // boot loads the plugin of a rule, or takes one that is loaded already from the same module, settings and grant.
@@ -236,7 +235,8 @@ func (c *compiler) loaded(key string) *plugin {
 func keyOf(m *module, r *policy.Rule) string {
 	h := sha256.New()
 	part := func(b []byte) {
-		fmt.Fprintf(h, "%d:", len(b))
+		h.Write(strconv.AppendInt(nil, int64(len(b)), 10))
+		h.Write([]byte{':'})
 		h.Write(b)
 	}
 	part(m.content)

@@ -64,12 +64,12 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		c.policy(p)
 	}
 	if err := c.load(ctx, b); err != nil {
-		c.drop()
+		c.drop() //nolint:contextcheck // closing is not to be cancelled
 		return nil, err
 	}
 	found := c.found.Sort()
 	if found.HasErrors() {
-		c.drop()
+		c.drop() //nolint:contextcheck // likewise
 		return nil, found
 	}
 	return &Snapshot{

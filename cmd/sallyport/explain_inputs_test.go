@@ -9,7 +9,8 @@ import (
 // What was recorded under a name that is no identifier is found again under it.
 func TestRequestOfARecord(t *testing.T) {
 	q, err := requestOf(&audit.Record{Method: "tools/call", Tool: "t", Inputs: []audit.Input{
-		{Name: `args["odd key"]`, JSON: []byte(`1`)}, {Name: "args.path", JSON: []byte(`"/srv"`)},
+		{Name: `args["odd key"]`, JSON: []byte(`1`)},
+		{Name: "args.path", JSON: []byte(`"/srv"`)},
 		{Name: `request.headers["x-tenant"]`, JSON: []byte(`"acme"`)},
 	}})
 	if err != nil {

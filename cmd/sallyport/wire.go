@@ -127,7 +127,7 @@ func (b *builder) compile(ctx context.Context, c *config.Config, prev *build) (*
 		}
 		o.Previous = prev.policy
 	}
-	if o.Plugins, err = b.pluginHost(set); err != nil {
+	if o.Plugins, err = b.pluginHost(set); err != nil { //nolint:contextcheck // it outlives what it is made for
 		return nil, err
 	}
 	s, err := engine.Compile(ctx, set, o)

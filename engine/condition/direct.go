@@ -251,6 +251,7 @@ func (t Truth) not() Truth {
 		return False
 	case False:
 		return True
+	case Unknown:
 	}
 	return Unknown
 }

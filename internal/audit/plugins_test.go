@@ -14,8 +14,10 @@ func withPlugins() *Record {
 			Name: "redact-pii", Version: "1.4.0", Module: "sha256:00ff", Policy: "p", Rule: "mask", Hook: "response", Verdict: "mutate",
 			Notes: []PluginNote{{"found", "2"}, {"found", "ghp_0123456789abcdef"}, {"password", "x"}}, Labels: []string{"pii", "eu"},
 			Patch: []PluginEdit{
-				{"replace", "mcp.result.content[0].text", []byte(`"***"`)}, {"remove", "args.to", nil},
-				{"replace", "args.token", []byte(`"x"`)}, {"add", "args.big", []byte(`"` + strings.Repeat("x", 2*MaxInputs) + `"`)},
+				{"replace", "mcp.result.content[0].text", []byte(`"***"`)},
+				{"remove", "args.to", nil},
+				{"replace", "args.token", []byte(`"x"`)},
+				{"add", "args.big", []byte(`"` + strings.Repeat("x", 2*MaxInputs) + `"`)},
 			},
 			Fuel: 1234, Time: 1500,
 		},

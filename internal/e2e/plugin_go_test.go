@@ -224,16 +224,21 @@ func TestPluginGo(t *testing.T) {
 	}
 }
 
-func TestPluginGo_settingsThatItRefusesAreALoadError(t *testing.T) {
+func TestPluginGo_refusesToBoot(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a Wasm module")
 	}
-	p := goExample
-	p.settings = `{"roots":{"acme":"srv"},"tools":[]}`
-	_, err := p.load(t)
-	const want = "/roots/acme: the plugin refuses its settings: write an absolute path below /, without . or .. and no / at its end (settings_refused)"
-	if wrong := (*wasm.LoadError)(nil); !errors.As(err, &wrong) || wrong.Error() != want {
-		t.Fatalf("got %v, want %s", err, want)
+	for _, tt := range []struct{ name, settings, want string }{
+		{"Validate refuses the settings", `{"mode":"invalid"}`, "/mode: the plugin refuses its settings: no such mode (settings_refused)"},
+		{"Configure refuses the settings", `{"mode":"unfit"}`, "the plugin can't be configured: unfit (settings_refused)"},
+		{"SelfTest fails", `{"mode":"broken"}`, "the plugin's self-test failed: broken (self_test_failed)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := goPlugin{goProbe.dir, tt.settings}.load(t)
+			if wrong := (*wasm.LoadError)(nil); !errors.As(err, &wrong) || wrong.Error() != tt.want {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
 	}
 }
 
