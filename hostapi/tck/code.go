@@ -14,7 +14,7 @@ import (
 // Step is what an export of a made module does: it calls a function and checks what that
 // gives, returns, or breaks something.
 type Step struct {
-	Call  string          `json:"call"` // a host function, or wasi: and one of WASI
+	Call  string          `json:"call"` // a host function, one of imports, or wasi: and one of WASI
 	Args  []json.Number   `json:"args"`
 	Gives json.RawMessage `json:"gives"` // its result: a number, or "nan"
 	// Only has the export return 0 if the result is another: so it ignores calls that warm it up.
@@ -28,8 +28,13 @@ type Step struct {
 
 func (s *Step) checks() bool { return s.Gives != nil || s.Memory != nil || s.Given != nil }
 
-// imported is the function that a step calls.
-func (s *Step) imported() (Import, error) {
+// imported is the function that a step calls: one that the module names itself, or the ABI.
+func (m *Module) imported(s *Step) (Import, error) {
+	for _, i := range m.Imports {
+		if i.Name == s.Call {
+			return i, nil
+		}
+	}
 	if f, ok := strings.CutPrefix(s.Call, "wasi:"); ok {
 		kind, ok := wasi[f]
 		if !ok {
@@ -230,7 +235,7 @@ func (c *code) recurse() {
 }
 
 func (c *code) writeCall(s *Step) error {
-	i, err := s.imported()
+	i, err := c.module.imported(s)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func makeC(t *testing.T, target string) string {
 	if testing.Short() {
 		t.Skip("builds C")
 	}
-	for _, tool := range []string{"clang-19", "wasm-ld-19", "make", "cc"} {
+	for _, tool := range []string{"clang-19", "wasm-ld-19", "make", "cc", "g++"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("SKIPPED: there is no %s: apt-get install -y clang-19 lld-19 gcc g++ make", tool)
 		}

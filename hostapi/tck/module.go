@@ -185,7 +185,7 @@ func (w *writer) declare() error {
 		for _, s := range f.steps {
 			checks = checks || s.checks()
 			if s.Call != "" {
-				i, err := s.imported()
+				i, err := w.module.imported(&s)
 				if err != nil {
 					return err
 				}

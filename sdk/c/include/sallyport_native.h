@@ -357,9 +357,24 @@ SP_WEAK int32_t sp_str_path(int32_t index, void *buf, uint32_t cap) {
     sp_fake_entry *e = (sp_fake_in_hook("str_path"), sp_fake_string_at(index));
     return e ? sp_fake_give(e->key, (uint32_t)strlen(e->key), buf, cap) : SP_CODE_ABSENT;
 }
+static inline int sp_fake_utf8(const unsigned char *s, uint32_t len) {
+    uint32_t i = 0, k, n, c;
+    for (; i < len; i += n + 1) {
+        c = s[i];
+        n = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 9;
+        if (n > 3 || n >= len - i) return 0;
+        for (k = 1; k <= n; k++)
+            if ((s[i + k] & 0xc0) != 0x80) return 0;
+        if ((c == 0xe0 && s[i + 1] < 0xa0) || (c == 0xed && s[i + 1] > 0x9f)) return 0;
+        if ((c == 0xf0 && s[i + 1] < 0x90) || (c == 0xf4 && s[i + 1] > 0x8f)) return 0;
+    }
+    return 1;
+}
+
 SP_WEAK int32_t sp_str_replace(int32_t index, const void *text, uint32_t len) {
     sp_fake_entry *e = (sp_fake_in_hook("str_replace"), sp_fake_string_at(index));
     if (!e) return SP_CODE_ABSENT;
+    if (!sp_fake_utf8((const unsigned char *)text, len)) sp_fake_stop(SP_FAILURE_ABI, "the new text of string %d is not UTF-8", (int)index);
     sp_fake_may_write(e->key);
     sp_fake_add(&sp_fake.edits, e->key, text, len);
     return SP_CODE_OK;

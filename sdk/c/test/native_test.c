@@ -34,6 +34,14 @@ static void texts(void) {
     CHECK(sp_index(hello, SP_TEXT("lox")) == -1 && sp_index(SP_TEXT("a"), hello) == -1 && sp_index(none, hello) == -1);
 }
 
+static int utf8(const char *s) { return sp_fake_utf8((const unsigned char *)s, (uint32_t)strlen(s)); }
+
+static void unicode(void) {
+    CHECK(utf8("") && utf8("a") && utf8("\xc3\xa9") && utf8("\xe2\x82\xac") && utf8("\xf0\x9f\x98\x80") && utf8("\xed\x9f\xbf") && utf8("\xf4\x8f\xbf\xbf"));
+    CHECK(!utf8("\xff") && !utf8("\x80") && !utf8("\xc3") && !utf8("\xe2\x82") && !utf8("\xf0\x9f\x98") && !utf8("\xc3z"));
+    CHECK(!utf8("\xc0\x80") && !utf8("\xc1\xbf") && !utf8("\xe0\x9f\xbf") && !utf8("\xed\xa0\x80") && !utf8("\xf0\x8f\xbf\xbf") && !utf8("\xf4\x90\x80\x80") && !utf8("\xf5\x80\x80\x80"));
+}
+
 static void verdicts(void) {
     const sp_outcome *o;
     sp_fake_reset();
@@ -118,6 +126,7 @@ static void settings(void) {
 
 int main(void) {
     texts();
+    unicode();
     verdicts();
     message();
     edits();
