@@ -230,8 +230,8 @@ func TestPluginGo_refusesToBoot(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, settings, want string }{
 		{"Validate refuses the settings", `{"mode":"invalid"}`, "/mode: the plugin refuses its settings: no such mode (settings_refused)"},
-		{"Configure refuses the settings", `{"mode":"unfit"}`, "the plugin can't be configured: unfit (settings_refused)"},
-		{"SelfTest fails", `{"mode":"broken"}`, "the plugin's self-test failed: broken (self_test_failed)"},
+		{"Configure refuses the settings", `{"mode":"unfit"}`, "the plugin refuses its settings: unfit (settings_refused)"},
+		{"SelfTest fails", `{"mode":"broken"}`, "the plugin's self-test found a mistake: broken (self_test_failed); report it to whoever wrote the plugin"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := goPlugin{goProbe.dir, tt.settings}.load(t)

@@ -29,7 +29,9 @@ func plugin() sallyport.Plugin {
 			return nil
 		},
 		Configure: func(settings sallyport.Value) error {
-			mode, _ = settings.Get("mode").Text()
+			if mode, _ = settings.Get("mode").Text(); mode == "unfit" {
+				return errors.New(mode)
+			}
 			return nil
 		},
 		SelfTest: func() error {

@@ -89,3 +89,17 @@ func (tt testCase) check(t *testing.T, got sallyporttest.Result) {
 		t.Errorf("labels %v, want %v", got.Labels, tt.Labels)
 	}
 }
+
+func TestBoot(t *testing.T) {
+	for mode, want := range map[string]string{
+		"invalid": "settings_refused: /mode: no such mode",
+		"unfit":   "settings_refused: unfit",
+		"broken":  "self_test_failed: broken",
+	} {
+		o := options
+		o.Settings = `{"mode":"` + mode + `"}`
+		if _, err := sallyporttest.Boot(plugin(), o); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", mode, err, want)
+		}
+	}
+}
