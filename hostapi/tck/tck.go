@@ -125,12 +125,24 @@ func RunGuest(t *testing.T, h Host, module []byte, except ...string) {
 	}
 	l := loader{host: h, module: module}
 	defer l.close()
-	for _, v := range vectors(t) {
+	vs := vectors(t)
+	known(t, vs, except)
+	for _, v := range vs {
 		if v.Module == nil {
 			t.Run(v.title(), func(t *testing.T) {
 				skip(t, v, except)
 				v.run(t, &l)
 			})
+		}
+	}
+}
+
+// known looks for exceptions that are none.
+func known(t *testing.T, vs []Vector, except []string) {
+	t.Helper()
+	for _, title := range except {
+		if !slices.ContainsFunc(vs, func(v Vector) bool { return v.title() == title }) {
+			t.Errorf("there is no vector %q to except", title)
 		}
 	}
 }
