@@ -4,7 +4,7 @@ FUZZ   ?= 20s
 MODULES := sdk/go examples/plugins/go
 BENCH  ?=
 
-.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools generate check vuln
+.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools toolchains sdk-c generate check vuln
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -15,6 +15,7 @@ build: ## build the gateway into bin/
 test: ## test everything that needs only Go
 	$(GO) test ./...
 	@for m in $(MODULES); do echo "$$m:"; (cd $$m && $(GO) test ./...) || exit 1; done
+	@command -v clang-19 >/dev/null || echo "SKIPPED: what is compiled from C needs clang-19 and lld-19; make toolchains installs them, make sdk-c tests the SDK"
 	@test -n "$$SALLYPORT_PEERS" || echo "SKIPPED: real peers and conformance need Node; make e2e conformance runs them"
 
 race: ## test under the race detector
@@ -41,6 +42,12 @@ conformance: tools ## run the MCP conformance suites directly and through the ga
 
 e2e: tools ## run the gateway against the TypeScript client and the reference server
 	SALLYPORT_PEERS=$(CACHE) $(GO) test -count=1 -v -timeout 20m -run '^TestPeers' ./internal/e2e
+
+toolchains: ## install clang-19 and lld-19, Debian packages, for plugins in C
+	@.ci/toolchains
+
+sdk-c: ## test the SDK for C; needs clang-19 and a C++ compiler
+	@$(MAKE) -C sdk/c test tck
 
 tools: ## install Node, the conformance suites, the TypeScript client, the reference server and go-sdk's fixtures into .cache/
 	@.ci/tools $(CACHE)

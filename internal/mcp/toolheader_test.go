@@ -41,7 +41,7 @@ func TestCheckParams(t *testing.T) {
 		{"broken base64", `{"region":"u"}`, "Mcp-Param-Region: =?base64?dQ?=", "wrong: Mcp-Param-Region"},
 	} {
 		m, h := &Message{Arguments: scan(t, tt.arguments)}, new(httphead.Head)
-		for _, line := range strings.SplitSeq(tt.headers, "|") {
+		for line := range strings.SplitSeq(tt.headers, "|") {
 			if name, value, ok := strings.Cut(line, ": "); ok {
 				h.Params = append(h.Params, httphead.Field{Name: []byte(name), Value: []byte(value)})
 			}
