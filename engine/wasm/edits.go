@@ -31,8 +31,11 @@ type edit struct {
 }
 
 func (e *edits) reset() {
+	if len(e.list) == 0 && len(e.text) == 0 { // most calls edit nothing
+		return
+	}
 	clear(e.list)
-	*e = edits{list: e.list[:0], text: kept(e.text), doc: e.doc}
+	e.list, e.text, e.bytes, e.nested = e.list[:0], kept(e.text), 0, false
 }
 
 // keep is the largest buffer that stays with an instance between calls.
@@ -95,10 +98,10 @@ func strReplace(in *instance, s []uint64) {
 	}
 	text := in.take(s[1], s[2])
 	if !utf8.Valid(text) {
-		in.stop(hostapi.FailureABI, "the new text of string %d is not UTF-8", s[0])
+		in.stop(hostapi.FailureABI, "the new text of string %d is not UTF-8", int32(s[0]))
 	}
-	if !in.mayReplace(int(s[0]), at) {
-		in.stop(hostapi.FailureCapability, "%s is not within the granted writes", in.index.appendPath(nil, in.hook.strings, int(s[0])))
+	if !in.mayReplace(int(int32(s[0])), at) {
+		in.stop(hostapi.FailureCapability, "%s is not within the granted writes", in.index.appendPath(nil, in.hook.strings, int(int32(s[0]))))
 	}
 	in.room(len(text), quoted(text))
 	from := len(in.edits.text)

@@ -33,7 +33,7 @@ func str(in *instance, s []uint64) {
 		s[0] = code(hostapi.CodeAbsent)
 		return
 	}
-	in.giveValue(s, s[1], s[2], value{json: at.value})
+	in.giveValue(s, s[1], s[2], &value{json: at.value})
 }
 
 func strPath(in *instance, s []uint64) {
@@ -41,7 +41,7 @@ func strPath(in *instance, s []uint64) {
 		s[0] = code(hostapi.CodeAbsent)
 		return
 	}
-	in.scratch = in.index.appendPath(in.scratch[:0], in.hook.strings, int(s[0]))
+	in.scratch = in.index.appendPath(in.scratch[:0], in.hook.strings, int(int32(s[0])))
 	in.charge(costBytes(len(in.scratch)))
 	in.give(s, s[1], s[2], in.scratch)
 }
@@ -74,7 +74,7 @@ func (in *instance) layOut(n int) {
 }
 
 // entry adds the i-th value of a view.
-func (in *instance) entry(i int, v value, path int) {
+func (in *instance) entry(i int, v *value, path int) {
 	from := len(in.scratch)
 	in.scratch = v.appendTo(in.scratch)
 	e := in.scratch[hostapi.ViewHeaderBytes+i*hostapi.ViewEntryBytes:]
@@ -89,7 +89,7 @@ func (in *instance) viewFields() {
 	in.layOut(len(in.hook.reads))
 	for i := range in.hook.reads {
 		r := in.read(uint64(i))
-		v := value{}
+		v := &value{}
 		if !r.perItem {
 			v = in.value(r, uint64(i))
 		}
@@ -102,7 +102,7 @@ func (in *instance) viewStrings() {
 	in.layOut(len(x.strings))
 	for i := range x.strings {
 		at := &x.strings[i]
-		in.entry(i, value{json: at.value}, in.hook.strings.places[at.place].declared)
+		in.entry(i, &value{json: at.value}, in.hook.strings.places[at.place].declared)
 	}
 }
 
