@@ -46,6 +46,7 @@ type commands struct {
 	Explain explainCommand `cmd:"" help:"Explain a decision by its id, or a diagnostic by its code."`
 	Demo    demoCommand    `cmd:"" help:"Run the gateway, a server and an agent in one process, and show what policy does."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a file format."`
+	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`
 	Audit   auditCommand   `cmd:"" help:"Work with decision records."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/wasm"
+	"github.com/sallyport-dev/sallyport/hostapi"
+)
+
+type pluginCommand struct {
+	Inspect pluginInspect `cmd:"" help:"Say what a plugin is and what it asks for, without running it."`
+}
+
+type pluginInspect struct {
+	File   string `arg:"" help:"The .wasm file."`
+	Output string `short:"o" enum:"text,json" default:"text" help:"How to say it: text or json."`
+}
+
+func (c pluginInspect) Run(p *process) error {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return failf(exitUsage, "%w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	module, err := io.ReadAll(io.LimitReader(f, bundle.MaxModuleSize+1))
+	if err != nil {
+		return failf(exitUsage, "%s: %w", c.File, err)
+	}
+	info, err := wasm.Inspect(module)
+	if err != nil {
+		return unfit(c.File, err)
+	}
+	if c.Output == "json" {
+		return pluginJSON(p.stdout, info)
+	}
+	for _, line := range pluginLines(info) {
+		if line[1] != "" {
+			fmt.Fprintf(p.stdout, "%-14s %s\n", line[0], line[1])
+		}
+	}
+	return nil
+}
+
+// unfit says everything that is wrong with a module.
+func unfit(file string, err error) error {
+	several, ok := errors.AsType[wasm.LoadErrors](err)
+	if !ok {
+		return failf(exitInvalid, "%s: %w", file, err)
+	}
+	var b strings.Builder
+	for i, e := range several {
+		if i > 0 {
+			b.WriteString("\nsallyport: ")
+		}
+		b.WriteString(file + ": " + e.Error())
+	}
+	return failf(exitInvalid, "%s", b.String())
+}
+
+func pluginLines(info *wasm.Info) [][2]string {
+	m := info.Manifest
+	lines := [][2]string{
+		{"name", m.Name + " " + m.Version},
+		{"module", fmt.Sprintf("%s, %d bytes", info.Module, info.ModuleBytes)},
+		{"hooks", joined(m.Hooks)},
+	}
+	for _, part := range []struct {
+		name string
+		of   map[hostapi.Hook][]hostapi.Path
+	}{{"reads", m.Reads}, {"strings", m.Strings}} {
+		for _, h := range m.Hooks {
+			lines = append(lines, [2]string{part.name, prefixed(h.String()+": ", joined(part.of[h]))})
+		}
+	}
+	deterministic := ""
+	if m.Deterministic {
+		deterministic = "yes"
+	}
+	return append(lines, [][2]string{
+		{"writes", joined(m.Writes)},
+		{"verdicts", joined(m.Verdicts)},
+		{"capabilities", joined(m.Capabilities)},
+		{"settings", string(m.SettingsSchema)},
+		{"deterministic", deterministic},
+		{"limits", fmt.Sprintf("%d pages of 64 KiB, %d units of fuel and %v for a call", info.Limits.Pages, info.Limits.Fuel, info.Limits.Deadline)},
+		{"imports", strings.Join(info.Imports, ", ")},
+		{"description", m.Meta["description"]},
+	}...)
+}
+
+func prefixed(prefix, text string) string {
+	if text == "" {
+		return ""
+	}
+	return prefix + text
+}
+
+func joined[T fmt.Stringer](all []T) string {
+	out := make([]string, len(all))
+	for i, x := range all {
+		out[i] = x.String()
+	}
+	return strings.Join(out, ", ")
+}
+
+// pluginJSON writes the manifest as the module has it, beside what was found out about the module.
+func pluginJSON(w io.Writer, info *wasm.Info) error {
+	manifest, err := info.Manifest.Encode()
+	if err != nil {
+		return err
+	}
+	out, err := json.MarshalIndent(struct {
+		Module   string          `json:"module"`
+		Bytes    int             `json:"bytes"`
+		Imports  []string        `json:"imports"`
+		Manifest json.RawMessage `json:"manifest"`
+	}{info.Module, info.ModuleBytes, slices.Clone(info.Imports), manifest}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", out)
+	return err
+}
