@@ -74,7 +74,7 @@ func (o origin) readPolicies(c *config.Config) (*bundle.Bundle, error) {
 // compileOnce compiles policies for as long as a command runs: done lets go of them.
 func compileOnce(ctx context.Context, set *bundle.Bundle, o engine.Options) (s *engine.Snapshot, done func(), err error) {
 	b := new(builder)
-	if o.Plugins, err = b.pluginHost(set); err != nil { //nolint:contextcheck // it outlives what it is made for
+	if o.Plugins, err = b.pluginHost(set, ""); err != nil { //nolint:contextcheck // it outlives what it is made for
 		return nil, nil, err
 	}
 	s, err = engine.Compile(ctx, set, o)

@@ -127,21 +127,23 @@ func (b *builder) compile(ctx context.Context, c *config.Config, prev *build) (*
 		}
 		o.Previous = prev.policy
 	}
-	if o.Plugins, err = b.pluginHost(set); err != nil { //nolint:contextcheck // it outlives what it is made for
+	if o.Plugins, err = b.pluginHost(set, c.Plugins.Cache); err != nil { //nolint:contextcheck // it outlives what it is made for
 		return nil, err
 	}
 	s, err := engine.Compile(ctx, set, o)
 	return &sharedPolicy{Snapshot: s}, err
 }
 
-// pluginHost makes what runs plugins, if there is one among the policies.
-func (b *builder) pluginHost(set *bundle.Bundle) (*wasm.Host, error) {
+// pluginHost makes what runs plugins, if there is one among the policies. cache is a directory for compiled code; "" has none.
+func (b *builder) pluginHost(set *bundle.Bundle, cache string) (*wasm.Host, error) {
 	if b.plugins != nil || len(set.Modules) == 0 {
 		return b.plugins, nil
 	}
 	var err error
-	b.plugins, err = wasm.New(wasm.Options{})
-	return b.plugins, err
+	if b.plugins, err = wasm.New(wasm.Options{CacheDir: cache}); err != nil {
+		return nil, failf(exitInvalid, "plugins: %w", err)
+	}
+	return b.plugins, nil
 }
 
 // close lets go of what builds have shared. They must not be used any more.
