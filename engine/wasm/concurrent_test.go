@@ -142,7 +142,6 @@ func held(t *testing.T) int {
 // gate is a table whose look-up waits: a call stands still in the middle of the guest.
 type gate struct {
 	in, out chan struct{}
-	wait    bool
 }
 
 // waiting is a guest that looks a key up and then writes to its memory.
@@ -167,12 +166,12 @@ func waiting(t testing.TB, h *wasm.Host, instances int) (*wasm.Plugin, *gate) {
 	}), g
 }
 
-func begin(t testing.TB, p *wasm.Plugin, ctx context.Context, timeout time.Duration) chan string {
+func begin(ctx context.Context, t testing.TB, p *wasm.Plugin) chan string {
 	answer := make(chan string, 1)
 	m := message(t, `{}`)
 	go func() {
 		var r wasm.Result
-		p.Call(ctx, &wasm.Call{Hook: hostapi.HookRequest, Message: m, Timeout: timeout}, &r)
+		p.Call(ctx, &wasm.Call{Hook: hostapi.HookRequest, Message: m}, &r)
 		answer <- sum(&r)
 	}()
 	return answer
@@ -181,7 +180,7 @@ func begin(t testing.TB, p *wasm.Plugin, ctx context.Context, timeout time.Durat
 // With the memory of instances unmapped by Close, a call that goes on would end the process.
 func TestCloseWaitsForCallsInFlight(t *testing.T) {
 	p, g := waiting(t, newHost(t, wasm.Options{}), 2)
-	first, second := begin(t, p, context.Background(), 0), begin(t, p, context.Background(), 0)
+	first, second := begin(context.Background(), t, p), begin(context.Background(), t, p)
 	<-g.in
 	<-g.in
 	closed := make(chan struct{}, 2)
@@ -210,7 +209,7 @@ func TestCloseWaitsForCallsInFlight(t *testing.T) {
 
 func TestCallsBeyondTheInstancesWaitForOne(t *testing.T) {
 	p, g := waiting(t, newHost(t, wasm.Options{}), 1)
-	first := begin(t, p, context.Background(), 0)
+	first := begin(context.Background(), t, p)
 	<-g.in
 	var r wasm.Result
 	p.Call(context.Background(), &wasm.Call{Hook: hostapi.HookRequest, Message: message(t, `{}`), Timeout: time.Millisecond}, &r)
@@ -218,12 +217,12 @@ func TestCallsBeyondTheInstancesWaitForOne(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	given := begin(t, p, ctx, 0)
+	given := begin(ctx, t, p)
 	cancel()
 	if got, want := <-given, "deny deadline: no instance: context canceled"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	second := begin(t, p, context.Background(), 0)
+	second := begin(context.Background(), t, p)
 	g.out <- struct{}{}
 	<-g.in
 	g.out <- struct{}{}
@@ -239,9 +238,9 @@ func TestCallsBeyondTheInstancesWaitForOne(t *testing.T) {
 
 func TestWhoWaitsIsTurnedAwayByClose(t *testing.T) {
 	p, g := waiting(t, newHost(t, wasm.Options{}), 1)
-	first := begin(t, p, context.Background(), 0)
+	first := begin(context.Background(), t, p)
 	<-g.in
-	second := begin(t, p, context.Background(), 0)
+	second := begin(context.Background(), t, p)
 	for wasm.Waiting(p) == 0 {
 		runtime.Gosched()
 	}

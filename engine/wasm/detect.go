@@ -81,14 +81,14 @@ func match(in *instance, s []uint64) {
 }
 
 // subject is what match looks at: a field, or a string of the message.
-func (in *instance) subject(what uint64) (v value, there bool) {
+func (in *instance) subject(what uint64) (v *value, there bool) {
 	if k := int32(what); k < 0 {
 		at, ok := in.stringAt(uint64(uint32(-1 - k)))
-		return value{json: at.value}, ok
+		return in.only(value{json: at.value}), ok
 	}
 	r := in.read(what)
 	if r.perItem {
-		return value{kind: hostapi.KindArray}, true // is no string, whatever the items hold
+		return in.only(value{kind: hostapi.KindArray}), true // is no string, whatever the items hold
 	}
 	v = in.value(r, uint64(uint32(what)))
 	return v, v.kindOf() != hostapi.KindAbsent
@@ -121,7 +121,7 @@ func matchRule(in *instance, s []uint64) {
 		s[0] = code(hostapi.CodeAbsent)
 		return
 	}
-	in.giveValue(s, s[2], s[3], textValue(c.matcher.Rules[k]))
+	in.giveValue(s, s[2], s[3], in.only(textValue(c.matcher.Rules[k])))
 }
 
 func lookup(in *instance, s []uint64) {
@@ -134,5 +134,5 @@ func lookup(in *instance, s []uint64) {
 	if t := in.tables[c.is.Name]; t != nil && len(key) <= hostapi.LimitLookupKeyBytes {
 		v.json = t(alias(key))
 	}
-	in.giveValue(s, s[3], s[4], v)
+	in.giveValue(s, s[3], s[4], in.only(v))
 }

@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
 	"math"
 
@@ -160,19 +161,30 @@ func (in *instance) read(id uint64) *read {
 
 // value finds the value of a field that is not one of items, once in a call: a large object
 // is not to be searched again and again for the price of a call.
-func (in *instance) value(r *read, id uint64) value {
-	if in.has[id/64]&(1<<(id%64)) != 0 {
-		return in.seen[id]
+func (in *instance) value(r *read, id uint64) *value {
+	v := &in.seen[id]
+	if in.has[id/64]&(1<<(id%64)) == 0 {
+		in.has[id/64] |= 1 << (id % 64)
+		r.find(in.message, v)
 	}
-	v := r.of(in.message)
-	in.has[id/64] |= 1 << (id % 64)
-	in.seen[id] = v
 	return v
 }
 
+// only returns a value that is none of the fields, good until the next.
+func (in *instance) only(v value) *value {
+	in.one = v
+	return &in.one
+}
+
 // bytes returns what the ABI gives for a value; the bytes are good until the next are asked
-// for.
-func (in *instance) bytes(v value) []byte {
+// for, and not to be changed: those of a string without escapes are the message's.
+func (in *instance) bytes(v *value) []byte {
+	if v.json.Kind() == jsonscan.String {
+		raw := v.json.Raw()
+		if raw = raw[1 : len(raw)-1]; bytes.IndexByte(raw, '\\') < 0 {
+			return raw
+		}
+	}
 	in.scratch = v.appendTo(in.scratch[:0])
 	return in.scratch
 }
@@ -187,7 +199,7 @@ func field(in *instance, s []uint64) {
 	in.giveValue(s, s[1], s[2], v)
 }
 
-func (in *instance) giveValue(s []uint64, buf, size uint64, v value) {
+func (in *instance) giveValue(s []uint64, buf, size uint64, v *value) {
 	if v.kindOf() == hostapi.KindAbsent {
 		s[0] = code(hostapi.CodeAbsent)
 		return
@@ -198,7 +210,7 @@ func (in *instance) giveValue(s []uint64, buf, size uint64, v value) {
 }
 
 // cost is the fuel of making a value's n bytes.
-func (v value) cost(n int) int64 {
+func (v *value) cost(n int) int64 {
 	if k := v.json.Kind(); k == jsonscan.Array || k == jsonscan.Object {
 		return int64(n) * costOfJSON
 	}
@@ -237,5 +249,5 @@ func item(in *instance, s []uint64) {
 	}
 	v := in.message.item(int(int32(s[0])))
 	in.charge(int64(len(v.Raw()) / searchPer))
-	in.giveValue(s, s[2], s[3], value{json: walk(v, r.path)})
+	in.giveValue(s, s[2], s[3], in.only(value{json: walk(v, r.path)}))
 }

@@ -58,6 +58,7 @@ type run struct {
 	tables  Tables
 	looked  bool // tables is there
 	edits   edits
+	one     value // that is none of the fields
 	scratch []byte
 	matches []Match
 }
@@ -95,7 +96,7 @@ func (in *instance) end() {
 			in.seen[64*k+bits.TrailingZeros64(in.has[k])] = value{}
 		}
 	}
-	in.caller, in.message, in.hook, in.index, in.tables = nil, nil, nil, nil, nil
+	in.caller, in.message, in.hook, in.index, in.tables, in.one = nil, nil, nil, nil, nil, value{}
 	in.edits.reset()
 }
 

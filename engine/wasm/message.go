@@ -84,7 +84,7 @@ func object(v jsonscan.Value) value {
 }
 
 // kindOf returns the ABI's kind of a value.
-func (v value) kindOf() hostapi.Kind {
+func (v *value) kindOf() hostapi.Kind {
 	if v.kind != hostapi.KindAbsent {
 		return v.kind
 	}
@@ -109,7 +109,7 @@ func (v value) kindOf() hostapi.Kind {
 }
 
 // appendTo appends what the ABI gives for a value: the text of a string, or JSON.
-func (v value) appendTo(dst []byte) []byte {
+func (v *value) appendTo(dst []byte) []byte {
 	switch v.kind {
 	case hostapi.KindAbsent:
 		if v.json.Kind() == jsonscan.String {

@@ -29,20 +29,19 @@ func newRead(p hostapi.Path, granted bool) read {
 	return r
 }
 
-// of finds the field in a message.
-func (r *read) of(m *Message) value {
-	if r.root == nil {
-		if m.Header == nil {
-			return value{}
+// find finds the field in a message. v is the zero value before.
+func (r *read) find(m *Message, v *value) {
+	switch {
+	case r.root == nil:
+		if m.Header != nil {
+			h := m.Header(r.header)
+			*v = present(h != "", h)
 		}
-		h := m.Header(r.header)
-		return present(h != "", h)
+	case len(r.path) == 0:
+		*v = r.root(m)
+	default:
+		v.json = walk(r.root(m).json, r.path)
 	}
-	v := r.root(m)
-	if len(r.path) == 0 {
-		return v
-	}
-	return value{json: walk(v.json, r.path)}
 }
 
 // walk follows segments without [*].

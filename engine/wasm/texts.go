@@ -33,7 +33,7 @@ func str(in *instance, s []uint64) {
 		s[0] = code(hostapi.CodeAbsent)
 		return
 	}
-	in.giveValue(s, s[1], s[2], &value{json: at.value})
+	in.giveValue(s, s[1], s[2], in.only(value{json: at.value}))
 }
 
 func strPath(in *instance, s []uint64) {
@@ -89,7 +89,7 @@ func (in *instance) viewFields() {
 	in.layOut(len(in.hook.reads))
 	for i := range in.hook.reads {
 		r := in.read(uint64(i))
-		v := &value{}
+		v := in.only(value{})
 		if !r.perItem {
 			v = in.value(r, uint64(i))
 		}
@@ -102,7 +102,7 @@ func (in *instance) viewStrings() {
 	in.layOut(len(x.strings))
 	for i := range x.strings {
 		at := &x.strings[i]
-		in.entry(i, &value{json: at.value}, in.hook.strings.places[at.place].declared)
+		in.entry(i, in.only(value{json: at.value}), in.hook.strings.places[at.place].declared)
 	}
 }
 
