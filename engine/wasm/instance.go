@@ -190,6 +190,9 @@ func (in *instance) restore() error {
 		return err
 	}
 	in.memory.Shrink(in.growByAPage)
+	if in.memory.Size() != in.program.image.Size() {
+		return errors.New("the memory can't be made smaller")
+	}
 	for i, g := range in.globals {
 		g.Set(in.program.state[i])
 	}

@@ -72,6 +72,7 @@ func Inspect(module []byte) (*Info, error) {
 		return nil, err
 	}
 	limits := v.manifest.Asked()
+	limits.Pages = min(limits.Pages, v.most)
 	code, err := v.rewrite(limits.Pages)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,11 @@ func (v *verified) rewrite(pages int) (*rewritten, error) {
 		return nil, refused(LoadLimit, fmt.Sprintf("ask for %d pages or more in limits.pages, and grant them, or link the module with less memory", v.pages),
 			"the module begins with %d pages of memory, and may have %d", v.pages, pages)
 	}
-	r, err := v.module.Instrument(binary.Options{MaxPages: uint32(pages) + 1})
+	m, err := binary.Parse(unbounded(v.bytes))
+	if err != nil {
+		return nil, LoadErrors{{Code: LoadModule, Message: "the module can't be bounded: " + err.Error(), Err: err}}
+	}
+	r, err := m.Instrument(binary.Options{MaxPages: uint32(pages) + 1})
 	if err != nil {
 		return nil, LoadErrors{{Code: LoadModule, Message: "the module can't be bounded: " + err.Error(), Err: err}}
 	}
@@ -150,6 +155,7 @@ func (h *Host) prepare(ctx context.Context, v *verified, c Config) (*program, *I
 	p.grant = c.Grant.settle(v.manifest, &es)
 	var lowered []string
 	p.limits, lowered = h.limits(v.manifest, c)
+	p.limits.Pages = min(p.limits.Pages, v.most) // its own bound is no lowering
 	p.findCapabilities(&es)
 	p.settings = settle(v.manifest, c, &es)
 	if err := es.err(); err != nil {

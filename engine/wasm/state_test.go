@@ -126,3 +126,28 @@ func threeFields() *module {
 	)
 	return m
 }
+
+// A memory that has grown as far as the module itself lets it must be made smaller too.
+func TestMemoryThatReachedItsOwnMaximumIsMadeSmaller(t *testing.T) {
+	for name, limit := range map[string]uint32{"of its own": 3, "of the grant": 0} {
+		m := (&module{}).manifest(simpleManifest)
+		kind := m.host("field_kind")
+		m.mem(2, limit)
+		m.fun("sp_on_request", ":i", "",
+			sizeMemory, i32(2), ne, when(unreachable),
+			i32(0), call(kind), when(
+				i32(1), growMemory, i32(2), ne, when(unreachable),
+				i32(1), growMemory, i32(-1), ne, when(unreachable),
+				i32(3*65536-4), i32(7), store32(0)),
+			i32(0))
+		p := plugin(t, m, wasm.Config{Pages: 3, MaxInstances: 1})
+		for range 3 {
+			if got := sum(ask(t, p, message(t, harm))); got != "pass" {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+		if s := p.Stats(); s.Discarded != 0 || s.Memory != 3*65536 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}

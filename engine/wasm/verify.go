@@ -16,6 +16,7 @@ type verified struct {
 	module   *binary.Module
 	manifest *hostapi.Manifest
 	pages    uint32          // that it begins with
+	most     int             // pages that it may have by its own account
 	unknown  []binary.Import // functions that are linked to one that fails
 	exports  map[string]bool // functions of the ABI that it has
 	imports  []string
@@ -72,7 +73,10 @@ func inManifest(where string) string {
 }
 
 func (v *verified) checkMemory(es *LoadErrors) {
-	pages, _, _, ok := v.module.Memory()
+	pages, most, bounded, ok := v.module.Memory()
+	if v.most = hostapi.LimitPages; bounded {
+		v.most = int(max(most, 1))
+	}
 	if !ok {
 		es.add(LoadExport, "define a memory", "the module has no memory")
 		return
