@@ -2,6 +2,7 @@ package wasm_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -165,5 +166,52 @@ func BenchmarkNewHost(b *testing.B) {
 		if err := h.Close(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkLoopEnds is how long after its deadline of 50 ms a guest that loops has ended.
+func BenchmarkLoopEnds(b *testing.B) {
+	const deadline = 50 * time.Millisecond
+	p := load(b, newHost(b, wasm.Options{EjectFailures: -1}), spin(deadline).bytes(), wasm.Config{})
+	call := &wasm.Call{Hook: hostapi.HookRequest, Message: message(b, harm)}
+	var r wasm.Result
+	var over []time.Duration
+	for b.Loop() {
+		p.Call(context.Background(), call, &r)
+		if r.Failure.Type != hostapi.FailureDeadline {
+			b.Fatal(sum(&r))
+		}
+		over = append(over, r.Time-deadline)
+	}
+	slices.Sort(over)
+	b.ReportMetric(float64(over[len(over)/2].Microseconds()), "p50-us-over")
+	b.ReportMetric(float64(over[len(over)*99/100].Microseconds()), "p99-us-over")
+}
+
+// BenchmarkBesideLoops is a call beside a guest that loops all the time.
+func BenchmarkBesideLoops(b *testing.B) {
+	for _, loops := range []bool{false, true} {
+		b.Run(fmt.Sprintf("loops=%v", loops), func(b *testing.B) {
+			h := newHost(b, wasm.Options{EjectFailures: -1})
+			bad := load(b, h, spin(50*time.Millisecond).bytes(), wasm.Config{})
+			good := load(b, h, cGuest(b, "redact"), withPII())
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				var r wasm.Result
+				m := message(b, harm)
+				for loops && ctx.Err() == nil {
+					bad.Call(ctx, &wasm.Call{Hook: hostapi.HookRequest, Message: m}, &r)
+				}
+			}()
+			m := message(b, dirty)
+			var r wasm.Result
+			sample(b, func() {
+				good.Call(context.Background(), &wasm.Call{Hook: hostapi.HookRequest, Message: m}, &r)
+			})
+			cancel()
+			<-done
+		})
 	}
 }
