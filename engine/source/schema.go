@@ -1,56 +1,56 @@
 package source
 
 import (
-	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // CheckJSON checks a JSON value against a JSON Schema (2020-12). The error says in one line what doesn't fit, or what is wrong with the
 // schema. A schema can refer to nothing outside itself.
 func CheckJSON(schema, value []byte) error {
-	const place = "schema.json"
-	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		return fmt.Errorf("the schema is no JSON: %w", err)
-	}
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft2020)
-	c.UseLoader(noLoader{})
-	if err := c.AddResource(place, parsed); err != nil {
+	var s jsonschema.Schema
+	if err := json.Unmarshal(schema, &s); err != nil {
 		return fmt.Errorf("the schema can't be used: %w", err)
 	}
-	compiled, err := c.Compile(place)
+	resolved, err := s.Resolve(nil)
 	if err != nil {
 		return fmt.Errorf("the schema can't be used: %w", err)
 	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
-	if err != nil {
+	var v any
+	if err := json.Unmarshal(value, &v); err != nil {
 		return fmt.Errorf("it is no JSON: %w", err)
 	}
-	err = compiled.Validate(v)
-	if invalid, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		return errors.New(misfit(invalid))
+	if err := resolved.Validate(v); err != nil {
+		return errors.New(misfit(err.Error()))
 	}
-	return err
+	return nil
 }
 
-// misfit is the first thing that doesn't fit, with its place.
-func misfit(e *jsonschema.ValidationError) string {
-	for line := range strings.Lines(e.Error()) {
-		if line, ok := strings.CutPrefix(strings.TrimSpace(line), "- at "); ok {
-			return strings.TrimPrefix(line, "'': ")
+var (
+	typeMisfit = regexp.MustCompile(`^(\S+): type: .* has type ("\w+"), want (".*")$`)
+	wordMisfit = regexp.MustCompile(`^(\S+): (\w+): `)
+)
+
+// misfit says where and what doesn't fit, without the way there, which the library tells step by step, and without the value: it may be
+// a secret.
+func misfit(text string) string {
+	for {
+		at := strings.LastIndex(text, "validating ")
+		if at < 0 {
+			break
 		}
+		text = text[at+len("validating "):]
 	}
-	return "it doesn't fit"
-}
-
-// noLoader loads nothing.
-type noLoader struct{}
-
-func (noLoader) Load(url string) (any, error) {
-	return nil, fmt.Errorf("%s is outside the schema", url)
+	if m := typeMisfit.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("%s is of the type %s, and must be %s", m[1], m[2], m[3])
+	}
+	if m := wordMisfit.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("%s doesn't fit `%s` of the schema", m[1], m[2])
+	}
+	return text
 }
