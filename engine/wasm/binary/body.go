@@ -14,7 +14,7 @@ type rewriter struct {
 	edges     []uint32 // who calls whom: functions, and what anyOf gives
 	labels    []uint32 // of the br_table at hand
 	meter     meter
-	in        instr // at hand
+	in        instr      // at hand
 	functions []function // one per body
 	f         *function  // the one at hand
 }
@@ -190,6 +190,8 @@ func (w *rewriter) misc(at int, in *instr) {
 		}
 	case miscTableInit, miscElemDrop:
 		w.r.inRange(at, "element segment", in.a, len(w.m.elems))
+	case miscTableCopy:
+		w.r.inRange(at, "table", in.a, tables)
 	}
 	switch in.sub {
 	case miscTableInit, miscTableCopy:

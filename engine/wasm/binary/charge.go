@@ -3,7 +3,7 @@ package binary
 // code writes the code section: the functions as they are in w.out with what the
 // marks say between, and behind them the function that helps them.
 func (w *rewriter) code() []byte {
-	b := make([]byte, 0, len(w.out)+8*len(w.marks)+1024)
+	b := make([]byte, 0, len(w.out)+12*len(w.marks)+24*len(w.functions))
 	b = appendU32(b, uint32(len(w.m.bodies)+1))
 	var one []byte
 	for i := range w.functions {
@@ -229,6 +229,7 @@ func (x *writer) bulk(kind markKind) {
 		x.b = append(x.b, opI64Const, unitsPerPage, opI64Shl)
 	case markBytes:
 		x.b = append(x.b, opI64Const, bytesPerUnit, opI64ShrU)
+	default: // elements cost a unit each
 	}
 	x.b = append(x.b, opI64Sub)
 	x.set()

@@ -11,7 +11,7 @@ const CostVersion = 1
 // block, loop, else, end, nop, drop. Calls and bulk operations cost more, below.
 const costs = "" +
 	"0000100000001131" + // 00 if, br, br_if, br_table, return
-	"0000000000011000" + // 10 select
+	"6060000000011000" + // 10 calls, select
 	"1111122022222222" + // 20 locals, globals, loads with their bounds check
 	"2222222222222221" + // 30 loads, stores, memory.size
 	"0111111111111111" + // 40 constants, comparisons

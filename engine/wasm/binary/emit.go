@@ -4,7 +4,7 @@ package binary
 func (w *rewriter) module(res *Result) []byte {
 	m, p := w.m, w.p
 	code := w.code()
-	out := make([]byte, 0, len(m.src)+len(code)-len(code)/2)
+	out := make([]byte, 0, len(m.src)+len(code)+4096)
 	out = append(out, header...)
 	out = appendSection(out, secType, w.types())
 	out = appendSection(out, secImport, w.imports())
@@ -57,11 +57,9 @@ func appendValues(b []byte, types []ValueType) []byte {
 func (w *rewriter) imports() []byte {
 	b := appendU32(nil, uint32(len(w.m.imports)+1))
 	for _, imp := range w.m.imports {
-		b = append(appendName(appendName(b, imp.module), imp.name), byte(KindFunc))
-		b = appendU32(b, imp.typ)
+		b = appendImport(b, imp)
 	}
-	b = append(appendName(appendName(b, HookModule), HookName), byte(KindFunc))
-	return appendU32(b, w.p.hookType)
+	return appendImport(b, imported{module: HookModule, name: HookName, kind: KindFunc, typ: w.p.hookType})
 }
 
 func (w *rewriter) declarations() []byte {

@@ -166,7 +166,7 @@ func (w *rewriter) call(at int, in *instr) {
 	if tail && staysTail(t) {
 		w.mark(markTail)
 		w.emit(in, values)
-		w.meter.stop(len(w.out))
+		w.branch(uint32(len(w.meter.frames)-1), true)
 		return
 	}
 	if tail {

@@ -3,6 +3,7 @@ package binary
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"pgregory.net/rapid"
 )
@@ -124,28 +125,69 @@ var genOps = map[ValueType][]struct {
 	args []ValueType
 }{
 	I32: {
-		{b(0x45), []ValueType{I32}}, {b(0x48), []ValueType{I32, I32}}, {b(0x50), []ValueType{I64}}, {b(0x51), []ValueType{I64, I64}},
-		{b(0x5d), []ValueType{F32, F32}}, {b(0x63), []ValueType{F64, F64}}, {b(0x67), []ValueType{I32}}, {b(0x69), []ValueType{I32}},
-		{b(0x6a), []ValueType{I32, I32}}, {b(0x6b), []ValueType{I32, I32}}, {b(0x6c), []ValueType{I32, I32}}, {b(0x6d), []ValueType{I32, I32}},
-		{b(0x70), []ValueType{I32, I32}}, {b(0x71), []ValueType{I32, I32}}, {b(0x74), []ValueType{I32, I32}}, {b(0x77), []ValueType{I32, I32}},
-		{b(0xa7), []ValueType{I64}}, {b(0xa8), []ValueType{F32}}, {b(0xbc), []ValueType{F32}}, {b(0xc0), []ValueType{I32}},
-		{b(0xfc, 3), []ValueType{F64}}, {b(opRefNull, FuncRef, 0xd1), nil}, {b(opRefFunc, 0, 0xd1), nil}, {b(0x3f, 0), nil},
-		{b(0xfc, 16, 0), nil}, {b(0xfd, 15, 0xfd, 0x16, 3), []ValueType{I32}}, {b(0xfd, 17, 0xfd, 0xa1, 1, 0xfd, 0x1b, 0), []ValueType{I32}},
+		{b(0x45), []ValueType{I32}},
+		{b(0x48), []ValueType{I32, I32}},
+		{b(0x50), []ValueType{I64}},
+		{b(0x51), []ValueType{I64, I64}},
+		{b(0x5d), []ValueType{F32, F32}},
+		{b(0x63), []ValueType{F64, F64}},
+		{b(0x67), []ValueType{I32}},
+		{b(0x69), []ValueType{I32}},
+		{b(0x6a), []ValueType{I32, I32}},
+		{b(0x6b), []ValueType{I32, I32}},
+		{b(0x6c), []ValueType{I32, I32}},
+		{b(0x6d), []ValueType{I32, I32}},
+		{b(0x70), []ValueType{I32, I32}},
+		{b(0x71), []ValueType{I32, I32}},
+		{b(0x74), []ValueType{I32, I32}},
+		{b(0x77), []ValueType{I32, I32}},
+		{b(0xa7), []ValueType{I64}},
+		{b(0xa8), []ValueType{F32}},
+		{b(0xbc), []ValueType{F32}},
+		{b(0xc0), []ValueType{I32}},
+		{b(0xfc, 3), []ValueType{F64}},
+		{b(opRefNull, FuncRef, 0xd1), nil},
+		{b(opRefFunc, 0, 0xd1), nil},
+		{b(0x3f, 0), nil},
+		{b(0xfc, 16, 0), nil},
+		{b(0xfd, 15, 0xfd, 0x16, 3), []ValueType{I32}},
+		{b(0xfd, 17, 0xfd, 0xa1, 1, 0xfd, 0x1b, 0), []ValueType{I32}},
 		{b(opI32Const, 15, 0x71, opTableGet, 0, 0xd1), []ValueType{I32}},
 	},
 	I64: {
-		{b(0x79), []ValueType{I64}}, {b(0x7c), []ValueType{I64, I64}}, {b(0x7e), []ValueType{I64, I64}}, {b(0x80), []ValueType{I64, I64}},
-		{b(0x81), []ValueType{I64, I64}}, {b(0x85), []ValueType{I64, I64}}, {b(0x88), []ValueType{I64, I64}}, {b(0xac), []ValueType{I32}},
-		{b(0xad), []ValueType{I32}}, {b(0xb0), []ValueType{F64}}, {b(0xbd), []ValueType{F64}}, {b(0xfc, 5), []ValueType{F32}},
+		{b(0x79), []ValueType{I64}},
+		{b(0x7c), []ValueType{I64, I64}},
+		{b(0x7e), []ValueType{I64, I64}},
+		{b(0x80), []ValueType{I64, I64}},
+		{b(0x81), []ValueType{I64, I64}},
+		{b(0x85), []ValueType{I64, I64}},
+		{b(0x88), []ValueType{I64, I64}},
+		{b(0xac), []ValueType{I32}},
+		{b(0xad), []ValueType{I32}},
+		{b(0xb0), []ValueType{F64}},
+		{b(0xbd), []ValueType{F64}},
+		{b(0xfc, 5), []ValueType{F32}},
 		{b(0xfd, 18, 0xfd, 0xc1, 1, 0xfd, 0x1d, 1), []ValueType{I64}},
 	},
 	F32: {
-		{b(0x8c), []ValueType{F32}}, {b(0x91), []ValueType{F32}}, {b(0x92), []ValueType{F32, F32}}, {b(0x95), []ValueType{F32, F32}},
-		{b(0x96), []ValueType{F32, F32}}, {b(0xb2), []ValueType{I32}}, {b(0xb6), []ValueType{F64}}, {b(0xbe), []ValueType{I32}},
+		{b(0x8c), []ValueType{F32}},
+		{b(0x91), []ValueType{F32}},
+		{b(0x92), []ValueType{F32, F32}},
+		{b(0x95), []ValueType{F32, F32}},
+		{b(0x96), []ValueType{F32, F32}},
+		{b(0xb2), []ValueType{I32}},
+		{b(0xb6), []ValueType{F64}},
+		{b(0xbe), []ValueType{I32}},
 	},
 	F64: {
-		{b(0x99), []ValueType{F64}}, {b(0x9c), []ValueType{F64}}, {b(0xa0), []ValueType{F64, F64}}, {b(0xa2), []ValueType{F64, F64}},
-		{b(0xa5), []ValueType{F64, F64}}, {b(0xb9), []ValueType{I64}}, {b(0xbb), []ValueType{F32}}, {b(0xbf), []ValueType{I64}},
+		{b(0x99), []ValueType{F64}},
+		{b(0x9c), []ValueType{F64}},
+		{b(0xa0), []ValueType{F64, F64}},
+		{b(0xa2), []ValueType{F64, F64}},
+		{b(0xa5), []ValueType{F64, F64}},
+		{b(0xb9), []ValueType{I64}},
+		{b(0xbb), []ValueType{F32}},
+		{b(0xbf), []ValueType{I64}},
 	},
 }
 
@@ -329,7 +371,7 @@ func (g *gen) dispatch(depth int) []byte {
 // tail makes a tail call that is perhaps made.
 func (g *gen) tail(depth int) []byte {
 	for i, f := range g.types {
-		if fmt.Sprint(f.Results) != fmt.Sprint(g.labels[0]) || i <= g.own && g.n(3) > 0 {
+		if !slices.Equal(f.Results, g.labels[0]) || i <= g.own && g.n(3) > 0 {
 			continue
 		}
 		call := b(opReturnCall, u(uint32(i)))

@@ -38,11 +38,11 @@ func Lift(code []byte) (*Lifted, error) {
 		return nil, err
 	}
 	if m.start >= 0 {
-		if _, taken := m.FuncType(StartExport); taken {
-			return nil, m.refuse("export", "%q: the name is reserved", StartExport)
-		}
 		exports := appendU32(nil, uint32(len(m.exports)+1))
 		for _, e := range m.exports {
+			if e.name == StartExport {
+				return nil, m.refuse("export", "%q: the name is reserved", e.name)
+			}
 			exports = appendExport(exports, e)
 		}
 		change[secStart] = nil
@@ -157,21 +157,27 @@ func OwnMemory(module []byte) ([]byte, error) {
 	for _, imp := range m.imports {
 		if imp.kind == KindMemory {
 			memory = appendLimitsAsTheyAre([]byte{1}, imp.limits)
-			continue
-		}
-		imports = append(appendName(appendName(imports, imp.module), imp.name), byte(imp.kind))
-		switch imp.kind {
-		case KindFunc:
-			imports = appendU32(imports, imp.typ)
-		case KindTable:
-			imports = appendLimitsAsTheyAre(append(imports, byte(imp.ref)), imp.limits)
-		case KindGlobal:
-			imports = append(imports, byte(imp.ref), flag(imp.mutable))
+		} else {
+			imports = appendImport(imports, imp)
 		}
 	}
 	change := map[byte][]byte{secImport: imports, secMemory: memory}
 	m.exportMemory(change)
 	return m.rebuild(change), nil
+}
+
+func appendImport(b []byte, imp imported) []byte {
+	b = append(appendName(appendName(b, imp.module), imp.name), byte(imp.kind))
+	switch imp.kind {
+	case KindFunc:
+		return appendU32(b, imp.typ)
+	case KindGlobal:
+		return append(b, byte(imp.ref), flag(imp.mutable))
+	case KindTable:
+		b = append(b, byte(imp.ref))
+	case KindMemory:
+	}
+	return appendLimitsAsTheyAre(b, imp.limits)
 }
 
 // exportMemory exports the memory if nothing else does or has its name.

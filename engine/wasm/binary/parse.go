@@ -1,6 +1,9 @@
 package binary
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // What Parse reads at most. Options has the bounds that a host sets; these keep
 // the memory that a module costs in proportion to its size, here and in the engine,
@@ -88,7 +91,6 @@ func Parse(module []byte) (*Module, error) {
 type parser struct {
 	m     *Module
 	last  int         // order of the last section
-	codes int         // bodies
 	count int         // data segments that the data count section says
 	arena []ValueType // of all types
 }
@@ -204,7 +206,9 @@ func (p *parser) values(r *reader) []ValueType {
 }
 
 func (p *parser) imports(r *reader) {
-	for range r.count("imports", maxImports) {
+	n := r.count("imports", maxImports)
+	p.m.imports = make([]imported, 0, n)
+	for range n {
 		imp := imported{module: r.name(), name: r.name()}
 		at := r.p
 		imp.kind = Kind(r.byte())
@@ -233,6 +237,7 @@ func (p *parser) imports(r *reader) {
 
 func (p *parser) functions(r *reader) {
 	n := r.count("functions", maxFuncs)
+	p.m.funcs = slices.Grow(p.m.funcs, n)
 	for range n {
 		p.m.funcs = append(p.m.funcs, r.index("type", len(p.m.types)))
 	}
@@ -271,6 +276,7 @@ func (p *parser) oneMemory(r *reader, at int) {
 func (p *parser) exports(r *reader) {
 	n := r.count("exports", maxExports)
 	names := make(map[string]bool, n)
+	p.m.exports = make([]exported, 0, n)
 	for range n {
 		at := r.p
 		e := exported{name: r.name()}

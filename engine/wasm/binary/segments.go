@@ -2,6 +2,7 @@ package binary
 
 func (p *parser) globals(r *reader) {
 	n := r.count("globals", maxGlobals)
+	p.m.globals = make([]global, 0, n)
 	for range n {
 		var g global
 		g.typ, g.mutable = r.globalType()
@@ -43,8 +44,9 @@ func (p *parser) constant(r *reader) span {
 }
 
 func (p *parser) elements(r *reader) {
-	total := 0
-	for range r.count("element segments", maxSegs) {
+	total, n := 0, r.count("element segments", maxSegs)
+	p.m.elems = make([]segment, 0, n)
+	for range n {
 		at := r.p
 		flags := r.u32()
 		if flags > 7 {
@@ -87,7 +89,9 @@ func (p *parser) items(r *reader, s *segment) {
 }
 
 func (p *parser) data(r *reader) {
-	for range r.count("data segments", maxSegs) {
+	n := r.count("data segments", maxSegs)
+	p.m.datas = make([]segment, 0, n)
+	for range n {
 		at := r.p
 		s := segment{mode: active}
 		switch flags := r.u32(); flags {
@@ -105,9 +109,9 @@ func (p *parser) data(r *reader) {
 			r.inRange(at, "memory", 0, p.m.count[KindMemory])
 			s.offset = p.constant(r)
 		}
-		n := r.u32()
+		size := r.u32()
 		s.items.from = r.p
-		r.bytes(n)
+		r.bytes(size)
 		s.items.to = r.p
 		p.m.datas = append(p.m.datas, s)
 	}
@@ -115,7 +119,9 @@ func (p *parser) data(r *reader) {
 
 // code reads where the functions' bodies stand and what locals they declare.
 func (p *parser) code(r *reader) {
-	for range r.count("functions", maxFuncs) {
+	n := r.count("functions", maxFuncs)
+	p.m.bodies = make([]body, 0, n)
+	for range n {
 		b := body{at: r.p}
 		c := r.part(r.u32())
 		b.n = c.count("groups of locals", maxLocals)

@@ -68,7 +68,7 @@ func (v specValue) bits() (bits uint64, ok bool) {
 type specRun struct {
 	t        *testing.T
 	dir      string
-	runtime  wazero.Runtime
+	runtime  *oracle
 	current  api.Module
 	modules  map[string]api.Module
 	ran      int // actions

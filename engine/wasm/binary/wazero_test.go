@@ -42,16 +42,34 @@ func (f *tank) spent(mod api.Module) int64 {
 	return f.used - int64(mod.ExportedGlobal(FuelExport).Get())
 }
 
-// newRuntime returns a runtime with the hook in it.
-func newRuntime(t testing.TB, f *tank, pages uint32) wazero.Runtime {
+// oracle is the engine that says what modules do.
+type oracle struct {
+	wazero.Runtime
+	compiled map[string]wazero.CompiledModule
+}
+
+// newRuntime returns an engine with the hook in it.
+func newRuntime(t testing.TB, f *tank, pages uint32) *oracle {
 	t.Helper()
 	ctx := context.Background()
 	cfg := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithMemoryLimitPages(pages)
-	r := wazero.NewRuntimeWithConfig(ctx, cfg)
-	t.Cleanup(func() { _ = r.Close(ctx) })
-	_, err := r.NewHostModuleBuilder(HookModule).NewFunctionBuilder().WithFunc(f.refuel).Export(HookName).Instantiate(ctx)
+	o := &oracle{wazero.NewRuntimeWithConfig(ctx, cfg), map[string]wazero.CompiledModule{}}
+	t.Cleanup(func() { _ = o.Close(ctx) })
+	_, err := o.NewHostModuleBuilder(HookModule).NewFunctionBuilder().WithFunc(f.refuel).Export(HookName).Instantiate(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return o
+}
+
+// compile compiles a module once.
+func (o *oracle) compile(code []byte) (wazero.CompiledModule, error) {
+	if c, ok := o.compiled[string(code)]; ok {
+		return c, nil
+	}
+	c, err := o.CompileModule(context.Background(), code)
+	if err == nil {
+		o.compiled[string(code)] = c
+	}
+	return c, err
 }
