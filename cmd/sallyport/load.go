@@ -78,7 +78,7 @@ func compileOnce(ctx context.Context, set *bundle.Bundle, o engine.Options) (s *
 		return nil, nil, err
 	}
 	s, err = engine.Compile(ctx, set, o)
-	return s, func() {
+	return s, func() { //nolint:contextcheck // closing is not to be cancelled
 		s.Close()
 		_ = b.close() // the command ends
 	}, err

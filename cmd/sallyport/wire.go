@@ -88,7 +88,7 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	out := &build{config: c, shared: shared, policy: shared.Snapshot, at: b.now()}
 	if err := b.finish(out, c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
 		if shared.users.Load() == 0 {
-			shared.Close()
+			shared.Close() //nolint:contextcheck // closing is not to be cancelled
 		}
 		return nil, err
 	}
