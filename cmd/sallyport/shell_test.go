@@ -154,7 +154,7 @@ func (sh *shell) ready(command string) {
 			return c.Close() == nil
 		}
 	}
-	for end := time.Now().Add(20 * time.Second); !up(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !up(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			sh.t.Fatalf("$ %s\ndoes not serve%s", command, sh.background())
 		}
