@@ -208,7 +208,7 @@ func TestCloseWaitsForCallsInFlight(t *testing.T) {
 }
 
 func TestCallsBeyondTheInstancesWaitForOne(t *testing.T) {
-	p, g := waiting(t, newHost(t, wasm.Options{}), 1)
+	p, g := waiting(t, newHost(t, wasm.Options{EjectFailures: 2}), 1)
 	first := begin(context.Background(), t, p)
 	<-g.in
 	var r wasm.Result

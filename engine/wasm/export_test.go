@@ -19,7 +19,7 @@ type Probe struct {
 
 // NewProbe begins a call of a hook.
 func NewProbe(p *Plugin, h hostapi.Hook, m *Message) *Probe {
-	in, err := p.pool.get(context.Background(), time.Second)
+	in, _, err := p.pool.get(context.Background(), time.Second)
 	if err != nil {
 		panic(err)
 	}

@@ -148,6 +148,13 @@ func bytesOf(t *testing.T, p *wasm.Probe, name string, args ...uint64) string {
 
 func TestFieldsOfARequest(t *testing.T) {
 	m := rich(t)
+	header, asked := m.Header, 0
+	m.Header = func(name string) string { asked++; return header(name) }
+	defer func() {
+		if asked != 1 {
+			t.Errorf("a header was looked for %d times", asked)
+		}
+	}()
 	p := probe(t, everyGrant(t), hostapi.HookRequest, m)
 	for _, c := range []struct {
 		id   uint64

@@ -101,6 +101,74 @@ func TestLoopEndsWhenItsFuelIsSpent(t *testing.T) {
 	}
 }
 
+// That its caller has no time is not a guest's fault, nor that there was none left for it.
+func TestPluginIsNotEjectedForItsCallersHaste(t *testing.T) {
+	h := newHost(t, wasm.Options{EjectFailures: 1, Now: ticking(time.Millisecond)})
+	p := load(t, h, spin(time.Second).bytes(), wasm.Config{})
+	for range 3 {
+		var r wasm.Result
+		p.Call(context.Background(), &wasm.Call{Hook: hostapi.HookRequest, Message: message(t, harm), Timeout: 20 * time.Millisecond}, &r)
+		if got, want := sum(&r), "deny deadline: the guest was still running at its deadline"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var r wasm.Result
+	p.Call(ctx, &wasm.Call{Hook: hostapi.HookRequest, Message: message(t, harm)}, &r)
+	if p.Stats().Ejected {
+		t.Errorf("ejected after %s", sum(&r))
+	}
+	ask(t, p, message(t, harm))
+	if !p.Stats().Ejected {
+		t.Error("a guest that had all its time is not ejected")
+	}
+}
+
+// Fuel is counted to the unit, however often the guest had to ask for more.
+func TestFuelIsExact(t *testing.T) {
+	m := (&module{}).manifest(strings.Replace(simpleManifest, `"args.path"`, `"args.n"`, 1))
+	num := m.host("field_num")
+	m.mem(1, 1)
+	m.fun("sp_on_request", ":i", "i", i32(0), call(num), raw(0xaa), raw(0x21, 0), // i32.trunc_f64_s
+		raw(0x03, 0x40), local(0), i32(1), sub, raw(0x22, 0), i32(0), raw(0x4a), raw(0x0d, 0, 0x0b), i32(0)) // while (--n > 0)
+	p := plugin(t, m, wasm.Config{})
+	used := func(n int) int64 {
+		r := ask(t, p, message(t, fmt.Sprintf(`{"n":%d}`, n)))
+		if got := sum(r); got != "pass" {
+			t.Fatal(got)
+		}
+		return r.Fuel
+	}
+	one := used(2) - used(1)
+	for _, n := range []int{10, 1000, 20_000, 1_000_000, 3_000_001} {
+		if got, want := used(n), used(1)+int64(n-1)*one; got != want {
+			t.Errorf("%d turns take %d units, want %d", n, got, want)
+		}
+	}
+}
+
+func TestFuelMayBeUsedToTheLastUnit(t *testing.T) {
+	guest := func(fuel int64) *module {
+		m := hostile(fuel, time.Second)
+		m.mem(1, 1)
+		var work [][]byte
+		for range 200 {
+			work = append(work, i32(7), i32(3), raw(0x6d), drop) // a division
+		}
+		return m.attack("", i32(1), when(work...), i32(0))
+	}
+	need := ask(t, plugin(t, guest(1_000_000), wasm.Config{}), message(t, harm)).Fuel
+	for fuel, want := range map[int64]string{
+		need:     "pass",
+		need - 1: fmt.Sprintf("deny fuel: the fuel of the call, %d units, is used up", need-1),
+	} {
+		if got := sum(ask(t, plugin(t, guest(fuel), wasm.Config{}), message(t, harm))); got != want {
+			t.Errorf("with %d units: %s, want %s", fuel, got, want)
+		}
+	}
+}
+
 // A guest that loops holds no thread that the Go runtime wants to stop: or the garbage
 // collector, and with it everybody, waits for the guest.
 func TestLoopStallsNobody(t *testing.T) {

@@ -293,7 +293,7 @@ func (h *Host) serve(ctx context.Context, p *program, info *Info) (*Plugin, erro
 	}
 	plugin := &Plugin{program: p, info: *info, pool: newPool(most, p.fresh)}
 	plugin.breaker.limit, plugin.breaker.window = h.options.EjectFailures, h.options.EjectWindow
-	in, err := plugin.pool.get(ctx, 0) // the first instance need not be waited for
+	in, _, err := plugin.pool.get(ctx, 0) // the first instance need not be waited for
 	if err != nil {
 		p.close(ctx)
 		return nil, LoadErrors{{Code: LoadHost, Message: "no instance: " + err.Error(), Err: err}}

@@ -266,6 +266,19 @@ func TestGuestThatRefusesItsSettingsOrItselfIsNotLoaded(t *testing.T) {
 	}
 }
 
+func TestWordsBeforeTheSettingsDoNothing(t *testing.T) {
+	m := settled(i32(7), i32(0), i32(0))
+	for i, e := range m.exports {
+		if strings.Contains(string(e), "_initialize") {
+			m.exports = append(m.exports[:i], m.exports[i+1:]...)
+			break
+		}
+	}
+	m.fun("_initialize", ":", "", i32(0), i32(11), i32(11), i32(18), call(0), i32(29), i32(4), i32(33), i32(5), call(1))
+	_, err := newHost(t, wasm.Options{}).Load(context.Background(), m.bytes(), settings(`{}`))
+	checkErrors(t, err, []string{"settings: the plugin refuses its settings (7)"})
+}
+
 func TestAllocOfSettingsMustLieInTheMemory(t *testing.T) {
 	for at, want := range map[int32]string{
 		0:     "boot: sp_alloc(2) returned 0, in a memory of 65536 bytes; return the address of as many bytes as are asked for",

@@ -58,7 +58,7 @@ func (p *Plugin) ask(ctx context.Context, c *Call, r *Result, begin time.Duratio
 	if c.Timeout > 0 {
 		limit = min(limit, c.Timeout)
 	}
-	in, err := p.pool.get(ctx, limit)
+	in, waited, err := p.pool.get(ctx, limit)
 	if err != nil {
 		r.fail(noInstance(err))
 		return
@@ -70,6 +70,9 @@ func (p *Plugin) ask(ctx context.Context, c *Call, r *Result, begin time.Duratio
 		}
 	}()
 	in.judge(ctx, c, r, begin+limit)
+	if r.Failure.Type == hostapi.FailureDeadline && (waited || p.program.host.now()-begin < p.program.limits.Deadline) {
+		r.Failure.hosts = true // it had less time than is its due
+	}
 	if r.Failure.Type != "" || in.restore() != nil {
 		return
 	}

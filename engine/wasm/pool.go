@@ -39,28 +39,30 @@ func newPool(maximum int, grow func(context.Context) (*instance, error)) *pool {
 
 // get returns an instance. When as many are in use as there may be, it waits for one, as long
 // as ctx lives and wait lasts, and then fails with ctx's error or errBusy.
-func (p *pool) get(ctx context.Context, wait time.Duration) (*instance, error) {
+func (p *pool) get(ctx context.Context, wait time.Duration) (in *instance, waited bool, err error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil, errClosed
+		return nil, false, errClosed
 	}
 	if n := len(p.idle) - 1; n >= 0 {
-		in := p.idle[n]
+		in = p.idle[n]
 		p.idle[n] = nil
 		p.idle = p.idle[:n]
 		p.mu.Unlock()
-		return in, nil
+		return in, false, nil
 	}
 	if p.live < p.max {
 		p.live++
 		p.mu.Unlock()
-		return p.make(ctx)
+		in, err = p.make(ctx)
+		return in, false, err
 	}
 	mine := make(chan *turn, 1)
 	p.waiting = append(p.waiting, mine)
 	p.mu.Unlock()
-	return p.wait(ctx, wait, mine)
+	in, err = p.wait(ctx, wait, mine)
+	return in, true, err
 }
 
 func (p *pool) wait(ctx context.Context, wait time.Duration, mine chan *turn) (*instance, error) {

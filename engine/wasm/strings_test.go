@@ -89,6 +89,22 @@ func TestGrantedStringsAreAllThatIsEnumerated(t *testing.T) {
 	}
 }
 
+// What is declared for one hook does not make the strings of another be enumerated twice.
+func TestHooksHaveStringsOfTheirOwn(t *testing.T) {
+	m := (&module{}).manifest(`{"abi":"sallyport/1","name":"x","version":"1.0.0","hooks":["request","response"],"strings":{"request":["params.arguments"],"response":["params"]}}`)
+	m.mem(1, 1)
+	m.fun("sp_on_request", ":i", "", i32(0))
+	m.fun("sp_on_response", ":i", "", i32(0))
+	pl := plugin(t, m, wasm.Config{})
+	for h, want := range map[hostapi.Hook]uint64{hostapi.HookRequest: 1, hostapi.HookResponse: 2} {
+		p := wasm.NewProbe(pl, h, &wasm.Message{Method: "notifications/message", Params: scan(t, `{"arguments":{"a":"x"},"b":"y"}`)})
+		if n, _ := p.Call("str_count"); n != want {
+			t.Errorf("%v: %d strings, want %d", h, n, want)
+		}
+		p.Return(0)
+	}
+}
+
 func TestItemsOfAList(t *testing.T) {
 	m := &wasm.Message{Method: "tools/list", Items: scan(t, `[{"name":"a","description":"first"},{"name":"b","inputSchema":{"type":"object","title":"T"}},7]`)}
 	p := probe(t, everyGrant(t), hostapi.HookList, m)

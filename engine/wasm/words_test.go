@@ -1,9 +1,11 @@
 package wasm_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -213,7 +215,7 @@ func TestTables(t *testing.T) {
 	generations := 0
 	c.Tables = func() wasm.Tables {
 		generations++
-		v := scan(t, fmt.Sprintf(`{"g":%d,"long":{"id":7,"list":[ 1 ]},"text":"a\u0062"}`, generations))
+		v := scan(t, fmt.Sprintf(`{"g":%d,"long":{"id":7,"list":[ 1 ]},"text":"a\u0062",%q:1,%q:1}`, generations, strings.Repeat("k", 1024), strings.Repeat("k", 1025)))
 		return wasm.Tables{"tenants": func(key string) jsonscan.Value { return v.Get(key) }}
 	}
 	pl := plugin(t, everything(), c)
@@ -222,9 +224,9 @@ func TestTables(t *testing.T) {
 		p := wasm.NewProbe(pl, hostapi.HookRequest, rich(t))
 		find := func(key string) string { return bytesOf(t, p, "lookup", append([]uint64{1}, give(p, key)...)...) }
 		first := find("g")
-		for key, want := range map[string]string{"g": first, "long": `{"id":7,"list":[1]}`, "text": "ab", "none": "absent", "": "absent", strings.Repeat("k", 1025): "absent"} {
+		for key, want := range map[string]string{"g": first, "long": `{"id":7,"list":[1]}`, "text": "ab", "none": "absent", "": "absent", strings.Repeat("k", 1024): "1", strings.Repeat("k", 1025): "absent"} {
 			if got := find(key); got != want {
-				t.Errorf("%.10s is %s, want %s", key, got, want)
+				t.Errorf("%.10s of %d bytes is %s, want %s", key, len(key), got, want)
 			}
 		}
 		p.Return(0)
@@ -276,6 +278,15 @@ func TestFeaturesAndTime(t *testing.T) {
 	m.fun("sp_on_request", ":i", "", i32(0))
 	p = wasm.NewProbe(plugin(t, m, wasm.Config{}), hostapi.HookRequest, rich(t))
 	defer p.Return(0)
+	if p.Call("clock_time_get", 0, 0, 200); !bytes.Equal(p.Memory()[200:208], make([]byte, 8)) {
+		t.Errorf("a deterministic plugin sees the time % x", p.Memory()[200:208])
+	}
+	timeless := rich(t)
+	timeless.Time = time.Time{}
+	q := probe(t, everyGrant(t), hostapi.HookRequest, timeless)
+	if got, _ := q.Call("now_ms"); got != 0 {
+		t.Errorf("no time is %d", int64(got))
+	}
 	if _, f := p.Call("now_ms"); f.Type != hostapi.FailureCapability || f.Text != "now_ms is not for a plugin that says it is deterministic" {
 		t.Errorf("%+v", f)
 	}
