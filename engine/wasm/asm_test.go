@@ -21,6 +21,7 @@ type module struct {
 	elems   [][]byte
 	datas   [][]byte
 	customs [][]byte
+	last    []byte // a custom section behind the others
 	kind    uint32 // the host function field_kind, for attack
 }
 
@@ -184,6 +185,12 @@ func (m *module) manifest(text string) *module {
 	return m
 }
 
+// after puts a custom section at the end.
+func (m *module) after(name string, content []byte) *module {
+	m.last = cat(named(name), content)
+	return m
+}
+
 func (m *module) bytes() []byte {
 	out := []byte("\x00asm\x01\x00\x00\x00")
 	section := func(id byte, content []byte) { out = append(out, cat(raw(id), sized(content))...) }
@@ -219,5 +226,8 @@ func (m *module) bytes() []byte {
 	list(9, m.elems)
 	list(10, bodies)
 	list(11, m.datas)
+	if m.last != nil {
+		section(0, m.last)
+	}
 	return out
 }

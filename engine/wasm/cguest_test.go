@@ -84,6 +84,26 @@ func TestGuestInCAuthorises(t *testing.T) {
 	}
 }
 
+func TestTrapSaysWhereTheGuestWas(t *testing.T) {
+	p := load(t, newHost(t, wasm.Options{}), cGuest(t, "redact"), wasm.Config{}) // without the capability
+	r := ask(t, p, message(t, `{"a":"b"}`))
+	if got, want := sum(r), "deny capability: match:pii is not granted"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if r.Failure.Trace != nil {
+		t.Errorf("what the host refuses has the trace %q", r.Failure.Trace)
+	}
+	m := hostile(plentyOfFuel, 5e9)
+	m.mem(1, 1)
+	inner := m.fun("", ":", "", unreachable)
+	m.attack("", call(inner), i32(0))
+	names := cat(raw(1), sized(cat(leb(2), leb(1), named("inner"), leb(2), named("outer"))))
+	r = ask(t, plugin(t, m.after("name", names), wasm.Config{}), message(t, harm))
+	if diff := cmp.Diff([]string{"inner()", "outer() i32"}, r.Failure.Trace); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // clean and dirty are calls of about a kibibyte.
 var (
 	filler = strings.Repeat(" The quick brown fox jumps over the lazy dog while the gateway checks every argument.", 9)

@@ -73,8 +73,8 @@ func TestGuestInGo(t *testing.T) {
 			if got := sum(r); got != want {
 				t.Errorf("%.20s: got %s, want %s", what, got, want)
 			}
-			if what == "panic" && (len(r.Logs) < 2 || r.Logs[0].Text != "panic: as it was told") {
-				t.Errorf("the panic logged %v", r.Logs)
+			if what == "panic" && (len(r.Logs) < 2 || r.Logs[0].Text != "panic: as it was told" || len(r.Failure.Trace) == 0) {
+				t.Errorf("the panic logged %v, in %q", r.Logs, r.Failure.Trace)
 			}
 		}
 	}

@@ -33,8 +33,8 @@ type Options struct {
 	// Now is the clock of deadlines and measurements; nil is the system's monotonic clock,
 	// which is cheaper to read.
 	Now func() time.Time
-	// MaxPages is the most memory that an instance may have, in pages of 64 KiB; 0 is
-	// hostapi.LimitPages.
+	// MaxPages is the most memory that an instance may have, in pages of 64 KiB; 0 is 512,
+	// which is 32 MiB. It is at most hostapi.LimitPages.
 	MaxPages int
 	// MaxInstances is the most instances of one plugin, so the most of its calls that run at
 	// once; 0 is twice the number of processors.
@@ -50,7 +50,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	orElse(&o.MaxPages, hostapi.LimitPages)
+	orElse(&o.MaxPages, 512)
 	o.MaxPages = min(o.MaxPages, hostapi.LimitPages)
 	orElse(&o.MaxInstances, 2*runtime.GOMAXPROCS(0))
 	orElse(&o.BootTime, 10*time.Second)

@@ -125,26 +125,37 @@ func TestPluginIsNotEjectedForItsCallersHaste(t *testing.T) {
 	}
 }
 
-// Fuel is counted to the unit, however often the guest had to ask for more.
+// Fuel is counted to the unit, however often the guest had to ask for more, and whatever host
+// functions charge in between.
 func TestFuelIsExact(t *testing.T) {
-	m := (&module{}).manifest(strings.Replace(simpleManifest, `"args.path"`, `"args.n"`, 1))
-	num := m.host("field_num")
-	m.mem(1, 1)
-	m.fun("sp_on_request", ":i", "i", i32(0), call(num), raw(0xaa), raw(0x21, 0), // i32.trunc_f64_s
-		raw(0x03, 0x40), local(0), i32(1), sub, raw(0x22, 0), i32(0), raw(0x4a), raw(0x0d, 0, 0x0b), i32(0)) // while (--n > 0)
-	p := plugin(t, m, wasm.Config{})
-	used := func(n int) int64 {
-		r := ask(t, p, message(t, fmt.Sprintf(`{"n":%d}`, n)))
-		if got := sum(r); got != "pass" {
-			t.Fatal(got)
-		}
-		return r.Fuel
-	}
-	one := used(2) - used(1)
-	for _, n := range []int{10, 1000, 20_000, 1_000_000, 3_000_001} {
-		if got, want := used(n), used(1)+int64(n-1)*one; got != want {
-			t.Errorf("%d turns take %d units, want %d", n, got, want)
-		}
+	for name, turn := range map[string]func(field uint32) []byte{
+		"alone":            func(uint32) []byte { return nil },
+		"calling the host": func(field uint32) []byte { return cat(i32(2), i32(1024), i32(64), call(field), drop) },
+		"and moving memory": func(field uint32) []byte {
+			return cat(i32(2), i32(1024), i32(64), call(field), drop, i32(2048), i32(1024), i32(999), raw(0xfc, 10, 0, 0))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := (&module{}).manifest(strings.Replace(simpleManifest, `"args.path"`, `"args.n"`, 1))
+			num, field := m.host("field_num"), m.host("field")
+			m.mem(1, 1)
+			m.fun("sp_on_request", ":i", "i", i32(0), call(num), raw(0xaa), raw(0x21, 0), // i32.trunc_f64_s
+				raw(0x03, 0x40), turn(field), local(0), i32(1), sub, raw(0x22, 0), i32(0), raw(0x4a), raw(0x0d, 0, 0x0b), i32(0)) // while (--n > 0)
+			p := plugin(t, m, wasm.Config{})
+			used := func(n int) int64 {
+				r := ask(t, p, message(t, fmt.Sprintf(`{"n":%d}`, n)))
+				if got := sum(r); got != "pass" {
+					t.Fatal(got)
+				}
+				return r.Fuel
+			}
+			one := used(2) - used(1)
+			for _, n := range []int{10, 1000, 20_000, 100_000} {
+				if got, want := used(n), used(1)+int64(n-1)*one; got != want {
+					t.Errorf("%d turns take %d units, want %d", n, got, want)
+				}
+			}
+		})
 	}
 }
 
@@ -223,6 +234,8 @@ func costs(t *testing.T, m *module, want ...string) {
 
 func TestMemoryBomb(t *testing.T) {
 	m := hostile(plentyOfFuel, 100*time.Millisecond)
+	m.customs = nil
+	m.manifest(strings.Replace(fmt.Sprintf(hostileManifest, plentyOfFuel, 100), `"pages":256`, `"pages":1024`, 1))
 	m.mem(1, 0)
 	// Grows by a page for as long as that goes, writes to each, and then tries for ever.
 	m.attack("i",

@@ -179,9 +179,14 @@ func (in *instance) trapped(err error) {
 		in.failure.Text = "stack overflow"
 		return
 	}
-	text, _, _ := strings.Cut(err.Error(), "\n")
+	text, trace, _ := strings.Cut(err.Error(), "\n")
 	text = strings.TrimSuffix(strings.TrimPrefix(text, "wasm error: "), " (recovered by wazero)")
 	in.failure.Text = text
+	for line := range strings.Lines(trace) {
+		if frame, ok := strings.CutPrefix(line, "\t"); ok {
+			in.failure.Trace = append(in.failure.Trace, strings.TrimPrefix(strings.TrimSpace(frame), "."))
+		}
+	}
 }
 
 // restore makes the instance as it was when its image was taken.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
@@ -152,6 +153,8 @@ func needPath() *module {
 	)
 	return m
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestGuestReadsFieldsAndDenies(t *testing.T) {
 	p := plugin(t, needPath(), wasm.Config{})

@@ -17,6 +17,9 @@ const (
 type Failure struct {
 	Type hostapi.Failure
 	Text string // for the operator; the caller is not told
+	// Trace are the functions that a guest was in when it trapped, the innermost first, for
+	// its author.
+	Trace []string
 	// hosts says that it is none of the plugin's.
 	hosts bool
 }
