@@ -86,7 +86,9 @@ func (w *rewriter) memories() []byte {
 	if w.m.memory == nil {
 		return nil
 	}
-	return appendLimits([]byte{1}, *w.m.memory, w.p.options.MaxPages)
+	l := *w.m.memory
+	l.bounded = l.bounded && !w.p.options.FullMemory
+	return appendLimits([]byte{1}, l, w.p.options.MaxPages)
 }
 
 // appendLimits writes limits whose maximum is at most the given one.

@@ -309,7 +309,7 @@ func (g *gen) statements(depth int) []byte {
 func (g *gen) statement(depth int) []byte {
 	g.budget--
 	t := rapid.SampledFrom(genTypes).Draw(g.t, "type")
-	switch g.n(13) {
+	switch g.n(14) {
 	case 0:
 		return b(g.value(t, depth-1), opGlobalSet, genGlobal[t])
 	case 1:
@@ -352,6 +352,8 @@ func (g *gen) statement(depth int) []byte {
 			0xac, opI32Const, 3, opEnd, 0x1a, 0x1a)
 	case 11:
 		return g.tail(depth)
+	case 12:
+		return b(g.value(I32, depth-1), 0x45, opIf, 0x40, opUnreachable, opEnd)
 	}
 	return b(g.value(t, depth-1), 0x1a)
 }

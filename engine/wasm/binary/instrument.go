@@ -29,6 +29,7 @@ const (
 // Options bound a module. The zero Options are the defaults.
 type Options struct {
 	MaxPages   uint32 // of memory, 64 KiB each; 0 is 256, which is 16 MiB
+	FullMemory bool   // the maximum of memory is MaxPages also where the module has a lower one
 	MaxTable   uint32 // elements of all tables together, about; 0 is 65536
 	MaxFuncs   int    // functions with code; 0 is 50,000
 	MaxGlobals int    // mutable globals, each of which a reset restores; 0 is 1024

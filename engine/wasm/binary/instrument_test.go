@@ -115,27 +115,28 @@ func TestForgedIndicesAreRefused(t *testing.T) {
 		{"data segment", 2, b(opMisc, miscDataDrop), nil},
 		{"data segment", 2, b(opMisc, miscMemoryInit), u(0)},
 	}
-	rapid.Check(t, func(rt *rapid.T) {
-		p := rapid.SampledFrom(places).Draw(rt, "place")
-		index := p.there + rapid.OneOf(rapid.Uint32Range(0, 9), rapid.Uint32Max(math.MaxUint32-p.there)).Draw(rt, "beyond")
-		number := u(index)
-		if pad := rapid.IntRange(0, 5-len(number)).Draw(rt, "padding"); pad > 0 && p.what != "type" {
-			number[len(number)-1] |= 0x80
-			number = append(number, bytes.Repeat([]byte{0x80}, pad-1)...)
-			number = append(number, 0)
-		} else if p.what == "type" {
-			number = s(int64(index))
-		}
-		m, err := Parse(forgeable(b(p.before, number, p.after)))
-		if err != nil {
-			rt.Fatal(err)
-		}
-		_, err = m.Instrument(Options{})
-		want := fmt.Sprintf("%s %d doesn't exist: there are %d", p.what, index, p.there)
-		if err == nil || !strings.HasSuffix(err.Error(), want) {
-			rt.Fatalf("%v, want %s", err, want)
-		}
-	})
+	for _, p := range places {
+		rapid.Check(t, func(rt *rapid.T) {
+			index := p.there + rapid.OneOf(rapid.Uint32Range(0, 9), rapid.Uint32Max(math.MaxUint32-p.there)).Draw(rt, "beyond")
+			number := u(index)
+			if pad := rapid.IntRange(0, 5-len(number)).Draw(rt, "padding"); pad > 0 && p.what != "type" {
+				number[len(number)-1] |= 0x80
+				number = append(number, bytes.Repeat([]byte{0x80}, pad-1)...)
+				number = append(number, 0)
+			} else if p.what == "type" {
+				number = s(int64(index))
+			}
+			m, err := Parse(forgeable(b(p.before, number, p.after)))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			_, err = m.Instrument(Options{})
+			want := fmt.Sprintf("%s %d doesn't exist: there are %d", p.what, index, p.there)
+			if err == nil || !strings.HasSuffix(err.Error(), want) {
+				rt.Fatalf("%x: %v, want %s", p.before, err, want)
+			}
+		})
+	}
 }
 
 // TestTheFuelIsNotWhereAGuestReaches is what the forged indices are for: the guest
@@ -207,6 +208,29 @@ func TestMemoryAndTablesAreClamped(t *testing.T) {
 	}
 }
 
+func TestMemoryKeepsItsMaximumOrNot(t *testing.T) {
+	for _, c := range []struct {
+		own  []byte
+		full bool
+		want uint32
+	}{
+		{b(1, u(1), u(3)), false, 3},
+		{b(1, u(1), u(3)), true, 8},
+		{b(1, u(1), u(30)), false, 8},
+		{b(0, u(1)), false, 8},
+		{b(0, u(1)), true, 8},
+	} {
+		code := small().with(func(a *asm) { a.memory = c.own }).bytes()
+		m, err := Parse(mustInstrument(t, code, Options{MaxPages: 8, FullMemory: c.full}).Code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if least, most, has, ok := m.Memory(); least != 1 || most != c.want || !has || !ok {
+			t.Errorf("%x, full %t: %d to %d pages, want 1 to %d", c.own, c.full, least, most, c.want)
+		}
+	}
+}
+
 func TestResultSaysWhatAResetRestores(t *testing.T) {
 	a := small()
 	a.counted, a.datas = true, [][]byte{b(1, 0)}
@@ -232,6 +256,63 @@ func TestResultSaysWhatAResetRestores(t *testing.T) {
 	}
 	if res.Cost != CostVersion {
 		t.Errorf("cost model %d", res.Cost)
+	}
+}
+
+// TestWhatALoopBecomes spells out the code of a function with a loop. The call of the
+// hook stands outside of the loop, for speed, and the charge behind the test.
+func TestWhatALoopBecomes(t *testing.T) {
+	a := &asm{
+		types: []FuncType{ft("", "")}, exports: []exported{exportFunc("f", 0)},
+		funcs: []asmFunc{fn(0, 0, opLoop, 0x40, opI32Const, 7, opBrIf, 0, opEnd)},
+	}
+	const hook, fuelGlobal, fuel = 0, 0, 0 // function, global, local
+	ask := b(opLocalGet, fuel, opI64Const, 0, opI64LtS, opIf, 0x40,
+		opLocalGet, fuel, opGlobalSet, fuelGlobal, opCall, hook, opGlobalGet, fuelGlobal, opLocalSet, fuel, opEnd)
+	want := b(1, 1, I64,
+		opGlobalGet, fuelGlobal, opLocalSet, fuel, opBlock, 0x40,
+		opBlock, 0x40, opLoop, 0x40, ask, opBlock, 0x40,
+		opLoop, 0x40, opLocalGet, fuel, opI64Const, 0, opI64LtS, opBrIf, 1,
+		opLocalGet, fuel, opI64Const, 2, opI64Sub, opLocalSet, fuel,
+		opI32Const, 7, opBrIf, 0, opEnd, opBr, 2, opEnd, opBr, 0, opEnd, opEnd,
+		opEnd, opLocalGet, fuel, opGlobalSet, fuelGlobal, opEnd)
+	m, err := Parse(mustInstrument(t, a.bytes(), Options{}).Code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.src[m.bodies[0].at+1 : m.bodies[0].code.to]; !bytes.Equal(got, want) {
+		t.Errorf("a loop becomes\n%x, want\n%x", got, want)
+	}
+}
+
+// TestChangesNamesWhatCantBeRestored has each instruction that changes what a host
+// can't restore, and some that don't.
+func TestChangesNamesWhatCantBeRestored(t *testing.T) {
+	zero := b(opI32Const, 0)
+	for _, c := range []struct {
+		code []byte
+		want Changes
+	}{
+		{b(zero, opTableGet, 0, 0x1a), 0},
+		{b(opMisc, miscTableSize, 0, 0x1a), 0},
+		{b(zero, zero, zero, opMisc, miscMemoryInit, 0, 0), 0},
+		{b(zero, zero, zero, opMisc, miscMemoryCopy, 0, 0), 0},
+		{b(zero, opMemoryGrow, 0, 0x1a), 0},
+		{b(zero, opRefNull, FuncRef, opTableSet, 0), ChangesTables},
+		{b(opRefNull, FuncRef, zero, opMisc, miscTableGrow, 0, 0x1a), ChangesTables},
+		{b(zero, opRefNull, FuncRef, zero, opMisc, miscTableFill, 0), ChangesTables},
+		{b(zero, zero, zero, opMisc, miscTableCopy, 0, 0), ChangesTables},
+		{b(zero, zero, zero, opMisc, miscTableInit, 0, 0), ChangesTables},
+		{b(opMisc, miscDataDrop, 0), ChangesSegments},
+		{b(opMisc, miscElemDrop, 0), ChangesSegments},
+	} {
+		a := small(c.code, opI32Const, 1).with(func(a *asm) {
+			a.memory, a.counted, a.datas = b(0, 1), true, [][]byte{b(1, 0)}
+			a.tables, a.elems = [][]byte{b(FuncRef, 0, 1)}, [][]byte{b(1, 0, 0)}
+		})
+		if got := mustInstrument(t, a.bytes(), Options{}).Changes; got != c.want {
+			t.Errorf("%x changes %q, want %q", c.code, got, c.want)
+		}
 	}
 }
 
