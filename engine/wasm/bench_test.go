@@ -90,7 +90,7 @@ func sample(b *testing.B, f func()) {
 }
 
 func BenchmarkCallGo(b *testing.B) {
-	p := loadGo(b, newHost(b, wasm.Options{CacheDir: cacheDir(b)}))
+	p := loadGo(b, newHost(b, wasm.Options{CacheDir: sharedCache}))
 	for _, c := range []struct{ name, arguments string }{{"hello", `{"do":"hello"}`}, {"absent", `{}`}} {
 		b.Run(c.name, func(b *testing.B) {
 			m := message(b, c.arguments)
@@ -134,7 +134,7 @@ func BenchmarkLoad(b *testing.B) {
 		for _, cached := range []bool{false, true} {
 			name, o := c.name+"/compiled", wasm.Options{}
 			if cached {
-				name, o = c.name+"/cached", wasm.Options{CacheDir: cacheDir(b)}
+				name, o = c.name+"/cached", wasm.Options{CacheDir: sharedCache}
 			}
 			b.Run(name, func(b *testing.B) {
 				load(b, newHost(b, o), c.module, c.config).Close()

@@ -386,7 +386,11 @@ func TestHostCallFlood(t *testing.T) {
 		"log":         {[][]byte{i32(0), i32(1024), i32(60000)}, "deny fuel: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := hostile(100_000_000, 10*time.Second)
+			fuel := int64(100_000_000)
+			if raceEnabled {
+				fuel /= 2
+			}
+			m := hostile(fuel, 10*time.Second)
 			f := m.host(name)
 			m.mem(1, 1)
 			m.data(16, path)

@@ -138,7 +138,7 @@ func TestExamplesOfTheDocument(t *testing.T) {
 }
 
 const simpleManifest = `{"abi":"sallyport/1","name":"simple","version":"1.0.0","hooks":["request"],` +
-	`"reads":{"request":["args.path","mcp.tool.name","principal.groups"]},"verdicts":["deny"]}`
+	`"reads":{"request":["args.path","mcp.tool.name","principal.groups"]},"verdicts":["deny"],"limits":{"deadline_ms":10000}}`
 
 // needPath denies calls without a path.
 func needPath() *module {
@@ -154,7 +154,21 @@ func needPath() *module {
 	return m
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// sharedCache has the compiled code of the guest in Go, which takes a second to make.
+var sharedCache string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "sallyport-wasm")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	sharedCache = dir
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
 
 func TestGuestReadsFieldsAndDenies(t *testing.T) {
 	p := plugin(t, needPath(), wasm.Config{})
