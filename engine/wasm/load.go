@@ -108,11 +108,10 @@ func (v *verified) rewrite(pages int) (*rewritten, error) {
 		return nil, refused(LoadLimit, fmt.Sprintf("ask for %d pages or more in limits.pages, and grant them, or link the module with less memory", v.pages),
 			"the module begins with %d pages of memory, and may have %d", v.pages, pages)
 	}
-	m, err := binary.Parse(unbounded(v.bytes))
-	if err != nil {
-		return nil, LoadErrors{{Code: LoadModule, Message: "the module can't be bounded: " + err.Error(), Err: err}}
-	}
-	r, err := m.Instrument(binary.Options{MaxPages: uint32(pages) + 1})
+	// One page more than there may be, whatever maximum the module has: a memory that is as
+	// large as it can be could not be made smaller again (cow.Memory.Shrink). What it may grow
+	// to is for the mapping to bound (cow.Options.Limit).
+	r, err := v.module.Instrument(binary.Options{MaxPages: uint32(pages) + 1, FullMemory: true})
 	if err != nil {
 		return nil, LoadErrors{{Code: LoadModule, Message: "the module can't be bounded: " + err.Error(), Err: err}}
 	}
