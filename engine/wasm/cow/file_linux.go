@@ -96,12 +96,13 @@ func (f *file) pages(all []byte, page int, into []byte) error {
 	return err
 }
 
-// ownPage says whether a page of a private mapping is not, or not certainly, the file's. A
-// page that was never touched has no flags.
+// ownPage says whether a page of a private mapping is not, or no longer, the file's: it is in
+// memory or swapped out, and is neither of a file nor shared. The other bits say other things,
+// also of pages that were never touched (Linux, admin-guide/mm/pagemap.rst).
 func ownPage(entry []byte) bool {
-	const ofFile = 1 << 61 // of a file, or anonymous and shared: Linux, admin-guide/mm/pagemap.rst
+	const present, swapped, ofFile = 1 << 63, 1 << 62, 1 << 61
 	e := binary.NativeEndian.Uint64(entry)
-	return e != 0 && e&ofFile == 0
+	return e&(present|swapped) != 0 && e&ofFile == 0
 }
 
 func (f *file) release(all []byte) {
