@@ -17,6 +17,7 @@ type rewriter struct {
 	in        instr      // at hand
 	functions []function // one per body
 	f         *function  // the one at hand
+	work      int        // of all, for the engine
 }
 
 // mark is something to add before an offset in out.
@@ -65,7 +66,7 @@ type load struct {
 	values int // that control instructions and calls move
 	sets   int // assignments of locals
 	merges int // locals that may have two values where ways meet, of all such places
-	nests  int // the same for loops, times how many are in each other
+	moves  int // the same, times how many ways there are to each and how many loops are around it
 	height height
 	vector bool // has values of 16 bytes
 }

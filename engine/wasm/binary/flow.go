@@ -92,12 +92,11 @@ func (w *rewriter) open(at int, in *instr) {
 func (w *rewriter) close() {
 	f, l := w.meter.top(), &w.f.load
 	assigned := min(int(w.f.locals), l.sets-f.sets)
+	l.moves += (f.branches + f.nest) * assigned
 	if f.op == opLoop {
-		l.merges += mergesOfLoop * assigned
-		l.nests += f.nest * assigned
-	} else {
-		l.merges += assigned
+		assigned *= mergesOfLoop
 	}
+	l.merges += assigned
 	l.height.reset(f.base, f.results)
 	w.out = append(w.out, opEnd)
 	if f.split {

@@ -30,11 +30,11 @@ const (
 type Options struct {
 	MaxPages   uint32 // of memory, 64 KiB each; 0 is 256, which is 16 MiB
 	FullMemory bool   // the maximum of memory is MaxPages also where the module has a lower one
-	MaxTable   uint32 // elements of all tables together, about; 0 is 65536
+	MaxTable   uint32 // elements of all tables together, about, and of all segments; 0 is 65536
 	MaxFuncs   int    // functions with code; 0 is 50,000
 	MaxGlobals int    // mutable globals, each of which a reset restores; 0 is 1024
-	MaxLocals  int    // locals of all functions together; 0 is a million
-	MaxWork    int    // the engine's work on one function, in instructions; 0 is a million
+	MaxLocals  int    // locals and parameters of all functions together; 0 is a million
+	MaxWork    int    // the engine's work on one function, about in instructions; on all, 16 times that; 0 is 500,000
 	Stack      uint32 // bytes of stack that recursion may take, estimated; 0 is 4 MiB
 }
 
@@ -44,7 +44,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.MaxFuncs, 50_000)
 	orElse(&o.MaxGlobals, 1024)
 	orElse(&o.MaxLocals, 1_000_000)
-	orElse(&o.MaxWork, 1_000_000)
+	orElse(&o.MaxWork, 500_000)
 	orElse(&o.Stack, 4<<20)
 	o.MaxPages = min(o.MaxPages, 1<<16)
 	return o

@@ -38,7 +38,28 @@ func TestInstrumentRefuses(t *testing.T) {
 			for range 21 {
 				a.funcs = append(a.funcs, fn(0, 50_000, opI32Const, 0))
 			}
-		}), "code section at offset 0x2f: more than 1000000 locals"},
+		}), "code section at offset 0x2f: more than 1000000 locals and parameters"},
+		{"too many parameters in all", small().with(func(a *asm) {
+			a.types[0].Params = make([]ValueType, 1000)
+			for i := range a.types[0].Params {
+				a.types[0].Params[i] = I32
+			}
+			a.funcs = make([]asmFunc, 1001)
+		}), "code section at offset 0x7ee: more than 1000000 locals and parameters"},
+		{"too many elements in all", small().with(func(a *asm) {
+			for range 2 {
+				a.elems = append(a.elems, b(1, 0, u(40_000), repeat(40_000, b(0))))
+			}
+		}), "element section at offset 0x1a: 80000 elements, 65536 are allowed"},
+		{"too many ways for too many locals", hard(720, 700), "code section at offset 0x1e: function 0 is too much work to compile: 509004, 500000 is allowed"},
+		{"too many hard functions", small().with(func(a *asm) {
+			for range 60 {
+				a.funcs = append(a.funcs, hard(400, 400).funcs...)
+			}
+		}), "code section at offset 0x29b3c: the functions up to 50 are too much work to compile: 8140202, 8000000 is allowed"},
+		{"loops too deep for many locals", small(repeat(100, b(opLoop, 0x40)), hard(200, 0).funcs[0].code, repeat(100, b(opEnd)), opI32Const, 0).with(func(a *asm) {
+			a.funcs[0].groups, a.funcs[0].locals = 1, b(u(200), I32)
+		}), "code section at offset 0x1e: function 0 is too much work to compile: 1131205, 500000 is allowed"},
 		{"blocks too deep", small(repeat(maxNesting, b(opBlock, 0x40))), "code section at offset 0x10021: more than 32768 blocks in each other"},
 		{"code behind the end", small(opI32Const, 0, opEnd), "code section at offset 0x22: code behind the end of function 0"},
 		{"code without end", small(opBlock, 0x40), "code section at offset 0x22: unexpected end"},
@@ -58,6 +79,18 @@ func TestInstrumentRefuses(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}
+}
+
+// hard is a module of a function in which locals are assigned and branches meet.
+func hard(locals, branches int) *asm {
+	a := small(opBlock, 0x40)
+	f := &a.funcs[0]
+	f.groups, f.locals = 1, b(u(uint32(locals)), I32)
+	for i := range locals {
+		f.code = append(f.code, b(opI32Const, 1, opLocalSet, u(uint32(i)))...)
+	}
+	f.code = b(f.code, repeat(branches, b(opI32Const, 0, opBrIf, 0)), opEnd, opI32Const, 0)
+	return a
 }
 
 // forgeable is a module with two of everything and a function for forged code.

@@ -41,7 +41,7 @@ func Lift(code []byte) (*Lifted, error) {
 		exports := appendU32(nil, uint32(len(m.exports)+1))
 		for _, e := range m.exports {
 			if e.name == StartExport {
-				return nil, m.refuse("export", "%q: the name is reserved", e.name)
+				return nil, m.refuse(secExport, "%q: the name is reserved", e.name)
 			}
 			exports = appendExport(exports, e)
 		}

@@ -69,6 +69,7 @@ type frame struct {
 	cur, escape int // of the meter, at its beginning
 	since       uint32
 	dead        bool
+	branches    int    // to its label
 	reach       int    // outermost frame that a branch inside goes to
 	after       uint32 // since, at its end, by any way
 }
@@ -185,7 +186,9 @@ func (mt *meter) branch(label uint32) {
 	mt.escape = min(mt.escape, to)
 	f := mt.top()
 	f.reach = min(f.reach, to)
-	if t := &mt.frames[to]; t.op != opLoop {
+	t := &mt.frames[to]
+	t.branches++
+	if t.op != opLoop {
 		t.after = max(t.after, mt.since)
 	}
 }
