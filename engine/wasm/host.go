@@ -80,8 +80,11 @@ type Host struct {
 	closed  bool
 }
 
-// features are what the rewriter reads.
-const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
+// features are what guests may use: what the rewriter reads, but for references. Whenever a
+// guest makes one to a function, wazero makes an object that stays as long as the instance, so
+// that a loop can take all memory there is. Pointers to functions, as compilers make them, are
+// indexes into a table, and need none.
+const features = api.CoreFeaturesV2&^api.CoreFeatureReferenceTypes | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
 
 // New makes a host. Close it.
 func New(o Options) (*Host, error) {

@@ -414,3 +414,16 @@ func indexOf(list []hostapi.Function, name string) int {
 	}
 	return -1
 }
+
+// A reference to a function is an object of the host's that lives as long as the instance.
+func TestReferencesAreRefused(t *testing.T) {
+	m := hostile(plentyOfFuel, 10*time.Second)
+	m.mem(1, 1)
+	m.fun("f", ":", "")
+	m.attack("", loop(raw(0xd2, 1), drop), unreachable)
+	_, err := newHost(t, wasm.Options{}).Load(context.Background(), m.bytes(), wasm.Config{})
+	var le *wasm.LoadError
+	if !errors.As(err, &le) || le.Code != wasm.LoadCompile || le.Help != "build it without reference types: references to functions, typed selects, tables beside the first" {
+		t.Errorf("got %v", err)
+	}
+}

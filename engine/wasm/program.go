@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -73,9 +74,17 @@ func (h *Host) compile(ctx context.Context, code []byte) (wazero.CompiledModule,
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, LoadErrors{{Code: LoadCompile, Message: "the module doesn't compile: " + err.Error(), Help: "build it anew; if it validates elsewhere, report it", Err: err}}
+		return nil, notCompiled(err)
 	}
 	return c, nil
+}
+
+func notCompiled(err error) error {
+	help := "build it anew; if it validates elsewhere, report it"
+	if strings.Contains(err.Error(), `"reference-types" is disabled`) {
+		help = "build it without reference types: references to functions, typed selects, tables beside the first"
+	}
+	return LoadErrors{{Code: LoadCompile, Message: "the module doesn't compile: " + err.Error(), Help: help, Err: err}}
 }
 
 // instantiate makes an instance on a memory of an image. Nothing of the guest's has run.
