@@ -146,7 +146,7 @@ func TestInstrumentedModulesComputeTheSame(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		a := genModule(rt)
 		code := a.bytes()
-		res := mustInstrument(t, code, Options{MaxPages: 2, MaxTable: genTable})
+		res := mustInstrument(t, code, Options{MaxPages: 2, MaxTable: 2 * genTable})
 		tk := &tank{slice: 10_000, left: 1_000_000}
 		r := newRuntime(t, tk, 2)
 		defer func() { _ = r.Close(context.Background()) }()
@@ -258,6 +258,7 @@ func TestFuelOfEachShape(t *testing.T) {
 		"loop that takes":   b(x, opLoop, 2, opI32Const, 1, opI32Sub, opLocalTee, 0, x, opI32Const, 0, 0x4a, opBrIf, 0, opEnd, 0x1a, work),
 		"calls":             b(opCall, 1, work, opCall, 2, opI32Const, 0, opCallIndirect, 1, 0),
 		"calls in a loop":   b(opLoop, 0x40, opCall, 1, opCall, 2, less, opI32Const, 0, 0x4a, opBrIf, 0, opEnd, work),
+		"calls of little":   b(repeat(50, b(opCall, 3)), opLoop, 0x40, repeat(20, b(opCall, 3)), less, opI32Const, 0, 0x4a, opBrIf, 0, opEnd),
 		"a long line":       repeat(100, work),
 		"a call far behind": b(repeat(60, work), opCall, 1, repeat(30, work), opCall, 1, opCall, 1, opCall, 1, repeat(20, work), opCall, 1),
 	} {
@@ -265,6 +266,7 @@ func TestFuelOfEachShape(t *testing.T) {
 			types: []FuncType{ft("i", ""), ft("", ""), ft("i", "i")},
 			funcs: []asmFunc{
 				fn(0, 1, code), fn(1, 1, repeat(20, work), opLocalGet, 0, opIf, 0x40, opCall, 1, opEnd), fn(1, 0, opI32Const, 1, 0x1a),
+				fn(1, 1, repeat(6, work)),
 			},
 			exports: []exported{exportFunc("f", 0)},
 			tables:  [][]byte{b(FuncRef, 0, 1)},

@@ -12,6 +12,31 @@ import (
 	"testing"
 )
 
+// tower is a module of functions, each of a type of its own, that call the next
+// several times: there is no recursion, and no end either.
+func tower(height int, calls func(next int) []byte) *asm {
+	a := &asm{tables: [][]byte{b(FuncRef, 0, u(uint32(height)))}}
+	elems := b(0, opI32Const, 0, opEnd, u(uint32(height)))
+	for i := range height {
+		a.types = append(a.types, FuncType{Results: make([]ValueType, i)})
+		code := []byte(nil)
+		if i+1 < height {
+			code = calls(i + 1)
+		}
+		for k := range i {
+			a.types[i].Results[k] = I32
+			code = append(code, b(opI32Const, 0)...)
+		}
+		if i+1 < height { // what was called left something
+			code = b(opBlock, u(uint32(i)), code, opBr, 0, opEnd)
+		}
+		a.funcs = append(a.funcs, fn(i, 0, code))
+		elems = append(elems, u(uint32(i))...)
+	}
+	a.elems = [][]byte{elems}
+	return a
+}
+
 // TestEndlessCodeStops has every way to go on for ever without deep recursion.
 func TestEndlessCodeStops(t *testing.T) {
 	types := []FuncType{ft("", ""), ft("i", ""), ft("", "i"), ft("i", "i"), ft("iiiiii", "")}
@@ -32,8 +57,14 @@ func TestEndlessCodeStops(t *testing.T) {
 		"fills in a loop":   {memory: b(0, 16), funcs: []asmFunc{fn(0, 0, opLoop, 0x40, opI32Const, 0, opI32Const, 0, opI32Const, s(1<<20), opMisc, miscMemoryFill, 0, opBr, 0, opEnd)}},
 		"growing in a loop": {memory: b(0, 0), funcs: []asmFunc{fn(0, 0, opLoop, 0x40, opI32Const, 1, opMemoryGrow, 0, 0x1a, opBr, 0, opEnd)}},
 		"start":             {funcs: []asmFunc{fn(0, 0, opLoop, 0x40, opBr, 0, opEnd)}, start: u(0)},
+		"tower":             tower(40, func(next int) []byte { return repeat(2, b(opCall, u(uint32(next)))) }),
+		"tower by reference": tower(9, func(next int) []byte {
+			return repeat(25, b(opI32Const, s(int64(next)), opCallIndirect, u(uint32(next)), 0))
+		}),
 	} {
-		a.types = types
+		if a.types == nil {
+			a.types = types
+		}
 		a.exports = []exported{exportFunc("f", 0)}
 		for i := len(a.funcs); i < 2; i++ {
 			a.funcs = append(a.funcs, fn(0, 0))
@@ -218,6 +249,24 @@ func TestBulkOperationsCostTheirLength(t *testing.T) {
 	}
 	if got := fuel("memory.grow", 3) - fuel("memory.grow", 0); got != 3*8192 {
 		t.Errorf("memory.grow: three pages cost %d", got)
+	}
+}
+
+// TestHostCallsCost: a call that leaves the guest costs more than one that doesn't.
+func TestHostCallsCost(t *testing.T) {
+	a := small(opCall, 0, opI32Const, 1)
+	a.types = append(a.types, ft("", ""))
+	a.imports = [][]byte{importFunc("env", "host", 1)}
+	a.exports = []exported{exportFunc("f", 1)}
+	tk := ample()
+	r := newRuntime(t, tk, 256)
+	if _, err := r.NewHostModuleBuilder("env").NewFunctionBuilder().WithFunc(func() {}).Export("host").Instantiate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	mod := instantiate(t, r, mustInstrument(t, a.bytes(), Options{}).Code)
+	call(t, mod, "f")
+	if got := tk.spent(mod); got != 107 {
+		t.Errorf("a call of the host and a constant cost %d, want 107", got)
 	}
 }
 
