@@ -223,6 +223,46 @@ func TestFuelIsWhatRan(t *testing.T) {
 	}
 }
 
+// TestChargesAreFew: what is run whenever something before it is run is charged
+// there, and little that may not be run, too.
+func TestChargesAreFew(t *testing.T) {
+	x, large, little := b(opLocalGet, 0), repeat(20, b(opLocalGet, 0, opI32Const, 1, 0x6a, 0x1a)), b(opLocalGet, 0, 0x1a)
+	for _, c := range []struct {
+		name string
+		code []byte
+		want int
+	}{
+		{"a line", large, 1},
+		{"a block", b(large, opBlock, 0x40, large, opEnd, large), 1},
+		{"an arm", b(x, opIf, 0x40, large, opEnd, large), 2},
+		{"a little arm", b(x, opIf, 0x40, little, opEnd, large), 1},
+		{"two arms", b(x, opIf, 0x40, large, opElse, large, opEnd, large), 3},
+		{"many little arms", b(repeat(40, b(x, opIf, 0x40, little, little, opEnd)), large), 25},
+		{"a branch", b(opBlock, 0x40, x, opBrIf, 0, large, opEnd, large), 2},
+		{"a far branch", b(opBlock, 0x40, opBlock, 0x40, x, opBrIf, 1, large, opEnd, large, opEnd, large), 3},
+		{"branches into one place", b(opBlock, 0x40, repeat(9, b(x, opBrIf, 0, little)), opEnd, large), 1},
+		{"a return", b(x, opIf, 0x40, opReturn, opEnd, large), 2},
+		{"a loop", b(large, opLoop, 0x40, large, x, opBrIf, 0, opEnd, large), 2},
+		{"a loop that is left", b(large, opBlock, 0x40, opLoop, 0x40, x, opBrIf, 1, large, opBr, 0, opEnd, opEnd, large), 3},
+		{"a trap", b(x, opIf, 0x40, opUnreachable, opEnd, large), 1},
+	} {
+		a := &asm{types: []FuncType{ft("i", "")}, funcs: []asmFunc{fn(0, 0, c.code)}, exports: []exported{exportFunc("f", 0)}}
+		m, err := Parse(a.bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &rewriter{m: m, p: m.plan(Options{}.withDefaults(), normal())}
+		w.body(0)
+		got := 0
+		for _, mk := range w.marks {
+			got += int(flag(mk.cost > 0))
+		}
+		if got != c.want || w.r.err != nil {
+			t.Errorf("%s has %d charges, want %d: %v", c.name, got, c.want, w.r.err)
+		}
+	}
+}
+
 // TestFuelOfEachShape does the same with each way that control goes.
 func TestFuelOfEachShape(t *testing.T) {
 	x, work := b(opLocalGet, 0), b(opLocalGet, 0, opLocalGet, 0, 0x6a, 0x1a)

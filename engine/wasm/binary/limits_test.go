@@ -93,15 +93,19 @@ func TestEndlessCodeStops(t *testing.T) {
 // after an import says how much was spent unasked.
 func TestStraightCodeAsksInTime(t *testing.T) {
 	step := b(opLocalGet, 0, opI32Const, 3, 0x6e, 0x1a)
+	dear := repeat(25, b(opI32Const, 0, opMemoryGrow, 0, 0x1a)) // too much to go unasked
 	for name, code := range map[string][]byte{
 		"one line":           repeat(40_000, step),
 		"conditionals":       repeat(600, b(opLocalGet, 0, opIf, 0x40, repeat(10, step), opElse, repeat(10, step), opEnd)),
 		"arms passed by":     repeat(600, b(repeat(10, step), opLocalGet, 0, 0x45, opIf, 0x40, repeat(100, step), opEnd)),
 		"blocks left behind": repeat(600, b(opBlock, 0x40, repeat(10, step), opLocalGet, 0, opBrIf, 0, repeat(10, step), opEnd)),
+		"dear arms":          repeat(600, b(repeat(10, step), opLocalGet, 0, 0x45, opIf, 0x40, dear, opEnd)),
+		"dear other arms":    repeat(600, b(repeat(10, step), opLocalGet, 0, opIf, 0x40, opElse, dear, opEnd)),
+		"dear blocks":        repeat(600, b(opBlock, 0x40, repeat(10, step), opLocalGet, 0, opBrIf, 0, dear, opEnd)),
 		"calls":              repeat(600, b(repeat(10, step), opCall, 1)),
 	} {
 		a := small(code, opI32Const, 1)
-		a.types = []FuncType{ft("i", "i"), ft("", "")}
+		a.types, a.memory = []FuncType{ft("i", "i"), ft("", "")}, b(0, 0)
 		a.funcs = append(a.funcs, fn(1, 1, repeat(20, step)))
 		res := mustInstrument(t, a.bytes(), Options{})
 		tk := &tank{slice: 1, left: 1 << 60}
