@@ -57,9 +57,9 @@ func TestEndlessCodeStops(t *testing.T) {
 		"fills in a loop":   {memory: b(0, 16), funcs: []asmFunc{fn(0, 0, opLoop, 0x40, opI32Const, 0, opI32Const, 0, opI32Const, s(1<<20), opMisc, miscMemoryFill, 0, opBr, 0, opEnd)}},
 		"growing in a loop": {memory: b(0, 0), funcs: []asmFunc{fn(0, 0, opLoop, 0x40, opI32Const, 1, opMemoryGrow, 0, 0x1a, opBr, 0, opEnd)}},
 		"start":             {funcs: []asmFunc{fn(0, 0, opLoop, 0x40, opBr, 0, opEnd)}, start: u(0)},
-		"tower":             tower(40, func(next int) []byte { return repeat(2, b(opCall, u(uint32(next)))) }),
-		"tower by reference": tower(9, func(next int) []byte {
-			return repeat(25, b(opI32Const, s(int64(next)), opCallIndirect, u(uint32(next)), 0))
+		"tower":             tower(10, func(next int) []byte { return repeat(8, b(opCall, u(uint32(next)))) }),
+		"tower by reference": tower(10, func(next int) []byte {
+			return repeat(8, b(opI32Const, s(int64(next)), opCallIndirect, u(uint32(next)), 0))
 		}),
 	} {
 		if a.types == nil {
@@ -99,9 +99,9 @@ func TestStraightCodeAsksInTime(t *testing.T) {
 		"conditionals":       repeat(600, b(opLocalGet, 0, opIf, 0x40, repeat(10, step), opElse, repeat(10, step), opEnd)),
 		"arms passed by":     repeat(600, b(repeat(10, step), opLocalGet, 0, 0x45, opIf, 0x40, repeat(100, step), opEnd)),
 		"blocks left behind": repeat(600, b(opBlock, 0x40, repeat(10, step), opLocalGet, 0, opBrIf, 0, repeat(10, step), opEnd)),
-		"dear arms":          repeat(600, b(repeat(10, step), opLocalGet, 0, 0x45, opIf, 0x40, dear, opEnd)),
-		"dear other arms":    repeat(600, b(repeat(10, step), opLocalGet, 0, opIf, 0x40, opElse, dear, opEnd)),
-		"dear blocks":        repeat(600, b(opBlock, 0x40, repeat(10, step), opLocalGet, 0, opBrIf, 0, dear, opEnd)),
+		"dear arms":          repeat(250, b(repeat(10, step), opLocalGet, 0, 0x45, opIf, 0x40, dear, opEnd)),
+		"dear other arms":    repeat(250, b(repeat(10, step), opLocalGet, 0, opIf, 0x40, opElse, dear, opEnd)),
+		"dear blocks":        repeat(250, b(opBlock, 0x40, repeat(10, step), opLocalGet, 0, opBrIf, 0, dear, opEnd)),
 		"calls":              repeat(600, b(repeat(10, step), opCall, 1)),
 	} {
 		a := small(code, opI32Const, 1)
