@@ -102,6 +102,8 @@ func TestStraightCodeAsksInTime(t *testing.T) {
 		"dear arms":          repeat(250, b(repeat(10, step), opLocalGet, 0, 0x45, opIf, 0x40, dear, opEnd)),
 		"dear other arms":    repeat(250, b(repeat(10, step), opLocalGet, 0, opIf, 0x40, opElse, dear, opEnd)),
 		"dear blocks":        repeat(250, b(opBlock, 0x40, repeat(10, step), opLocalGet, 0, opBrIf, 0, dear, opEnd)),
+		"traps passed by":    repeat(250, b(repeat(10, step), opLocalGet, 0, 0x45, opIf, 0x40, opUnreachable, opEnd)),
+		"traps jumped over":  repeat(250, b(opBlock, 0x40, repeat(10, step), opLocalGet, 0, opBrIf, 0, opUnreachable, opEnd)),
 		"calls":              repeat(600, b(repeat(10, step), opCall, 1)),
 	} {
 		a := small(code, opI32Const, 1)
@@ -184,6 +186,22 @@ func TestDeepRecursionStops(t *testing.T) {
 		}
 		if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
 			t.Errorf("%s took %d MiB", name, took>>20)
+		}
+	}
+}
+
+// TestStackIsCountedWithoutRecursion: functions that call each other in a line take
+// stack too, if there are many or they take much.
+func TestStackIsCountedWithoutRecursion(t *testing.T) {
+	a := &asm{types: []FuncType{ft("", "")}, exports: []exported{exportFunc("f", 0)}}
+	for i := range 40 {
+		a.funcs = append(a.funcs, fn(0, 1000, opCall, u(uint32(i+1))))
+	}
+	a.funcs = append(a.funcs, fn(0, 0, opLoop, 0x40, opEnd))
+	for stack, trap := range map[uint32]bool{100_000: true, 1_000_000: false} {
+		mod := instantiate(t, newRuntime(t, ample(), 256), mustInstrument(t, a.bytes(), Options{Stack: stack}).Code)
+		if _, err := mod.ExportedFunction("f").Call(context.Background()); (err != nil) != trap {
+			t.Errorf("with %d bytes: %v", stack, err)
 		}
 	}
 }

@@ -161,9 +161,6 @@ func (mt *meter) leave(at int) {
 	if f.reach < self {
 		mt.escape = min(mt.escape, f.reach)
 	}
-	if mt.escape >= self {
-		mt.escape = nowhere
-	}
 	if self > 0 {
 		mt.frames[self-1].reach = min(mt.frames[self-1].reach, f.reach)
 	}
