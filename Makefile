@@ -3,8 +3,10 @@ CACHE  := $(CURDIR)/.cache
 FUZZ   ?= 20s
 MODULES := sdk/go examples/plugins/go
 BENCH  ?=
+# Each directory of sdk/ with a Makefile is an SDK whose targets test and tck must pass: sdk-c and so on.
+SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools toolchains sdk-c generate check vuln
+.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools toolchains sdks generate check vuln $(SDKS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -15,7 +17,7 @@ build: ## build the gateway into bin/
 test: ## test everything that needs only Go
 	$(GO) test ./...
 	@for m in $(MODULES); do echo "$$m:"; (cd $$m && $(GO) test ./...) || exit 1; done
-	@command -v clang-19 >/dev/null || echo "SKIPPED: what is compiled from C needs clang-19 and lld-19; make toolchains installs them, make sdk-c tests the SDK"
+	@command -v clang-19 >/dev/null || echo "SKIPPED: what is compiled from C needs clang-19 and lld-19; make toolchains installs them, make sdks tests the SDKs"
 	@test -n "$$SALLYPORT_PEERS" || echo "SKIPPED: real peers and conformance need Node; make e2e conformance runs them"
 
 # Nothing in engine/wasm/binary runs at once, and the detector makes its drawn modules take minutes.
@@ -44,11 +46,14 @@ conformance: tools ## run the MCP conformance suites directly and through the ga
 e2e: tools ## run the gateway against the TypeScript client and the reference server
 	SALLYPORT_PEERS=$(CACHE) $(GO) test -count=1 -v -timeout 20m -run '^TestPeers' ./internal/e2e
 
-toolchains: ## install clang-19 and lld-19, Debian packages, for plugins in C
+toolchains: ## install the compilers of the other languages: Debian packages, and what .ci/toolchains puts under .cache/
 	@.ci/toolchains
 
-sdk-c: ## test the SDK for C; needs clang-19 and a C++ compiler
-	@$(MAKE) -C sdk/c test tck
+sdks: $(SDKS) ## test the SDKs, and run the TCK on the guest that each builds; needs make toolchains
+
+$(SDKS):
+	@$(MAKE) -C sdk/$(@:sdk-%=%) test tck OUT=$(CACHE)/$(@:sdk-%=%)
+	SALLYPORT_TCK_GUEST=$(CACHE)/$(@:sdk-%=%)/guest.wasm $(GO) test -count=1 -run TestOtherGuest ./hostapi/tck
 
 tools: ## install Node, the conformance suites, the TypeScript client, the reference server and go-sdk's fixtures into .cache/
 	@.ci/tools $(CACHE)
