@@ -5,8 +5,10 @@ MODULES := sdk/go examples/plugins/go
 BENCH  ?=
 # Each directory of sdk/ with a Makefile is an SDK whose targets test and tck must pass: sdk-c and so on.
 SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
+# Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
+PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools toolchains sdks generate check vuln $(SDKS)
+.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools toolchains sdks plugins generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -54,6 +56,14 @@ sdks: $(SDKS) ## test the SDKs, and run the TCK on the guest that each builds; n
 $(SDKS):
 	@$(MAKE) -C sdk/$(@:sdk-%=%) test tck OUT=$(CACHE)/$(@:sdk-%=%)
 	SALLYPORT_TCK_GUEST=$(CACHE)/$(@:sdk-%=%)/guest.wasm $(GO) test -count=1 -run TestOtherGuest ./hostapi/tck
+
+plugins: $(PLUGINS) ## test and build the plugins, compare them with what is committed, and measure them; needs make toolchains
+	SALLYPORT_PLUGINS=$(CACHE) $(GO) test -count=1 -v -run 'TestPlugins|TestModules' ./plugins
+
+$(PLUGINS):
+	@rm -rf $(CACHE)/$@ && mkdir -p $(CACHE)/$@
+	@$(MAKE) -C $@ test build OUT=$(CACHE)/$@
+	@for m in $(CACHE)/$@/*.wasm; do [ ! -e $@/$$(basename $$m) ] || cmp $$m $@/$$(basename $$m) || { echo "$@: the committed module isn't what its sources make: make -C $@ commit"; exit 1; }; done
 
 tools: ## install Node, the conformance suites, the TypeScript client, the reference server and go-sdk's fixtures into .cache/
 	@.ci/tools $(CACHE)

@@ -26,7 +26,7 @@ var floors = [][]string{
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
 	{"internal/mcp", "engine/policy", "engine/condition", "engine/wasm", "hostapi/tck", "bench/internal/load"},
-	{"engine/bundle", "bench/internal/duel"},
+	{"engine/bundle", "plugins", "bench/internal/duel"},
 	{"engine"},
 	{"internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo"},
 	{"internal/gateway"},
