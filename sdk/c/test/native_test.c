@@ -1,6 +1,7 @@
 /* Tests of the SDK on the machine at hand: it prints what is wrong, and exits with 1. */
 #define SALLYPORT_NATIVE
 #include "plugin.c"
+#include "sallyport_json.h"
 
 static int wrong;
 
@@ -124,8 +125,40 @@ static void settings(void) {
           is(sp_fake.out.why, "sp_alloc(72) returned 0"));
 }
 
+static sp_text json(const char *s) { return sp_text_of(s, (uint32_t)strlen(s)); }
+
+static int gives(const char *s, const char *text) {
+    static char buf[64];
+    return sp_same(sp_json_string(json(s), buf, sizeof buf), json(text));
+}
+
+static void reading_json(void) {
+    sp_text all = json("{\"a\":[1,\"x,]\\\"\",{\"b\":[]}],\"\":true,\"n\":12,\"o\":{\"a\":{\"b\":\"c\"}}}");
+    sp_json_walk w = sp_json_begin(sp_json_get(all, SP_TEXT("a")));
+    char small[2];
+    CHECK(sp_json_next(&w) && sp_same(w.value, SP_TEXT("1")) && !sp_there(w.name));
+    CHECK(sp_json_next(&w) && sp_same(w.value, SP_TEXT("\"x,]\\\"\"")));
+    CHECK(sp_json_next(&w) && sp_same(w.value, SP_TEXT("{\"b\":[]}")) && !sp_json_next(&w) && !sp_json_next(&w));
+    CHECK(sp_json_true(sp_json_get(all, SP_TEXT(""))) && !sp_there(sp_json_get(all, SP_TEXT("b"))));
+    CHECK(sp_same(sp_json_get(sp_json_get(sp_json_get(all, SP_TEXT("o")), SP_TEXT("a")), SP_TEXT("b")), SP_TEXT("\"c\"")));
+    CHECK(sp_json_whole(sp_json_get(all, SP_TEXT("n")), 7) == 12 && sp_json_whole(sp_json_get(all, SP_TEXT("a")), 7) == 7);
+    CHECK(sp_json_whole(json("-1"), 7) == 7 && sp_json_whole(json("1.0"), 7) == 7 && sp_json_whole(sp_text_of(0, 0), 7) == 7);
+    w = sp_json_begin(all);
+    CHECK(sp_json_next(&w) && sp_same(w.name, SP_TEXT("a")) && sp_json_next(&w) && sp_json_next(&w) && sp_json_next(&w));
+    CHECK(sp_same(w.name, SP_TEXT("o")) && !sp_json_next(&w));
+    w = sp_json_begin(json("[]"));
+    CHECK(!sp_json_next(&w));
+    w = sp_json_begin(json("12"));
+    CHECK(!sp_json_next(&w));
+    w = sp_json_begin(sp_text_of(0, 0));
+    CHECK(!sp_json_next(&w));
+    CHECK(gives("\"\"", "") && gives("\"abc\"", "abc") && gives("\"a\\n\\u00e9\\/\\ud83d\\ude00z\"", "a\n\xc3\xa9/\xf0\x9f\x98\x80z"));
+    CHECK(!sp_there(sp_json_string(json("12"), small, 2)) && !sp_there(sp_json_string(json("\"a\\nb\""), small, 2)));
+}
+
 int main(void) {
     texts();
+    reading_json();
     unicode();
     verdicts();
     message();
