@@ -28,7 +28,7 @@ var floors = [][]string{
 	{"internal/mcp", "engine/policy", "engine/condition", "engine/wasm", "hostapi/tck", "bench/internal/load"},
 	{"engine/bundle", "plugins", "bench/internal/duel"},
 	{"engine"},
-	{"internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo"},
+	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo"},
 	{"internal/gateway"},
 	{
 		"cmd/sallyport", "internal/e2e", "bench/cmd/duel", "bench/cmd/mockmcp", "bench/cmd/bareproxy",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/config"
 )
@@ -94,17 +95,32 @@ func checkPolicies(p *process, path string, servers []string) (source.Diagnostic
 		if errors.As(err, &ds) {
 			return ds, nil
 		}
+		if suites, ds := enginetest.Parse(path, readFile(path)); errors.Is(err, bundle.ErrNoPolicy) && len(suites) > 0 {
+			return ds, nil
+		}
 		return nil, failf(exitInvalid, "%w", err)
 	}
+	cases := casesAmong(b)
 	s, done, err := compileOnce(p.ctx, b, engine.Options{Servers: servers})
 	if done != nil {
 		defer done()
 	}
 	if err != nil {
 		errors.As(err, &ds)
-		return ds, onlyOther(err, ds)
+		return append(cases, ds...), onlyOther(err, ds)
 	}
-	return s.Warnings(), nil
+	return append(cases, s.Warnings()...), nil
+}
+
+// casesAmong finds the mistakes in cases that lie among the policies. They are not run.
+func casesAmong(b *bundle.Bundle) (all source.Diagnostics) {
+	for _, f := range b.Files {
+		if ext := filepath.Ext(f.Name); ext == ".yaml" || ext == ".yml" {
+			_, ds := enginetest.Parse(f.Path, f.Content)
+			all = append(all, ds...)
+		}
+	}
+	return all
 }
 
 // isPolicy says whether a file holds policies: everything else is read as a config.

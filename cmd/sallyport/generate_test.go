@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-dev/sallyport/engine/condition"
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
@@ -34,6 +35,7 @@ var generated = map[string]func(*testing.T) string{
 	"http rules":    httpRules,
 	"json rules":    jsonRules,
 	"credentials":   credentialRules,
+	"cases":         caseTables,
 }
 
 var generatedPart = regexp.MustCompile(`(?s)(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)`)
@@ -67,6 +69,7 @@ func TestDocsAreFresh(t *testing.T) {
 	}
 	fresh(t, filepath.Join(root, "docs/schema/config.json"), string(config.Schema()))
 	fresh(t, filepath.Join(root, "docs/schema/policy.json"), string(policy.Schema()))
+	fresh(t, filepath.Join(root, "docs/schema/test.json"), string(enginetest.Schema()))
 }
 
 // fresh compares a file with what it should hold, or writes it.
@@ -154,6 +157,8 @@ func (o *object) UnmarshalJSON(data []byte) error {
 }
 
 func configTable(t *testing.T) string { return schemaTable(t, config.Schema()) }
+func caseTables(t *testing.T) string  { return schemaTable(t, enginetest.Schema()) }
+
 func policyTable(t *testing.T) string { return schemaTable(t, policy.Schema()) }
 
 func schemaTable(t *testing.T, text []byte) string {

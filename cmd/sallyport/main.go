@@ -23,6 +23,7 @@ const (
 	exitUnexpected  = 1
 	exitUsage       = 2
 	exitInvalid     = 3 // a config or policy doesn't compile
+	exitFailed      = 4 // tests failed
 	exitDenied      = 6
 	exitSignature   = 7 // a chain or signature doesn't verify
 	exitUnreachable = 8
@@ -43,6 +44,7 @@ type process struct {
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the gateway."`
 	Check   checkCommand   `cmd:"" help:"Check configs and policies; report every mistake."`
+	Test    testCommand    `cmd:"" help:"Run cases of policies: messages, and what must be decided of them."`
 	Explain explainCommand `cmd:"" help:"Explain a decision by its id, or a diagnostic by its code."`
 	Demo    demoCommand    `cmd:"" help:"Run the gateway, a server and an agent in one process, and show what policy does."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a file format."`

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/condition"
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/config"
 )
@@ -37,6 +38,8 @@ func TestDocsShowWhatCompiles(t *testing.T) {
 			case b.kind == "cel":
 				ds = compileConditions(env, text)
 			case b.kind != "yaml" || wrongOnPurpose(d, b):
+			case strings.Contains(text, "kind: PolicyTest"):
+				_, ds = enginetest.Parse("cases.yaml", []byte(text))
 			case strings.Contains(text, "kind: Policy"):
 				ds = compilePolicies(text)
 			case strings.HasPrefix(text, "servers:") || strings.Contains(text, "\nservers:"):

@@ -73,6 +73,41 @@ func Open(name string) (*Bundle, error) {
 	})
 }
 
+// Of reads files and directories into one bundle. Unlike Open it takes modules of plugins by name, too.
+func Of(paths ...string) (*Bundle, error) {
+	var all collector
+	for _, name := range paths {
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, err
+		}
+		root, base := name, "."
+		if !info.IsDir() {
+			root, base = filepath.Split(name)
+			if !isPolicyFile(base) && !isModule(base) {
+				return nil, fmt.Errorf("%s: a policy file ends in .yaml or .yml, a module in .wasm", name)
+			}
+		}
+		_, err = inRoot(cmp.Or(root, "."), func(fsys fs.FS) (*Bundle, error) {
+			all.fsys, all.prefix = fsys, root
+			if info.IsDir() {
+				return nil, all.dir(base, 0)
+			}
+			return nil, all.file(base)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	all.prefix = strings.Join(paths, ", ")
+	for i := range all.files { // whatever directories they are of
+		all.files[i].Name = filepath.ToSlash(filepath.Clean(all.files[i].Path))
+	}
+	slices.SortFunc(all.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	all.files = slices.CompactFunc(all.files, func(a, b File) bool { return a.Name == b.Name })
+	return all.bundle()
+}
+
 // Dir reads every .yaml, .yml and .wasm file below a directory. What begins with a dot is left out.
 // Symbolic links to files are followed while they stay inside (a Kubernetes ConfigMap is made
 // of them); one that leads out, or a file that cannot be read, is an error, because a policy

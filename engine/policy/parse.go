@@ -11,7 +11,10 @@ import (
 // Envs returns the names that a policy's env may have, the default first.
 func Envs() []string { return []string{"2026-11"} }
 
-// Parse reads a file of policies. It returns what could be read of every policy, so that a caller can look for more mistakes in the same run, and
+// cases is the kind of documents that may stand beside policies, or among them: what must be decided by them. See engine/enginetest.
+const cases = "PolicyTest"
+
+// Parse reads a file of policies. Documents of cases are passed over. It returns what could be read of every policy, so that a caller can look for more mistakes in the same run, and
 // all mistakes found; policies that come with errors must not be used. Conditions are not compiled here.
 func Parse(file string, data []byte) ([]*Policy, source.Diagnostics) {
 	roots, ds := source.Parse(file, data)
@@ -22,7 +25,9 @@ func Parse(file string, data []byte) ([]*Policy, source.Diagnostics) {
 	var policies []*Policy
 	for _, root := range roots {
 		if kind := root.Get("kind"); kind.Kind() == source.String && kind.Text().Value != "Policy" {
-			ds = append(ds, otherKind(kind))
+			if kind.Text().Value != cases {
+				ds = append(ds, otherKind(kind))
+			}
 			continue
 		}
 		var doc document
@@ -39,7 +44,7 @@ func Parse(file string, data []byte) ([]*Policy, source.Diagnostics) {
 func otherKind(kind *source.Node) source.Diagnostic {
 	help := "expected Policy"
 	value := kind.Text().Value
-	if word, ok := source.Suggest(value, []string{"Policy"}); ok {
+	if word, ok := source.Suggest(value, []string{"Policy", cases}); ok {
 		help = fmt.Sprintf("did you mean `%s`?", word)
 	}
 	return kind.Pos().Diagnose("SP1003", fmt.Sprintf("`%s` is not a valid kind", source.Brief(value)), help)

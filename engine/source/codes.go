@@ -11,7 +11,7 @@ type Code struct {
 	Title string // "unknown field"
 }
 
-// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins.
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins, SP50xx cases.
 var codes = []Code{
 	{"SP1001", "not YAML"},
 	{"SP1002", "unknown field"},
@@ -69,6 +69,11 @@ var codes = []Code{
 	{"SP4001", "unknown plugin"},
 	{"SP4002", "plugin refused"},
 	{"SP4003", "plugin without the hook of its phase"},
+	{"SP5001", "fields that don't go together in a case"},
+	{"SP5002", "unknown name in a case"},
+	{"SP5003", "case name used twice"},
+	{"SP5004", "value that a case can't have"},
+	{"SP5005", "policies of a test can't be read"},
 }
 
 //go:embed pages/*.md

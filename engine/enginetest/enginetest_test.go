@@ -1,0 +1,184 @@
+package enginetest_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestCasesHold(t *testing.T) { enginetest.Test(t, "testdata/pass") }
+
+func TestReports(t *testing.T) {
+	report, err := enginetest.Run(t.Context(), []string{"testdata/fail", "testdata/pass/cases.yaml"}, enginetest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, write := range map[string]func(*bytes.Buffer) error{
+		"text":      func(b *bytes.Buffer) error { return report.WriteText(b) },
+		"json":      func(b *bytes.Buffer) error { return report.WriteJSON(b) },
+		"junit.xml": func(b *bytes.Buffer) error { return report.WriteJUnit(b) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "testdata/fail/report."+name, b.Bytes())
+	}
+}
+
+func TestRun_onlyWhatIsCalledSo(t *testing.T) {
+	o := enginetest.Options{Run: regexp.MustCompile(`elsewhere \(who="ci"`)}
+	report, err := enginetest.Run(t.Context(), []string{"testdata/pass"}, o)
+	if err != nil || report.Passed != 3 || report.Failed != 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	o.Run = regexp.MustCompile("no such case")
+	if _, err = enginetest.Run(t.Context(), []string{"testdata/pass"}, o); !errors.Is(err, enginetest.ErrNoCases) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRun_withoutCasesFails(t *testing.T) {
+	_, err := enginetest.Run(t.Context(), []string{"testdata/pass/policy.yaml"}, enginetest.Options{})
+	if want := "no cases found in testdata/pass/policy.yaml: a document of cases has `kind: PolicyTest`"; err == nil || err.Error() != want || !errors.Is(err, enginetest.ErrNoCases) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, err = enginetest.Run(t.Context(), []string{"testdata/nothing"}, enginetest.Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Each testdata/<code>/*.yaml has beside it what is said of it, and one in a directory named after a code causes that code.
+func TestMistakesAreReported(t *testing.T) {
+	files, err := filepath.Glob("testdata/S*/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no fixtures", err)
+	}
+	for _, file := range append(files, "testdata/shape/shape.yaml") {
+		t.Run(strings.TrimPrefix(file, "testdata/"), func(t *testing.T) {
+			_, err := enginetest.Run(t.Context(), []string{file}, enginetest.Options{})
+			ds, ok := errors.AsType[source.Diagnostics](err)
+			if !ok {
+				t.Fatalf("got %v", err)
+			}
+			code := filepath.Base(filepath.Dir(file))
+			if strings.HasPrefix(code, "SP") && !strings.Contains(ds.Error(), code) {
+				t.Errorf("no %s among:\n%v", code, ds)
+			}
+			var out bytes.Buffer
+			data := func(name string) []byte { b, _ := os.ReadFile(name); return b }
+			if err := ds.WriteText(&out, data, false, 0); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", out.Bytes())
+		})
+	}
+}
+
+// Policies that don't compile are said with their own places.
+func TestMistakesOfPoliciesAreReported(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"p.yaml": "apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nrules:\n  - { name: a, effect: alow }\n",
+		"c.yaml": "apiVersion: sallyport/v1\nkind: PolicyTest\npolicies: [.]\ncases:\n  - { name: a, call: { tool: s/t }, expect: { effect: deny } }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := enginetest.Run(t.Context(), []string{dir}, enginetest.Options{})
+	if want := filepath.Join(dir, "p.yaml") + ":5:24: error[SP1003]: `alow` is not a valid effect"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// The examples of the pages cause their codes, and their fixes don't.
+func TestPagesShowTheMistakeAndItsFix(t *testing.T) {
+	for _, c := range source.Codes() {
+		if !strings.HasPrefix(c.ID, "SP50") || c.ID == "SP5005" { // which is about other files
+			continue
+		}
+		page, _ := source.Page(c.ID)
+		blocks := strings.Split(page, "```yaml\n")
+		for i, block := range blocks[1:] {
+			text, _, _ := strings.Cut(block, "```\n")
+			_, ds := enginetest.Parse("f.yaml", []byte(text))
+			if bad := i == 0; bad != strings.Contains(ds.Error(), c.ID) || !bad && len(ds) > 0 {
+				t.Errorf("%s: its block %d gives %v", c.ID, i+1, ds)
+			}
+		}
+	}
+}
+
+// What this package knows of methods is what the gateway knows.
+func TestMethodsAreThoseOfTheGateway(t *testing.T) {
+	about := map[mcp.Target]string{mcp.TargetTool: "tool", mcp.TargetPrompt: "prompt", mcp.TargetResource: "resource", mcp.TargetRef: "ref"}
+	for _, name := range append(mcp.Methods(), "acme/do") {
+		m := mcp.LookupMethod(name)
+		allowed, what, list := enginetest.Method(name)
+		want := mcp.Method{}
+		if m != nil {
+			want = *m
+		}
+		if allowed != m.DefaultAllow() || what != about[want.Target] || list != want.List {
+			t.Errorf("%s: %v %q %q", name, allowed, what, list)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*/*.yaml")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		suites, ds := enginetest.Parse("f.yaml", data)
+		lines := bytes.Count(data, []byte("\n")) + 1
+		for _, d := range ds {
+			if d.Line < 1 || d.Line > lines || strings.Contains(d.Message+d.Help, "\n") {
+				t.Errorf("outside the file, or more than one line: %s", d)
+			}
+		}
+		if ds.HasErrors() {
+			return
+		}
+		for _, s := range suites {
+			if s.Len() == 0 {
+				t.Error("a document without cases was accepted")
+			}
+		}
+	})
+}

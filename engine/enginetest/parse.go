@@ -1,0 +1,181 @@
+package enginetest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+// Suite is a document of cases.
+type Suite struct {
+	File, Name string
+	policies   []source.Text
+	cases      []*single
+}
+
+// Len returns the number of cases, each combination of a matrix counted.
+func (s *Suite) Len() int { return len(s.cases) }
+
+// frozen is the time of decisions whose case says none.
+var frozen = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Parse reads the documents of cases of a file; others are passed over. It returns every mistake found. Policies are not read here.
+func Parse(file string, data []byte) ([]*Suite, source.Diagnostics) {
+	roots, ds := source.Parse(file, data)
+	var suites []*Suite
+	for _, root := range roots {
+		kind := root.Get("kind").Text().Value
+		if word, near := source.Suggest(kind, []string{Kind}); kind != Kind && (!near || word != Kind) {
+			continue
+		}
+		var d document
+		found := root.Decode(&d)
+		suites, ds = append(suites, &Suite{File: file, Name: d.Metadata.Name, policies: d.Policies}), append(ds, found...)
+		if !found.HasErrors() {
+			b := builder{document: &d, suite: suites[len(suites)-1], root: root}
+			b.build()
+			ds = append(ds, b.found...)
+		}
+	}
+	return suites, ds.Sort()
+}
+
+// builder makes the cases of a document.
+type builder struct {
+	document   *document
+	suite      *Suite
+	root       *source.Node
+	now        time.Time
+	principals map[string]*who
+	found      source.Diagnostics
+}
+
+func (b *builder) build() {
+	b.now = frozen
+	v := &values{}
+	if !b.document.Now.IsZero() {
+		b.now = v.time(b.document.Now)
+	}
+	b.principals = map[string]*who{"": anonymous}
+	for name, n := range b.root.Get("principals").Fields() {
+		b.principals[name.Text().Value] = v.principal(b.document.Principals[name.Text().Value], n)
+	}
+	b.found = append(b.found, v.found...)
+	first := map[string]int{}
+	for i := range b.document.Cases {
+		c := &b.document.Cases[i]
+		at := c.Name.Pos()
+		if line, twice := first[c.Name.Value]; twice {
+			b.found = append(b.found, at.Diagnose("SP5003", fmt.Sprintf("case name `%s` is used twice", source.Brief(c.Name.Value)), fmt.Sprintf("it is first used on line %d", line)))
+			continue
+		}
+		first[c.Name.Value] = at.Line
+		b.cases(c, b.root.Get("cases").Index(i))
+	}
+}
+
+// cases makes one case of each combination of the matrix.
+func (b *builder) cases(c *testCase, n *source.Node) {
+	if !b.shape(c, n) {
+		return
+	}
+	ok := c.Matrix.combinations(func(chosen []*source.Node) {
+		v := &values{matrix: &c.Matrix, chosen: chosen}
+		s := b.single(c, n, v)
+		s.name, s.line = v.text(c.Name)+v.suffix(), c.Name.Pos().Line
+		b.found = append(b.found, v.found...)
+		b.suite.cases = append(b.suite.cases, s)
+	})
+	if !ok {
+		b.found = append(b.found, c.Matrix.node.Pos().Diagnose("SP5004", fmt.Sprintf("the matrix has more than %d combinations", maxCombinations), "split the case"))
+	}
+}
+
+// shape says whether the fields of a case go together.
+func (b *builder) shape(c *testCase, n *source.Node) bool {
+	before := len(b.found)
+	report := func(at *source.Node, message, help string) {
+		b.found = append(b.found, at.Pos().Diagnose("SP5001", message, help))
+	}
+	x := n.Get("expect")
+	switch {
+	case (c.Call == nil) == (c.List == nil):
+		report(n, "a case needs a `call` or a `list`, and not both", "say with `call` what message is decided, or with `list` which tools there are")
+	case c.List != nil && c.Expect.Visible == nil:
+		report(x, "a case with a `list` expects `visible`", "list the tools that the caller sees, or `visible: []` for none")
+	case c.List != nil && x.Len() > 1:
+		report(x, "a case with a `list` expects `visible` and nothing else", "write another case with a `call`")
+	case c.Call != nil && c.Expect.Visible != nil:
+		report(x.Key("visible"), "`visible` is for a case with a `list`", "remove it")
+	case c.Call != nil && c.Expect.Effect.IsZero():
+		report(x, "the case doesn't say which `effect` it expects", "add `effect: allow`, `deny` or `approve`")
+	case c.Call != nil:
+		b.callShape(c.Call, &c.Expect, n.Get("call"), report)
+	}
+	return len(b.found) == before
+}
+
+func (b *builder) callShape(c *call, x *expect, n *source.Node, report func(*source.Node, string, string)) {
+	tool := !c.Tool.IsZero()
+	for _, name := range []string{"server", "method", "params"} {
+		if key := n.Key(name); key != nil && tool {
+			report(key, fmt.Sprintf("`%s` doesn't go with `tool`", name), "`tool` and `args` say all of it; leave them out to give server, method and params")
+		}
+	}
+	fromServer := c.From.Value == "server"
+	switch {
+	case !tool && c.Method.IsZero():
+		report(n, "the call has neither a `tool` nor a `method`", "add `tool: SERVER/TOOL`")
+	case !tool && c.Args.given():
+		report(n.Key("args"), "`args` goes with `tool`", "put them into params, as `arguments`")
+	case tool && fromServer:
+		report(n.Key("tool"), "a server calls no tools", "give the `method` of what it sends")
+	case fromServer && c.Result.given():
+		report(n.Key("result"), "`result` is for messages of the client", "remove `from`, or `result`")
+	case x.Args.given() && !tool:
+		report(n, "`args` is expected of a call without a `tool`", "use `patched`")
+	case x.Args.given() && c.Result.given():
+		report(n.Key("result"), "a case of the response phase can't expect `args`", "use `patched`: the result as it was changed")
+	}
+}
+
+// single makes a case that can be run.
+func (b *builder) single(c *testCase, n *source.Node, v *values) *single {
+	s := &single{want: b.want(&c.Expect, v)}
+	if c.Call != nil {
+		s.request = b.request(c.Call, v)
+		return s
+	}
+	s.list = b.list(c.List, v, n.Get("list"))
+	if c.Expect.Visible != nil {
+		s.want.visible = texts(*c.Expect.Visible, v)
+	}
+	return s
+}
+
+func texts(all []source.Text, v *values) []string {
+	out := make([]string, len(all))
+	for i, t := range all {
+		out[i] = v.text(t)
+	}
+	return out
+}
+
+// target cuts SERVER/TOOL.
+func (v *values) target(t source.Text) (server, tool string) {
+	server, tool, ok := strings.Cut(v.text(t), "/")
+	if !ok || server == "" || tool == "" {
+		v.report(t.Pos(), "SP5004", fmt.Sprintf("`%s` is not a server and its tool", source.Brief(t.Value)), "write SERVER/TOOL, such as `files/read_file`")
+	}
+	return server, tool
+}
+
+func (v *values) time(t source.Text) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, v.text(t))
+	if err != nil {
+		v.report(t.Pos(), "SP5004", fmt.Sprintf("`%s` is not a time", source.Brief(t.Value)), "write it as in 2026-11-22T12:00:00Z")
+	}
+	return at
+}
