@@ -21,7 +21,7 @@ const module = "github.com/sallyport-dev/sallyport"
 // its own floor: siblings meet one floor up.
 var floors = [][]string{
 	{
-		"engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "internal/httphead", "internal/telemetry", "policies",
+		"engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "internal/httphead", "internal/socket", "internal/telemetry", "policies",
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
@@ -56,6 +56,7 @@ var owners = map[string][]string{
 	"github.com/valyala/fasthttp":           {"internal/upstream", "internal/gateway", "bench/cmd/mockmcp", "bench/cmd/bareproxy"},
 	"go.uber.org/goleak":                    {},
 	"go.yaml.in/yaml":                       {"engine/source"},
+	"golang.org/x/net":                      {},
 	"golang.org/x/sys":                      {"engine/wasm/cow", "internal/gateway", "internal/upstream"},
 	"pgregory.net/rapid":                    {},
 }

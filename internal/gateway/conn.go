@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/socket"
 )
 
 // listener hands out connections that bound every write and can be asked whether their client is still there. Those that are too many
@@ -32,7 +34,7 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) wrap(c net.Conn) *conn {
-	w := &conn{Conn: c, watch: l.watch}
+	w := &conn{Conn: socket.Wrap(c), watch: l.watch}
 	w.enter(receiving)
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		w.addr = a.AddrPort().Addr().Unmap()

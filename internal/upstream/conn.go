@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"net"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/socket"
 )
 
 // maxOut is the size of a request that is sent in one write, and of the
@@ -87,6 +89,7 @@ func (d *dialer) open(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	sock = socket.Wrap(sock)
 	if d.tls == nil {
 		return newConn(sock, sock, d.maxHeader), nil
 	}
