@@ -27,6 +27,7 @@ var outputs = []struct{ path, template string }{
 	{"sdk/c/include/sallyport_abi.h", "abi.h.tmpl"},
 	{"sdk/zig/src/abi.zig", "abi.zig.tmpl"},
 	{"sdk/assemblyscript/assembly/abi.ts", "abi.ts.tmpl"},
+	{"sdk/assemblyscript/testing/abi.mjs", "abi_testing.mjs.tmpl"},
 	{"sdk/js/abi.js", "abi.js.tmpl"},
 }
 

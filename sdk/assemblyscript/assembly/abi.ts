@@ -4,14 +4,24 @@
 // hostapi is the specification.
 
 /** what a manifest's abi says */
+// @ts-ignore: decorator
+@lazy
 export const ABI: string = "sallyport/1";
 /** the module that host functions are imported from: the major version */
+// @ts-ignore: decorator
+@lazy
 export const MODULE: string = "sallyport_v1";
 /** the module of the WASI stub */
+// @ts-ignore: decorator
+@lazy
 export const WASI_MODULE: string = "wasi_snapshot_preview1";
 /** the custom section that holds the manifest */
+// @ts-ignore: decorator
+@lazy
 export const MANIFEST_SECTION: string = "sallyport.manifest";
 /** the name under which a module exports its one memory */
+// @ts-ignore: decorator
+@lazy
 export const MEMORY_EXPORT: string = "memory";
 
 // verdict: what a hook returns
@@ -98,20 +108,34 @@ export const FEATURE_LOOKUP: i32 = 6;
 
 // failure: why a call of a plugin failed, and so denied
 /** the guest trapped, exited or called fail */
+// @ts-ignore: decorator
+@lazy
 export const FAILURE_TRAP: string = "trap";
 /** the guest used up its fuel */
+// @ts-ignore: decorator
+@lazy
 export const FAILURE_FUEL: string = "fuel";
 /** the guest was still running at its deadline */
+// @ts-ignore: decorator
+@lazy
 export const FAILURE_DEADLINE: string = "deadline";
 /** the guest broke a rule of the ABI */
+// @ts-ignore: decorator
+@lazy
 export const FAILURE_ABI: string = "abi";
 /** the guest used what it had not declared or was not granted */
+// @ts-ignore: decorator
+@lazy
 export const FAILURE_CAPABILITY: string = "capability";
 
 // capability_kind: a kind of capability; one is written KIND:NAME
 /** a set of detectors that the host runs */
+// @ts-ignore: decorator
+@lazy
 export const CAPABILITY_KIND_MATCH: string = "match";
 /** a table that the host keeps */
+// @ts-ignore: decorator
+@lazy
 export const CAPABILITY_KIND_LOOKUP: string = "lookup";
 
 // limits: the most that there may be

@@ -1,0 +1,2 @@
+// What `import ... from "@sallyport/assemblyscript"` means.
+export * from "./assembly/index";
