@@ -11,7 +11,7 @@ type Code struct {
 	Title string // "unknown field"
 }
 
-// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins, SP50xx cases.
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins, SP50xx cases, SP60xx detectors and tables.
 var codes = []Code{
 	{"SP1001", "not YAML"},
 	{"SP1002", "unknown field"},
@@ -74,6 +74,9 @@ var codes = []Code{
 	{"SP5003", "case name used twice"},
 	{"SP5004", "value that a case can't have"},
 	{"SP5005", "policies of a test can't be read"},
+	{"SP6001", "not TOML"},
+	{"SP6002", "detector refused"},
+	{"SP6003", "detector that is slow or finds nothing"},
 }
 
 //go:embed pages/*.md

@@ -1,0 +1,177 @@
+package detect
+
+import (
+	"bytes"
+	"sync"
+)
+
+// Find appends what the rules of a set find in a text, rule by rule, in the order of the text. Finds of different rules may overlap. A text in
+// which nothing is found costs no allocation.
+func Find[M ~struct{ Start, End, Rule int }](s *Set, dst []M, text []byte) []M {
+	x := searches.Get().(*search) //nolint:forcetypeassert // the pool has nothing else
+	for _, m := range x.find(s, text) {
+		dst = append(dst, M(m))
+	}
+	x.done()
+	return dst
+}
+
+var searches = sync.Pool{New: func() any { return new(search) }}
+
+// search is one search of a text.
+type search struct {
+	set   *Set
+	text  []byte
+	hits  []hit
+	found []Match
+	begun []int
+	odd   bool // the text has letters that are as good as ASCII's where case doesn't count
+}
+
+// kept is the most elements of a slice that the next search begins with.
+const kept = 1 << 12
+
+// done makes the search ready for another.
+func (x *search) done() {
+	x.set, x.text = nil, nil
+	if cap(x.hits)+cap(x.found)+cap(x.begun) > kept {
+		x.hits, x.found, x.begun = nil, nil, nil
+	}
+	searches.Put(x)
+}
+
+func (x *search) find(s *Set, text []byte) []Match {
+	x.set, x.text, x.found = s, text, x.found[:0]
+	x.hits = s.words.find(text, x.hits[:0])
+	if len(x.hits) > 0 || len(s.always) > 0 {
+		x.run()
+	}
+	return x.found
+}
+
+// run runs the rules that have a keyword in the text.
+func (x *search) run() {
+	s := x.set
+	var touched [MaxRules / 64]uint64
+	for _, r := range s.always {
+		touched[r/64] |= 1 << (r % 64)
+	}
+	for _, h := range x.hits {
+		for _, r := range s.of[h.word] {
+			touched[r/64] |= 1 << (r % 64)
+		}
+	}
+	x.odd = bytes.Contains(x.text, longS) || bytes.Contains(x.text, kelvin)
+	for i := range s.rules {
+		if touched[i/64]&(1<<(i%64)) != 0 {
+			x.rule(i, &s.rules[i])
+		}
+	}
+}
+
+var longS, kelvin = []byte("\u017f"), []byte("\u212a")
+
+func (x *search) rule(i int, r *rule) {
+	switch {
+	case r.mode == whole, r.folds && x.odd:
+		x.whole(i, r)
+	case r.mode == anchor:
+		x.anchored(i, r)
+	default:
+		x.windows(i, r)
+	}
+}
+
+func (x *search) whole(i int, r *rule) { x.in(i, r, 0, len(x.text)) }
+
+// in runs an expression over a part of the text.
+func (x *search) in(i int, r *rule, from, to int) {
+	for _, loc := range r.re.FindAllSubmatchIndex(x.text[from:to], -1) {
+		for j := range loc {
+			if loc[j] >= 0 {
+				loc[j] += from
+			}
+		}
+		x.take(i, r, loc)
+	}
+}
+
+func (x *search) take(i int, r *rule, loc []int) {
+	if begin, end, ok := r.secretIn(x.text, loc); ok {
+		x.found = append(x.found, Match{begin, end, i})
+	}
+}
+
+// begins lists, in order, the places that are at the rule's distances before its keywords.
+func (x *search) begins(r *rule) []int {
+	x.begun = x.begun[:0]
+	sorted := true
+	for _, h := range x.hits {
+		for _, u := range r.uses {
+			if at := int(h.at) - u.offset; u.word == h.word && at >= 0 {
+				sorted = sorted && (len(x.begun) == 0 || x.begun[len(x.begun)-1] < at)
+				x.begun = append(x.begun, at)
+			}
+		}
+	}
+	if !sorted {
+		x.begun = sortedOnce(x.begun)
+	}
+	return x.begun
+}
+
+// anchored tries an expression at every place where a match could begin. A text that has very many of them is searched as a whole, which
+// takes a time that grows no faster than the text does.
+func (x *search) anchored(i int, r *rule) {
+	before, work, next := len(x.found), 0, 0
+	for _, at := range x.begins(r) {
+		if at < next {
+			continue
+		}
+		if work > tries*len(x.text)+triesMore {
+			x.found = x.found[:before]
+			x.whole(i, r)
+			return
+		}
+		loc, looked := r.at(x.text, at)
+		if loc != nil {
+			x.take(i, r, loc)
+			next = loc[1]
+		}
+		work += looked
+	}
+}
+
+// What trying an expression at single places may cost, in bytes looked at: so many times the text, and some.
+const (
+	tries     = 16
+	triesMore = 1 << 14
+)
+
+// windows runs an expression over the parts of the text that are near enough to a keyword to hold a match.
+func (x *search) windows(i int, r *rule) {
+	from, to := 0, -1 // no window yet
+	for _, at := range x.begins(r) {
+		begin, end := max(at-r.most-margin, 0), min(at+r.most+maxWord(r)+margin, len(x.text))
+		if to < 0 {
+			from, to = begin, end
+			continue
+		}
+		if begin > to {
+			x.in(i, r, from, to)
+			from = begin
+		}
+		to = max(to, end)
+	}
+	if to >= 0 {
+		x.in(i, r, from, to)
+	}
+}
+
+func maxWord(r *rule) int {
+	n := 0
+	for _, w := range r.keywords {
+		n = max(n, len(w))
+	}
+	return n
+}

@@ -1,0 +1,183 @@
+package detect_test
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/sallyport-dev/sallyport/engine/detect"
+)
+
+// exprs are expressions of all kinds, with their keywords and how they are run.
+var exprs = []struct {
+	expr, mode string
+	keywords   []string
+}{
+	{`ab_[a-z]{3}`, "anchor", []string{"ab_"}},
+	{`\b(?:ab|ac|xyz)k[0-9]{2,}\b`, "anchor", []string{"abk", "ack", "xyzk"}},
+	{`[0-9]{3}KEY[a-z]*`, "anchor", []string{"key"}},
+	{`(?i)key["']?\s{0,3}=\s*(\w+)`, "anchor", []string{"key"}},
+	{`(?i)task-[a-z]{2}$`, "anchor", []string{"task"}},
+	{`(?m)^token:(.*)$`, "anchor", []string{"token"}},
+	{`\Aab_.`, "anchor", []string{"ab_"}},
+	{`ab_(?s:.*)_ba`, "anchor", []string{"ab_"}},
+	{`(?:my)?token=\d`, "anchor", []string{"token"}},
+	{`x?y?key`, "anchor", []string{"key"}},
+	{`(?:ab_)+[a-z]`, "anchor", []string{"ab_"}},
+	{`[a-z]{0,5}_key_[0-9]{1,4}\b`, "anchor", []string{"_key_"}},
+	{`[a-z]{0,300}_key_[0-9]{1,4}\b`, "window", []string{"_key_"}},
+	{`.{0,3}key.{0,3}`, "window", []string{"key"}},
+	{`(?i)[\w.-]{0,150}?(?:task|desk)[\s'"]{0,3}=[\s'"]{0,3}([a-f0-9]{4})(?:['"\s;]|$)`, "window", []string{"task", "desk"}},
+	{`(?:\pL{1,3}key|key\d)`, "window", []string{"key"}},
+	{`\w+key`, "whole", []string{"key"}},
+	{`[a-z]{4}`, "whole", []string{"key"}},
+	{`k[a-z]y`, "whole", []string{"key"}},
+	{`[0-9]{4}`, "whole", nil},
+	{`(?:key|[0-9]{3})`, "whole", []string{"key"}},
+}
+
+func TestFind_runsExpressionsAsNarrowlyAsTheyAllow(t *testing.T) {
+	for _, c := range exprs {
+		s, err := detect.Of(c.expr, c.keywords...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := detect.Modes(s)["r"]; got != c.mode {
+			t.Errorf("%s: %s, want %s", c.expr, got, c.mode)
+		}
+	}
+}
+
+// pieces are what texts for the expressions are made of: parts of matches, what breaks them, letters that are the same as ASCII's without
+// case, broken UTF-8.
+var pieces = []string{
+	"ab_", "AB_", "abk12", "ack", "xyzk123", "123", "key", "KEY", "Key=", "_key_", "task", "ta\u017f\u212a", "de\u017fk", "=", "'", " ", "\n", "token:", "mytoken=7", "abc",
+	"_ba", "a", "Z", "0", "beef", "\u00e9", "\u4e16", "\U0001f511", "\xc3", "\xe2\x84", "\xff", "\u212a", "\u017f", ".", "-", "$", "; ",
+}
+
+// same reports whether a set finds what the naive search does.
+func same(t interface{ Errorf(string, ...any) }, s *detect.Set, what, text string) {
+	got, want := detect.Find[detect.Match](s, nil, []byte(text)), detect.Naive(s, []byte(text))
+	if !slices.Equal(got, want) {
+		t.Errorf("%s in %q: got %v, want %v", what, text, got, want)
+	}
+}
+
+func TestFind_isTheNaiveSearch(t *testing.T) {
+	sets := make([]*detect.Set, len(exprs))
+	for i, c := range exprs {
+		var err error
+		if sets[i], err = detect.Of(c.expr, c.keywords...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := rapid.Map(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 40), func(p []string) string { return strings.Join(p, "") })
+	rapid.Check(t, func(rt *rapid.T) {
+		text := text.Draw(rt, "text")
+		for i, s := range sets {
+			same(rt, s, exprs[i].expr, text)
+		}
+	})
+}
+
+// Texts that are full of keywords are searched as wholes, and nothing is different.
+func TestFind_manyKeywords(t *testing.T) {
+	for _, c := range exprs {
+		s, err := detect.Of(c.expr, c.keywords...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pieces {
+			same(t, s, c.expr, strings.Repeat(p, 3000)+"ab_xyz 123keyabc token:x _key_12")
+		}
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	builtin := builtin(f)
+	for _, e := range examples() {
+		text := strings.NewReplacer("\u00ab", "", "\u00bb", "").Replace(e.text)
+		f.Add(`(?i)tok[e3]n[=: ]+(\w{4,})`, "token", text)
+	}
+	for _, c := range exprs {
+		f.Add(c.expr, strings.Join(c.keywords, "|"), strings.Join(pieces, ""))
+	}
+	f.Fuzz(func(t *testing.T, expr, keywords, text string) {
+		same(t, builtin, "the set", text)
+		if len(expr) > 100 || len(text) > 1000 || strings.ContainsFunc(keywords, func(r rune) bool { return r > 0x7e || r < 0x20 }) {
+			return
+		}
+		var words []string
+		for w := range strings.SplitSeq(strings.ToLower(keywords), "|") {
+			if w != "" && len(w) <= 64 && !slices.Contains(words, w) {
+				words = append(words, w)
+			}
+		}
+		if re, err := regexp.Compile(expr); err != nil || re.MatchString("") {
+			return
+		}
+		if s, err := detect.Of(expr, words...); err == nil && !detect.MatchesEmpty(expr) {
+			same(t, s, expr, text)
+		}
+	})
+}
+
+// Words are found wherever they are, in any case, once.
+func TestWords(t *testing.T) {
+	word := rapid.StringOfN(rapid.SampledFrom([]rune("abk_-[{@`")), 1, 6, -1)
+	rapid.Check(t, func(rt *rapid.T) {
+		words := rapid.SliceOfNDistinct(word, 1, 6, func(s string) string { return s }).Draw(rt, "words")
+		text := rapid.StringOfN(rapid.SampledFrom([]rune("abkABK_-[{@`\u212a")), 0, 40, -1).Draw(rt, "text")
+		var want []string
+		for i := range text {
+			for _, w := range words {
+				if rest := text[i:]; len(rest) >= len(w) && ascii(rest[:len(w)]) && strings.ToLower(rest[:len(w)]) == w {
+					want = append(want, w+"@"+strconv.Itoa(i))
+				}
+			}
+		}
+		got := detect.Words(text, words...)
+		slices.Sort(got)
+		slices.Sort(want)
+		if d := cmp.Diff(want, got); d != "" {
+			rt.Fatalf("%q in %q: %s", words, text, d)
+		}
+	})
+}
+
+func ascii(s string) bool {
+	return utf8.RuneCountInString(s) == len(s) && !strings.ContainsRune(s, utf8.RuneError)
+}
+
+func TestFind_isSafeForConcurrentUse(t *testing.T) {
+	s := builtin(t)
+	text := dirty(4096)
+	want := detect.Find[detect.Match](s, nil, text)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if got := detect.Find[detect.Match](s, nil, text); !slices.Equal(got, want) {
+					t.Errorf("got %v, want %v", got, want)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(want) != 2 {
+		t.Error(want)
+	}
+}
+
+func TestFind_zeroSet(t *testing.T) {
+	if got := detect.Find[detect.Match](&detect.Set{}, nil, []byte("anything")); got != nil {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,201 @@
+package detect
+
+import (
+	"bytes"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// rule is a rule as it is run.
+type rule struct {
+	id       string
+	keywords []string // in lower case
+	secret   int      // the group that is the secret; 0: the first that is not empty, or all of the match
+	entropy  float64  // what a secret must have more of; 0: nothing
+	allow    []*allowlist
+
+	re    *regexp.Regexp
+	mode  mode
+	uses  []use
+	most  int        // the longest match in bytes; -1: there is none
+	bytes *[256]bool // that matches are made of
+	folds bool       // the expression matches letters outside of ASCII as if they were in it
+
+	// The expression at the beginning of a text, and behind its first character.
+	first, later *regexp.Regexp
+}
+
+// mode is how an expression is run.
+type mode uint8
+
+const (
+	whole  mode = iota // over the whole text
+	window             // around keywords, one of which every match holds
+	anchor             // at fixed distances before keywords
+)
+
+// use is a keyword that a match holds, and how far from its beginning.
+type use struct {
+	keyword int    // its index in keywords
+	word    uint16 // the set's number of it
+	offset  int    // with anchor
+}
+
+// margin is what an expression sees beside a window: the whole of a character, wherever that is cut.
+const margin = 4
+
+// plan finds out how the expression can be run.
+func (r *rule) plan() error {
+	tree, err := parse(r.re.String())
+	if err != nil {
+		return err
+	}
+	_, r.most = lengths(tree)
+	r.bytes = new([256]bool)
+	alphabet(tree, r.bytes)
+	r.folds = foldsOutside(tree)
+	r.mode, r.uses = planOf(tree, r.keywords)
+	if r.mode == window && (r.most < 0 || r.most > maxWindow) {
+		r.mode, r.uses = whole, nil
+	}
+	if r.mode != anchor {
+		return nil
+	}
+	if r.first, err = regexp.Compile(`\A(?:` + r.re.String() + `)`); err != nil {
+		return err
+	}
+	r.later, err = regexp.Compile(`\A(?s:.)(?:` + r.re.String() + `)`)
+	return err
+}
+
+// maxWindow is the longest match for which looking around keywords is worth it.
+const maxWindow = 1 << 14
+
+// at tries the expression at one place of the text. It returns a match as regexp does, and how much of the text it has looked at.
+func (r *rule) at(text []byte, begin int) (loc []int, looked int) {
+	if text[begin] >= utf8.RuneSelf { // up to its keyword, a match is of ASCII
+		return nil, 1
+	}
+	end := len(text)
+	if r.most >= 0 {
+		end = min(end, begin+r.most)
+	}
+	n := 0
+	for n < end-begin && r.bytes[text[begin+n]] {
+		n++
+	}
+	end = min(begin+n+margin, len(text))
+	if begin == 0 {
+		return r.first.FindSubmatchIndex(text[:end]), end
+	}
+	// The byte before tells \b and ^ where they are.
+	loc = r.later.FindSubmatchIndex(text[begin-1 : end])
+	for i := range loc {
+		if loc[i] >= 0 {
+			loc[i] += begin - 1
+		}
+	}
+	if loc != nil {
+		loc[0] = begin
+	}
+	return loc, end - begin
+}
+
+// secretIn returns where in a match the secret is, if it is one.
+func (r *rule) secretIn(text []byte, loc []int) (begin, end int, ok bool) {
+	g := r.secret
+	if g == 0 {
+		for i := 2; i < len(loc); i += 2 {
+			if loc[i] >= 0 && loc[i+1] > loc[i] {
+				g = i / 2
+				break
+			}
+		}
+	}
+	begin, end = loc[2*g], loc[2*g+1]
+	if begin < 0 || begin == end {
+		return 0, 0, false
+	}
+	if r.entropy > 0 && entropy(text[begin:end]) <= r.entropy {
+		return 0, 0, false
+	}
+	for _, a := range r.allow {
+		if a.allows(text, loc[0], loc[1], begin, end) {
+			return 0, 0, false
+		}
+	}
+	return begin, end, true
+}
+
+// entropy is Shannon's, in bits a byte.
+func entropy(b []byte) float64 {
+	var counts [256]int
+	for _, c := range b {
+		counts[c]++
+	}
+	sum := 0.0
+	for _, n := range counts {
+		if n > 0 {
+			p := float64(n) / float64(len(b))
+			sum -= float64(p * math.Log2(p)) // the conversion keeps every machine's sum the same
+		}
+	}
+	return sum
+}
+
+// allowlist says what is no secret.
+type allowlist struct {
+	all     bool // every criterion must hold, not one of them
+	never   bool // one that can't hold is among those that must
+	regexes []*regexp.Regexp
+	target  string // what the expressions are tried on: secret, match, line
+	words   *finder
+}
+
+func (a *allowlist) allows(text []byte, from, to, begin, end int) bool {
+	if a.never {
+		return false
+	}
+	on := text[begin:end]
+	switch a.target {
+	case targetMatch:
+		on = text[from:to]
+	case targetLine:
+		on = lineOf(text, from, to)
+	}
+	matched := slices.ContainsFunc(a.regexes, func(re *regexp.Regexp) bool { return re.Match(on) })
+	if len(a.regexes) > 0 && matched != a.all {
+		return matched
+	}
+	if a.words != nil {
+		var few [8]hit
+		stopped := len(a.words.find(text[begin:end], few[:0])) > 0
+		if stopped != a.all {
+			return stopped
+		}
+	}
+	return a.all && (len(a.regexes) > 0 || a.words != nil)
+}
+
+const (
+	targetSecret = "secret"
+	targetMatch  = "match"
+	targetLine   = "line"
+)
+
+func lineOf(text []byte, from, to int) []byte {
+	from = bytes.LastIndexByte(text[:from], '\n') + 1
+	if n := bytes.IndexByte(text[to:], '\n'); n >= 0 {
+		return text[from : to+n]
+	}
+	return text[from:]
+}
+
+// hasKeyword says whether a rule's expression is to be tried on a text.
+func (r *rule) hasKeyword(text string) bool {
+	text = foldASCII(text)
+	return len(r.keywords) == 0 || slices.ContainsFunc(r.keywords, func(w string) bool { return strings.Contains(text, w) })
+}
