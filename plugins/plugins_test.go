@@ -108,14 +108,17 @@ func answer(r *wasm.Result) string {
 	return r.Verdict().String()
 }
 
-// edited is the message as the plugin wants it, and whether it wants it otherwise.
+// edited is the message as the plugin wants it.
 func edited(t testing.TB, m *wasm.Message, r *wasm.Result) string {
 	t.Helper()
 	var e jsonscan.Edits
 	if r.Verdict() == hostapi.VerdictMutate && !r.Apply(&e) {
 		t.Fatal("the edits don't fit")
 	}
-	return string(m.Params.AppendEdited(nil, &e)) + string(m.Result.AppendEdited(nil, &e))
+	if m.Result.Exists() { // a plugin edits what it judges
+		return string(m.Result.AppendEdited(nil, &e))
+	}
+	return string(m.Params.AppendEdited(nil, &e))
 }
 
 // run asks about a sample, and says whether the plugin has found what there is to find: anything but
@@ -156,7 +159,10 @@ func TestPlugins(t *testing.T) {
 				s := score{kinds: map[string][2]int{}}
 				loaded := load(t, module, c)
 				for k := range c.cases {
-					s.add(&c.cases[k], c.run(t, loaded, &c.cases[k]))
+					found := c.run(t, loaded, &c.cases[k])
+					if s.add(&c.cases[k], found); found != c.cases[k].Bad {
+						t.Logf("%s:%d: found %v: %.80q", c.name, c.cases[k].line, found, c.cases[k].Text)
+					}
 				}
 				t.Logf("%s: %v", c.name, &s)
 				for _, k := range slices.Sorted(maps.Keys(s.kinds)) {

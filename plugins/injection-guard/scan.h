@@ -1,0 +1,567 @@
+/* The scanner: one pass over a text. It folds words, feeds their classes to the patterns, and looks at
+   what isn't words: characters that nobody sees, tags, links, base64. */
+#ifndef SCAN_H
+#define SCAN_H
+
+#include "unicode.h"
+#include "words.h"
+
+_Static_assert(CLASSES <= 64, "classes are bits of 64");
+
+/* ---- the dictionary, made when the plugin boots ---- */
+
+enum { SLOTS = 2048, WORDS = sizeof vocabulary / sizeof *vocabulary, REFS = 640 };
+
+static uint16_t slots[SLOTS];                 /* 1 + index of a word */
+static uint8_t ref_pattern[REFS], ref_step[REFS];
+static uint16_t ref_from[CLASSES + 1];        /* refs of each class, later steps first */
+
+static uint32_t hash(const char *word, uint32_t n) {
+    uint32_t h = 2166136261u;
+    while (n--) h = (h ^ (unsigned char)*word++) * 16777619u;
+    return h ^ h >> 15;
+}
+
+static uint32_t length(const char *s) {
+    uint32_t n = 0;
+    while (s[n]) n++;
+    return n;
+}
+
+static int build(void) {
+    uint32_t w, c, p, refs = 0;
+    int k;
+    __builtin_memset(slots, 0, sizeof slots);
+    for (w = 0; w < WORDS; w++) {
+        uint32_t at = hash(vocabulary[w].word, length(vocabulary[w].word)) % SLOTS;
+        while (slots[at]) at = (at + 1) % SLOTS;
+        slots[at] = (uint16_t)(w + 1);
+    }
+    for (c = 0; c < CLASSES; c++) {
+        ref_from[c] = (uint16_t)refs;
+        for (k = STEPS - 1; k >= 0; k--)
+            for (p = 0; p < PATTERNS; p++)
+                if (patterns[p].step[k].classes & C(c)) {
+                    if (refs == REFS) return 1;
+                    ref_pattern[refs] = (uint8_t)p;
+                    ref_step[refs++] = (uint8_t)k;
+                }
+    }
+    ref_from[CLASSES] = (uint16_t)refs;
+    return 0;
+}
+
+/* classes_of is all classes of a word, which may stand in the vocabulary twice. */
+static uint64_t classes_of(const char *word, uint32_t n, uint32_t *slot) {
+    uint32_t at = hash(word, n) % SLOTS;
+    uint64_t out = 0;
+    for (; slots[at]; at = (at + 1) % SLOTS) {
+        const char *v = vocabulary[slots[at] - 1].word;
+        uint32_t i = 0;
+        while (i < n && v[i] == word[i]) i++;
+        if (i < n || v[n]) continue;
+        out |= vocabulary[slots[at] - 1].classes;
+        *slot = at;
+    }
+    return out;
+}
+
+/* ---- what a scan finds ---- */
+
+typedef struct find {
+    uint8_t weight, quoted; /* the most that speaks for it, and the same of what stands in quotes */
+    uint8_t weak;           /* how many patterns of weight 1 */
+    uint32_t at, len;       /* of the first that weighs most */
+} find;
+
+typedef struct scan {
+    const char *text;
+    uint32_t n, i;
+    find finds[FINDS];
+    struct {
+        uint32_t word, at;
+    } state[PATTERNS][STEPS]; /* of each step: when it was last reached, and where its match began; word 0: never */
+    uint8_t weighed[PATTERNS];
+    uint32_t word;            /* how many words there were, and some more for the ends of sentences */
+    char token[32];
+    uint32_t token_len, token_at, letters, digits;
+    int token_long, token_split, joined;
+    char spaced[32]; /* letters that stand one by one */
+    char spaced_by;
+    uint32_t spaced_len, spaced_at, spaced_end;
+    struct {
+        int there;
+        uint32_t pattern, at, len, word;
+    } pending; /* a match that ends in AI: what comes after may say that it is a person */
+    uint32_t discuss[4], discussing; /* slots of words of those who write about such texts */
+    int comment, fence, split, depth;
+    uint32_t soft, unseen, row; /* unseen characters */
+    uint32_t overrides, embeddings, open, unbalanced, rtl;
+    uint32_t base64; /* where a run of its letters began, 1 more; 0 if there is none */
+    rune before;
+} scan;
+
+static scan scans[2]; /* a text, and one that it encodes */
+static char decoded[6144];
+
+static void scan_text(scan *s, const char *text, uint32_t n, int depth);
+
+/* quoted says whether a match stands in quotes, as an example does: in a line in which a quote is open,
+   in a fence of code, or in a line that begins with >. */
+static int quoted(const scan *s, uint32_t at) {
+    uint32_t line = at, k;
+    int open = 0, marks = 0, ticks = 0;
+    if (s->fence) return 1;
+    while (line > 0 && at - line < 1000 && s->text[line - 1] != '\n') line--;
+    if (s->text[line] == '>') return 1;
+    for (k = line; k < at; k++) {
+        uint32_t c = rune_at(s->text, s->n, k).code;
+        marks ^= c == '"';
+        ticks ^= c == '`';
+        if (c == 0x201c || c == 0x2018 || c == 0xab || c == 0x300c || c == 0x201e) open++;
+        else if ((c == 0x201d || c == 0x2019 || c == 0xbb || c == 0x300d) && open) open--;
+    }
+    return marks || ticks || open || (at > 0 && s->text[at - 1] == '\'');
+}
+
+static void weigh(scan *s, uint32_t kind, uint32_t weight, uint32_t at, uint32_t len, int in_quotes) {
+    find *f = &s->finds[kind];
+    uint8_t *best = in_quotes ? &f->quoted : &f->weight;
+    if (weight > *best) {
+        if (!in_quotes || !f->weight) {
+            f->at = at;
+            f->len = len;
+        }
+        *best = (uint8_t)weight;
+    }
+}
+
+static void commit(scan *s, uint32_t p, uint32_t at, uint32_t len) {
+    int q = quoted(s, at);
+    if (!q && !s->weighed[p] && patterns[p].weight == 1) s->finds[patterns[p].find].weak++;
+    if (!q) s->weighed[p] = 1;
+    weigh(s, patterns[p].find, patterns[p].weight + (s->comment ? 1u : 0u), at, len, q);
+}
+
+/* feed gives the classes of a word to the patterns. */
+static void feed(scan *s, uint64_t classes, uint32_t at, uint32_t end) {
+    while (classes) {
+        uint32_t c = (uint32_t)__builtin_ctzll(classes), r;
+        classes &= classes - 1;
+        for (r = ref_from[c]; r < ref_from[c + 1]; r++) {
+            uint32_t p = ref_pattern[r], k = ref_step[r], from = at;
+            if (k > 0) {
+                uint32_t last = s->state[p][k - 1].word;
+                if (!last || last >= s->word || s->word - last - 1 > patterns[p].step[k].gap) continue;
+                from = s->state[p][k - 1].at;
+            }
+            s->state[p][k].word = s->word;
+            s->state[p][k].at = from;
+            if (k + 1 < STEPS && patterns[p].step[k + 1].classes) continue;
+            if (patterns[p].step[k].classes & (C(AI) | C(AI2))) {
+                s->pending.there = 1;
+                s->pending.pattern = p;
+                s->pending.at = from;
+                s->pending.len = end - from;
+                s->pending.word = s->word;
+            } else {
+                commit(s, p, from, end - from);
+            }
+        }
+    }
+}
+
+static void settle(scan *s, uint64_t classes) {
+    if (!s->pending.there || s->pending.word == s->word) return;
+    s->pending.there = 0;
+    if (!(classes & C(JOB)) || s->word > s->pending.word + 1) commit(s, s->pending.pattern, s->pending.at, s->pending.len);
+}
+
+static void discusses(scan *s, uint32_t slot) {
+    uint32_t k;
+    for (k = 0; k < s->discussing; k++)
+        if (s->discuss[k] == slot) return;
+    if (s->discussing < 4) s->discuss[s->discussing++] = slot;
+}
+
+static void look_up(scan *s, const char *word, uint32_t n, uint32_t at, uint32_t end) {
+    uint32_t slot = 0;
+    uint64_t classes = classes_of(word, n, &slot);
+    if (s->pending.there) settle(s, classes);
+    if (classes & C(DISCUSS)) discusses(s, slot);
+    if (classes) {
+        if (s->token_split) s->split = 1;
+        feed(s, classes, at, end);
+    }
+}
+
+/* joins_up takes letters that stand one by one for a word. */
+static void joins_up(scan *s) {
+    if (s->spaced_len >= 4) {
+        s->word -= s->spaced_len - 1; /* they were counted one by one */
+        look_up(s, s->spaced, s->spaced_len, s->spaced_at, s->spaced_end);
+    }
+    s->spaced_len = 0;
+}
+
+static void end_token(scan *s, uint32_t end) {
+    uint32_t k, n = s->token_len;
+    if (!n) return;
+    s->token_len = 0;
+    if (n == 1 && s->letters == 1) {
+        if (s->spaced_len && s->token_at == s->spaced_end + 1 && s->spaced_len < sizeof s->spaced) {
+            char between = s->text[s->spaced_end];
+            if (s->spaced_len == 2 && between != s->spaced_by) { /* <p>i-g-n: the run begins one later */
+                s->spaced[0] = s->spaced[1];
+                s->spaced_at = s->spaced_end - 1;
+                s->spaced_len = 1;
+            }
+            s->spaced_by = between;
+            s->spaced[s->spaced_len++] = s->token[0];
+        } else {
+            joins_up(s);
+            s->spaced[0] = s->token[0];
+            s->spaced_len = 1;
+            s->spaced_at = s->token_at;
+        }
+        s->spaced_end = end;
+    } else if (s->spaced_len) {
+        joins_up(s);
+    }
+    s->word++;
+    if (s->token_long) {
+        if (s->pending.there) settle(s, 0);
+        return;
+    }
+    if (s->digits && s->letters >= s->digits) { /* 1gn0re; but base64 is a word */
+        uint32_t slot;
+        if (!classes_of(s->token, n, &slot))
+            for (k = 0; k < n; k++) {
+                static const char leet[] = "oizeasgtbg";
+                char c = s->token[k];
+                if (c == '1') s->token[k] = 'i';
+                else if (c >= '0' && c <= '9') s->token[k] = leet[c - '0'];
+            }
+    }
+    look_up(s, s->token, n, s->token_at, end);
+}
+
+static void add(scan *s, char c, uint32_t at) {
+    if (!s->token_len) {
+        s->token_at = at;
+        s->letters = s->digits = 0;
+        s->token_long = s->token_split = s->joined = 0;
+    }
+    if (s->joined) {
+        s->token_split = 1;
+        s->joined = 0;
+    }
+    if (s->token_len == sizeof s->token) {
+        s->token_long = 1;
+        return;
+    }
+    if (c >= 'a') s->letters++;
+    else if (c >= '0') s->digits++;
+    s->token[s->token_len++] = c;
+}
+
+/* ---- what isn't words ---- */
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 32) : c; }
+
+/* has says whether a text stands at i, whatever its case. */
+static int has(const scan *s, uint32_t i, const char *what) {
+    uint32_t k;
+    for (k = 0; what[k]; k++)
+        if (i + k >= s->n || lower(s->text[i + k]) != what[k]) return 0;
+    return 1;
+}
+
+/* special is the length of a token such as <|im_start|> at i. */
+static uint32_t special(const scan *s, uint32_t i) {
+    uint32_t k = i + 2;
+    while (k < s->n && k - i < 40 && ((lower(s->text[k]) >= 'a' && lower(s->text[k]) <= 'z') || (s->text[k] >= '0' && s->text[k] <= '9') || s->text[k] == '_')) k++;
+    return k > i + 2 && has(s, k, "|>") ? k + 2 - i : 0;
+}
+
+/* alone says whether what stands from i to end is all that a pair of quotes holds: a name, not a use. */
+static int alone(const scan *s, uint32_t i, uint32_t end) {
+    char a = i > 0 ? s->text[i - 1] : 0, b = end < s->n ? s->text[end] : 0;
+    return (a == '"' || a == '\'' || a == '`') && a == b;
+}
+
+static void tag(scan *s, uint32_t i) {
+    uint32_t k, n = 0, weight = 0;
+    for (k = 0; k < sizeof tags / sizeof *tags && !n; k++)
+        if (has(s, i, tags[k].text)) {
+            n = length(tags[k].text);
+            weight = tags[k].weight;
+            if (!weight) {
+                n = special(s, i);
+                weight = n ? 2 : 0;
+            }
+        }
+    if (!n || alone(s, i, i + n)) return;
+    weigh(s, ROLES, weight, i, n, quoted(s, i));
+    if (weight == 1) {
+        s->word++;
+        feed(s, C(TAG), i, i + n);
+    }
+}
+
+static void speaker(scan *s, uint32_t i) {
+    uint32_t k;
+    for (k = 0; k < sizeof speakers / sizeof *speakers; k++) {
+        uint32_t n = length(speakers[k]);
+        if (!has(s, i, speakers[k]) || i + n + 1 >= s->n || s->text[i + n] != ':') continue;
+        weigh(s, ROLES, 1, i, n + 1, quoted(s, i));
+        s->word++;
+        feed(s, C(TAG), i, i + n + 1);
+    }
+}
+
+static int base64_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' || c == '_'; }
+
+/* param says whether a parameter of a query is there to sign or to version a URL. */
+static int signs(const scan *s, uint32_t i) {
+    static const char *const names[] = {"x-amz-", "x-goog-", "sig=", "signature=", "jwt=", "token=", "expires=", "hmac=", "hash=", "sha=", "v=", "ver=", "version=", "cb=", "s=", "se=", "sv=", "etag=", "key-pair-id=", "policy="};
+    uint32_t k;
+    for (k = 0; k < sizeof names / sizeof *names; k++)
+        if (has(s, i, names[k])) return 1;
+    return 0;
+}
+
+/* link looks at the URL of a link from i to end: does it carry data, or a place for data, to whoever
+   gets the request? Pictures are fetched without anybody asking for it. */
+static void link(scan *s, uint32_t i, uint32_t end, int picture) {
+    uint32_t k, query = end, run = 0, longest = 0, mixed = 0;
+    int place = 0, signed_ = 0;
+    for (k = i; k < end; k++) {
+        char c = s->text[k];
+        if (c == '?' && query == end) query = k;
+        if (k <= query) continue;
+        if (k == query + 1 || s->text[k - 1] == '&' || s->text[k - 1] == ';') signed_ |= signs(s, k);
+        if (c == '{' || c == '<' || c == '[' || (c == '$' && k + 1 < end && s->text[k + 1] == '(') || has(s, k, "%7b")) place = 1;
+        if (c == '=' || c == '&' || !base64_letter(c)) run = mixed = 0;
+        else {
+            run++;
+            mixed |= c >= '0' && c <= '9' ? 1u : c >= 'a' && c <= 'z' ? 2u : c >= 'A' && c <= 'Z' ? 4u : 0;
+        }
+        if (mixed >= 5 && run > longest) longest = run;
+    }
+    if (place) weigh(s, LINKS, picture ? 2 : 1, i, end - i, quoted(s, i) && s->fence);
+    else if (picture && !signed_ && longest >= 32) weigh(s, LINKS, 2, i, end - i, quoted(s, i) && s->fence);
+}
+
+/* url looks at ](URL) and at src="URL". */
+static void url(scan *s, uint32_t i, int picture) {
+    char close = ')';
+    uint32_t end;
+    if (i < s->n && (s->text[i] == '"' || s->text[i] == '\'')) close = s->text[i++];
+    if (!has(s, i, "http") && !has(s, i, "//")) return;
+    for (end = i; end < s->n && s->text[end] != close && s->text[end] != '\n' && end - i < 4096; end++) {}
+    link(s, i, end, picture);
+}
+
+static int picture_before(const scan *s, uint32_t i) { /* i is at ] */
+    uint32_t k;
+    for (k = i; k > 0 && i - k < 300; k--)
+        if (s->text[k - 1] == '[') return k > 1 && s->text[k - 2] == '!';
+    return 0;
+}
+
+/* ends_base64 looks into a run of letters of base64. */
+static void ends_base64(scan *s, uint32_t from, uint32_t end) {
+    uint32_t i, bits = 0, have = 0, n = 0, blanks = 0;
+    scan *inner = &scans[1];
+    for (i = from; i < end && n < sizeof decoded; i++) {
+        char c = s->text[i];
+        uint32_t v = c >= 'A' && c <= 'Z' ? (uint32_t)(c - 'A') : c >= 'a' && c <= 'z' ? (uint32_t)(c - 'a') + 26 : c >= '0' && c <= '9' ? (uint32_t)(c - '0') + 52 : c == '+' || c == '-' ? 62 : 63;
+        bits = bits << 6 | v;
+        have += 6;
+        if (have < 8) continue;
+        have -= 8;
+        c = (char)(bits >> have & 255);
+        if ((unsigned char)c < 0x20 ? c != '\n' && c != '\t' && c != '\r' : (unsigned char)c > 0x7e) return; /* no text of ASCII */
+        blanks += c == ' ';
+        decoded[n++] = c;
+    }
+    if (blanks * 20 < n) return;
+    scan_text(inner, decoded, n, 1);
+    for (i = INSTRUCTIONS; i < ENCODED; i++)
+        if (inner->finds[i].weight || inner->finds[i].quoted) weigh(s, ENCODED, 2, from, end - from, 0);
+}
+
+/* unseen counts characters that nobody sees, ordering of right-to-left text, and controls. It returns how many bytes it
+   has dealt with, 0 if the character is an ordinary one. */
+static uint32_t unseen(scan *s, rune r) {
+    uint32_t i = s->i, after, len;
+    int colour, v;
+    if (r.code == 0x1f3f4 && (len = flag(s->text, s->n, i)) > 0) return len;
+    if (r.code == 0x1b || r.code == 0x9b) {
+        len = sequence(s->text, s->n, i, &colour);
+        if (!colour) weigh(s, CONTROL, 3, i, len, 0);
+        return len;
+    }
+    if (control(r.code)) {
+        weigh(s, CONTROL, 3, i, r.len, 0);
+        return r.len;
+    }
+    if (embeds(r.code)) {
+        if (r.code == 0x202d || r.code == 0x202e) s->overrides++;
+        if (r.code == 0x202c || r.code == 0x2069) s->open ? s->open-- : s->unbalanced++;
+        else s->open++;
+        if (r.code < 0x2066) s->embeddings++;
+        if (!s->finds[BIDI].len) {
+            s->finds[BIDI].at = i;
+            s->finds[BIDI].len = r.len;
+        }
+        return r.len;
+    }
+    after = rune_at(s->text, s->n, i + r.len).code;
+    v = visibility(r.code, s->before.code, after);
+    if (v == SEEN) {
+        s->row = 0;
+        return 0;
+    }
+    if (s->token_len) s->joined = 1;
+    s->row = v == IDLE ? 0 : s->row + 1;
+    s->unseen += v == UNSEEN;
+    s->soft += v == SOFT;
+    if (s->row >= 4) s->unseen++;
+    if (v != IDLE && !s->finds[INVISIBLE].len) {
+        s->finds[INVISIBLE].at = i;
+        s->finds[INVISIBLE].len = r.len;
+    }
+    return r.len;
+}
+
+static void line(scan *s, uint32_t i) { /* at the beginning of a line */
+    while (i < s->n && s->text[i] == ' ') i++;
+    if (has(s, i, "```") || has(s, i, "~~~")) s->fence = !s->fence;
+    if (i < s->n && s->text[i] == '#') tag(s, i);
+    speaker(s, i);
+    if (i + 3 < s->n && s->text[i] == '[' && s->text[i + 1] != '!') { /* [1]: https://... */
+        uint32_t k = i + 1;
+        while (k < s->n && k - i < 20 && s->text[k] != ']' && s->text[k] != '\n') k++;
+        if (has(s, k, "]: http")) {
+            uint32_t end = k + 3;
+            while (end < s->n && (unsigned char)s->text[end] > ' ') end++;
+            link(s, k + 3, end, 1);
+        }
+    }
+}
+
+static void punctuation(scan *s, char c) {
+    uint32_t i = s->i;
+    char next = i + 1 < s->n ? s->text[i + 1] : '\n';
+    switch (c) {
+    case '.': case '!': case '?': case ';':
+        if ((next == ' ' || next == '\n') && (i == 0 || s->text[i - 1] != c)) s->word += 8;
+        break;
+    case '\n':
+        if (next == '\n') {
+            s->word += 8;
+            if (s->open) s->unbalanced++;
+            s->open = 0;
+        }
+        line(s, i + 1);
+        break;
+    case '<':
+        if (has(s, i, "<!--")) s->comment = 1;
+        tag(s, i);
+        break;
+    case '[':
+        tag(s, i);
+        break;
+    case ']':
+        if (next == '(') url(s, i + 2, picture_before(s, i));
+        if (has(s, i, "]: # (") || has(s, i, "]:# (") || has(s, i, "]: #(")) s->comment = 2;
+        break;
+    case '-':
+        if (s->comment == 1 && has(s, i, "-->")) s->comment = 0;
+        break;
+    case ')':
+        if (s->comment == 2) s->comment = 0;
+        break;
+    case '=':
+        if (i >= 4 && (has(s, i - 4, " src=") || has(s, i - 4, "\tsrc="))) url(s, i + 1, 1);
+        if (i >= 5 && has(s, i - 5, " href=")) url(s, i + 1, 0);
+        break;
+    default:
+        break;
+    }
+}
+
+/* elsewhere looks for what stands in languages that fold makes nothing of. */
+static void elsewhere(scan *s) {
+    uint32_t f, i, k;
+    for (f = 0; f < sizeof foreign / sizeof *foreign; f++)
+        for (i = 0; i < s->n; i++) {
+            if (s->text[i] != foreign[f].first[0] || !has(s, i, foreign[f].first)) continue;
+            for (k = i; k < s->n && k - i < 120; k++)
+                if (s->text[k] == foreign[f].second[0] && has(s, k, foreign[f].second)) weigh(s, INSTRUCTIONS, 2, i, k - i, quoted(s, i));
+        }
+}
+
+static void scan_text(scan *s, const char *text, uint32_t n, int depth) {
+    rune r;
+    int others = 0;
+    __builtin_memset(s, 0, sizeof *s);
+    s->text = text;
+    s->n = n;
+    s->depth = depth;
+    line(s, 0);
+    for (s->i = 0; s->i < n; s->i += r.len) {
+        char c = text[s->i], folded;
+        r.code = (unsigned char)c;
+        r.len = 1;
+        if ((unsigned char)c >= 0x80 || ((unsigned char)c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7f) {
+            uint32_t gone;
+            if ((unsigned char)c >= 0x80) r = rune_at(text, n, s->i);
+            gone = unseen(s, r);
+            if (gone) {
+                if (r.code < 0x20) end_token(s, s->i);
+                s->before = r;
+                r.len = gone;
+                continue;
+            }
+            if (right_to_left(r.code)) s->rtl = 1;
+            if (r.code == 0x2019 && s->token_len) continue; /* don't */
+            if (!in(r.code, 0x300, 0x36f)) { /* accents that stand by themselves */
+                folded = letter(r.code);
+                others |= folded == 1;
+                if (folded) add(s, folded, s->i);
+                else end_token(s, s->i);
+            }
+            s->base64 = 0;
+            s->before = r;
+            continue;
+        }
+        s->before = r;
+        s->row = 0;
+        if (base64_letter(c)) {
+            if (!s->base64) s->base64 = s->i + 1;
+        } else {
+            if (s->base64 && s->i + 1 - s->base64 >= 40 && !depth) ends_base64(s, s->base64 - 1, s->i);
+            s->base64 = 0;
+        }
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) add(s, c, s->i);
+        else if (c >= 'A' && c <= 'Z') add(s, (char)(c | 32), s->i);
+        else if ((c == '@' || c == '$') && s->token_len && s->i + 1 < n && lower(text[s->i + 1]) >= 'a' && lower(text[s->i + 1]) <= 'z' && s->digits) add(s, c == '@' ? 'a' : 's', s->i);
+        else if (c == '\'' && s->token_len) continue;
+        else {
+            end_token(s, s->i);
+            punctuation(s, c);
+        }
+    }
+    if (s->base64 && n + 1 - s->base64 >= 40 && !depth) ends_base64(s, s->base64 - 1, n);
+    end_token(s, n);
+    joins_up(s);
+    s->word += 2;
+    settle(s, 0);
+    if (others) elsewhere(s);
+    if (s->open) s->unbalanced++;
+}
+
+#endif
