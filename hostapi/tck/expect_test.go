@@ -75,6 +75,24 @@ func TestExpect_ofAFailureForgetsWhatWasSaid(t *testing.T) {
 	}
 }
 
+func TestExpect_ofATrapTakesWhatARuntimeSaysOfIt(t *testing.T) {
+	e := Expect{Failure: "trap"}
+	dying := Outcome{
+		Verdict: hostapi.VerdictDeny, Failure: hostapi.FailureTrap, Code: "plugin_failed", Logs: []Line{{hostapi.LevelError, "panic: as told"}},
+	}
+	if err := e.check(&Vector{}, dying); err != nil {
+		t.Error(err)
+	}
+	want := `log: want [], got ["error: panic: as told"]`
+	if err := e.check(&Vector{Module: &Module{}}, dying); err == nil || err.Error() != want {
+		t.Errorf("a made module, which says what it is told to: %v", err)
+	}
+	e.Logs = [][2]string{{"info", "before"}}
+	if err := e.check(&Vector{}, dying); err == nil {
+		t.Error("a line that it was told to write is missing")
+	}
+}
+
 func TestExpect_ofARefusalNamesTheThing(t *testing.T) {
 	e := Expect{Load: []string{"env", "abort"}}
 	if got := e.unnamed(errors.New("env.abort: no")); got != "" {

@@ -128,6 +128,9 @@ func (g *guest) told(code string, err error) int32 {
 	text := err.Error()
 	if at, ok := errors.AsType[*SettingsError](err); ok {
 		text = at.Message
+		if at.Code != "" {
+			code = at.Code
+		}
 		g.host.Note("path", at.Path)
 	}
 	g.host.Reason(code, text)

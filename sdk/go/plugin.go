@@ -34,6 +34,8 @@ func (v Verdict) String() string {
 // number is the ABI's. What is no verdict denies.
 func (v Verdict) number() int32 {
 	switch v {
+	case Deny:
+		return abi.VerdictDeny
 	case Pass:
 		return abi.VerdictPass
 	case Mutate:
@@ -43,7 +45,7 @@ func (v Verdict) number() int32 {
 	case Abstain:
 		return abi.VerdictAbstain
 	default:
-		return abi.VerdictDeny
+		return noVerdict(v)
 	}
 }
 
@@ -71,6 +73,7 @@ type Plugin struct {
 type SettingsError struct {
 	Path    string // a JSON Pointer, such as /roots/0
 	Message string
+	Code    string // for machines, as [Call.Deny] takes it; empty is settings_refused
 }
 
 // Error returns the message with its place.
