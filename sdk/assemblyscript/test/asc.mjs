@@ -22,7 +22,7 @@ export function compile(program, manifest = {}) {
   writeFileSync(path.join(dir, "manifest.json"), typeof manifest === "string" ? manifest : JSON.stringify(all));
   writeFileSync(path.join(dir, "assembly/index.ts"), program);
   writeFileSync(path.join(dir, "asconfig.json"), JSON.stringify({
-    extends: "../node_modules/@sallyport/assemblyscript/asconfig.json",
+    extends: "@sallyport/assemblyscript/asconfig.json",
     entries: ["assembly/index.ts"],
     options: { outFile: "plugin.wasm" },
   }));
