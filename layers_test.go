@@ -21,14 +21,14 @@ const module = "github.com/sallyport-dev/sallyport"
 // its own floor: siblings meet one floor up.
 var floors = [][]string{
 	{
-		"engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "internal/httphead", "internal/socket", "internal/telemetry", "policies",
+		"sdk", "engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "internal/httphead", "internal/socket", "internal/telemetry", "policies",
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
 	{"internal/mcp", "engine/policy", "engine/condition", "engine/detect", "engine/wasm", "hostapi/tck", "bench/internal/load"},
 	{"engine/bundle", "plugins", "bench/internal/duel"},
 	{"engine"},
-	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo"},
+	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo", "internal/starter", "internal/toolchain"},
 	{"internal/gateway"},
 	{
 		"cmd/sallyport", "internal/e2e", "bench/cmd/duel", "bench/cmd/mockmcp", "bench/cmd/bareproxy",

@@ -143,15 +143,15 @@ func (c *compiler) find(w wanted, modules map[string]*module) *module {
 	name, at := w.source.Plugin, w.source.At("plugin")
 	m := modules[name]
 	switch {
-	case c.options.Plugins == nil:
-		c.found = append(c.found, at.Diagnose("SP4002", "plugins are not run here", "remove the rule, or use a gateway that runs plugins"))
-		return nil
 	case m == nil:
 		help := "put its .wasm file into the directory of the policies"
 		if s, ok := source.Suggest(name, slices.Sorted(maps.Keys(modules))); ok {
 			help = fmt.Sprintf("did you mean `%s`?", s)
 		}
 		c.found = append(c.found, at.Diagnose("SP4001", fmt.Sprintf("no plugin is called `%s`", source.Brief(name)), help))
+		return nil
+	case c.options.Plugins == nil:
+		c.found = append(c.found, at.Diagnose("SP4002", "plugins are not run here", "remove the rule, or use a gateway that runs plugins"))
 		return nil
 	}
 	hooks := m.info.Manifest.Hooks

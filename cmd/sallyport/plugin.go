@@ -15,7 +15,13 @@ import (
 )
 
 type pluginCommand struct {
+	New     pluginNew     `cmd:"" help:"Write a plugin to begin with: sources, tests, and the module that they make."`
+	Build   pluginBuild   `cmd:"" help:"Build a plugin from its sources, with the compiler of its language."`
+	Test    pluginTest    `cmd:"" help:"Run a plugin's cases on the module that was built."`
+	Run     pluginRun     `cmd:"" help:"Give a plugin one message, and say what it answers."`
+	Bench   pluginBench   `cmd:"" help:"Measure a plugin on the messages of its cases."`
 	Inspect pluginInspect `cmd:"" help:"Say what a plugin is and what it asks for, without running it."`
+	Dev     pluginDev     `cmd:"" help:"Build and test a plugin whenever a file of it changes, and pass it to a running gateway."`
 }
 
 type pluginInspect struct {
@@ -24,14 +30,9 @@ type pluginInspect struct {
 }
 
 func (c pluginInspect) Run(p *process) error {
-	f, err := os.Open(c.File)
+	module, err := readModule(c.File)
 	if err != nil {
-		return failf(exitUsage, "%w", err)
-	}
-	defer f.Close() //nolint:errcheck // only read
-	module, err := io.ReadAll(io.LimitReader(f, bundle.MaxModuleSize+1))
-	if err != nil {
-		return failf(exitUsage, "%s: %w", c.File, err)
+		return err
 	}
 	info, err := wasm.Inspect(module)
 	if err != nil {
@@ -46,6 +47,19 @@ func (c pluginInspect) Run(p *process) error {
 		}
 	}
 	return nil
+}
+
+func readModule(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, failf(exitUsage, "%w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	module, err := io.ReadAll(io.LimitReader(f, bundle.MaxModuleSize+1))
+	if err != nil {
+		return nil, failf(exitUsage, "%s: %w", name, err)
+	}
+	return module, nil
 }
 
 // unfit says everything that is wrong with a module.

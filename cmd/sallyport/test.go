@@ -32,13 +32,8 @@ func (c caseFlags) cases(p *process, paths []string) error {
 		}
 	}
 	report, err := enginetest.Run(p.ctx, paths, o)
-	switch {
-	case errors.Is(err, enginetest.ErrNoCases):
-		return &fail{code: exitFailed, err: err}
-	case errors.Is(err, os.ErrNotExist):
-		return &fail{code: exitUsage, err: err}
-	case err != nil:
-		return err
+	if err != nil {
+		return casesError(err)
 	}
 	write := report.WriteText
 	switch c.Output {
@@ -54,4 +49,15 @@ func (c caseFlags) cases(p *process, paths []string) error {
 		return &fail{code: exitFailed}
 	}
 	return nil
+}
+
+// casesError gives the exit code for why cases can't be run.
+func casesError(err error) error {
+	switch {
+	case errors.Is(err, enginetest.ErrNoCases):
+		return &fail{code: exitFailed, err: err}
+	case errors.Is(err, os.ErrNotExist):
+		return &fail{code: exitUsage, err: err}
+	}
+	return err
 }

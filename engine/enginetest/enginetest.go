@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
-	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 )
@@ -204,25 +203,9 @@ func (r *runner) run(ctx context.Context, suites []*Suite) error {
 }
 
 func (r *runner) compile(ctx context.Context, s *Suite) (*engine.Snapshot, error) {
-	dir := filepath.Dir(s.File)
-	var paths []string
-	var found source.Diagnostics
-	for _, p := range s.policies {
-		path := p.Value
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		if _, err := os.Stat(path); err != nil {
-			found = append(found, p.Pos().Diagnose("SP5005", fmt.Sprintf("`%s` can't be read", source.Brief(p.Value)), "paths go from the directory of this file; build a plugin before its cases are run"))
-		}
-		paths = append(paths, path)
-	}
-	if len(found) > 0 {
-		return nil, found
-	}
-	b, err := bundle.Of(paths...)
+	b, err := s.Bundle()
 	if err != nil {
-		return nil, source.Diagnostics{s.policies[0].Pos().Diagnose("SP5005", err.Error(), "name files of policies, modules of plugins, or directories of them")}
+		return nil, err
 	}
 	o := engine.Options{Plugins: r.host}
 	if len(r.snapshots) > 0 {

@@ -2,9 +2,13 @@ package enginetest
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
@@ -17,6 +21,75 @@ type Suite struct {
 
 // Len returns the number of cases, each combination of a matrix counted.
 func (s *Suite) Len() int { return len(s.cases) }
+
+// Requests are the messages that the cases' calls decide, in their order.
+func (s *Suite) Requests() (out []*engine.Request) {
+	for _, c := range s.cases {
+		if c.request != nil {
+			out = append(out, c.request)
+		}
+	}
+	return out
+}
+
+// Bundle reads the policies that decide, and the modules of their plugins. Its error is a source.Diagnostics.
+func (s *Suite) Bundle() (*bundle.Bundle, error) {
+	var paths []string
+	var found source.Diagnostics
+	for _, p := range s.policies {
+		path := p.Value
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(s.File), path)
+		}
+		if _, err := os.Stat(path); err != nil {
+			found = append(found, p.Pos().Diagnose("SP5005", fmt.Sprintf("`%s` can't be read", source.Brief(p.Value)), "paths go from the directory of this file; build a plugin before its cases are run"))
+		}
+		paths = append(paths, path)
+	}
+	if len(found) > 0 {
+		return nil, found
+	}
+	b, err := bundle.Of(paths...)
+	if err != nil {
+		return nil, source.Diagnostics{s.policies[0].Pos().Diagnose("SP5005", err.Error(), "name files of policies, modules of plugins, or directories of them")}
+	}
+	return b, nil
+}
+
+// message is one message, with who sends it.
+type message struct {
+	Principal *principal `yaml:"principal"`
+	Call      *call      `yaml:"call" jsonschema:"required"`
+}
+
+// ParseCall reads one message: a mapping with a `call` as cases have it, and a `principal` who sends it; an anonymous one if it is left
+// out.
+func ParseCall(file string, data []byte) (*engine.Request, source.Diagnostics) {
+	roots, ds := source.Parse(file, data)
+	if len(roots) != 1 {
+		if len(ds) == 0 {
+			ds = append(ds, source.Pos{File: file, Line: 1, Column: 1, Width: 1}.Diagnose("SP1010", "there must be one message", "write `call: { tool: SERVER/TOOL, args: {} }`"))
+		}
+		return nil, ds
+	}
+	var m message
+	if ds = append(ds, roots[0].Decode(&m)...); ds.HasErrors() {
+		return nil, ds
+	}
+	b := builder{now: frozen, principals: map[string]*who{"": anonymous}}
+	v := &values{}
+	if m.Principal != nil {
+		b.principals[""] = v.principal(*m.Principal, roots[0].Get("principal"))
+	}
+	b.callShape(m.Call, &expect{}, roots[0].Get("call"), func(at *source.Node, message, help string) {
+		v.report(at.Pos(), "SP5001", message, help)
+	})
+	var r *engine.Request
+	if len(v.found) == 0 {
+		r = b.request(m.Call, v)
+	}
+	return r, append(ds, v.found...).Sort()
+}
 
 // frozen is the time of decisions whose case says none.
 var frozen = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/sallyport-dev/sallyport/internal/toolchain"
+)
+
+type pluginDev struct {
+	Dir  string `arg:"" help:"The plugin's directory."`
+	Into string `placeholder:"DIR" help:"The folder of policies of a running gateway, which takes the module from there when its cases hold."`
+}
+
+// Run builds and tests, and does so again whenever a file changes, until it is interrupted.
+func (c pluginDev) Run(p *process) error {
+	for _, dir := range []string{c.Dir, c.Into} {
+		if info, err := os.Stat(dir); dir != "" && (err != nil || !info.IsDir()) {
+			return failf(exitUsage, "%s is not a directory", dir)
+		}
+	}
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("files can't be watched: %w", err)
+	}
+	defer w.Close() //nolint:errcheck // the command ends
+	for {
+		if err := c.watch(w); err != nil {
+			return err
+		}
+		if err := c.round(p); err != nil {
+			code := report(err, process{stderr: p.stdout, getenv: p.getenv})
+			if code == exitUsage || code == exitUnreachable {
+				return &fail{code: code}
+			}
+		}
+		fmt.Fprintf(p.stdout, "watching %s\n", c.Dir)
+		if !c.changed(p, w) {
+			return nil
+		}
+	}
+}
+
+// round builds the plugin, runs its cases, and passes the module on. A module whose cases don't hold is not passed on.
+func (c pluginDev) round(p *process) error {
+	b, err := makePlugin(p.ctx, c.Dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.stdout, builtLine(c.Dir, b))
+	if err := (caseFlags{Output: "text"}).cases(p, []string{c.Dir}); err != nil {
+		return err
+	}
+	if c.Into == "" {
+		return nil
+	}
+	target := filepath.Join(c.Into, filepath.Base(b.File))
+	if err := copyModule(b, target); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "passed to %s\n", target)
+	return err
+}
+
+// copyModule puts the module there as a whole: the gateway never sees a part of it.
+func copyModule(b *toolchain.Built, target string) error {
+	from, err := os.Open(b.File)
+	if err != nil {
+		return err
+	}
+	defer from.Close() //nolint:errcheck // only read
+	to, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, from)
+	err = errors.Join(err, to.Chmod(0o644), to.Close())
+	if err == nil {
+		err = os.Rename(to.Name(), target)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(to.Name()))
+	}
+	return nil
+}
+
+// notSources are directories that compilers fill.
+var notSources = []string{"node_modules", "target", "build", "zig-out"}
+
+// watch follows the directory and those below it.
+func (c pluginDev) watch(w *fsnotify.Watcher) error {
+	return filepath.WalkDir(c.Dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		if name != c.Dir && (strings.HasPrefix(entry.Name(), ".") || slices.Contains(notSources, entry.Name())) {
+			return fs.SkipDir
+		}
+		return w.Add(name)
+	})
+}
+
+// changed waits until a source has changed and all are quiet; false if it is interrupted meanwhile.
+func (c pluginDev) changed(p *process, w *fsnotify.Watcher) bool {
+	var quiet <-chan time.Time
+	for {
+		select {
+		case <-p.ctx.Done():
+			return false
+		case e := <-w.Events:
+			if base := filepath.Base(e.Name); filepath.Ext(base) != ".wasm" && !strings.HasPrefix(base, ".") && e.Op != fsnotify.Chmod {
+				quiet = time.After(settle)
+			}
+		case err := <-w.Errors:
+			fmt.Fprintln(p.stdout, "watching files:", err)
+		case <-quiet:
+			return true
+		}
+	}
+}

@@ -1,0 +1,69 @@
+// Package sdk holds the files of the SDKs, for those who write plugins without this repository.
+package sdk
+
+import (
+	"bytes"
+	"embed"
+	"io/fs"
+)
+
+//go:generate go test . -run TestArchiveIsFresh -update
+
+// goArchive holds sdk/go without its tests, one file behind the other: files of another module can't be embedded as they are.
+//
+//go:embed go.txtar
+var goArchive []byte
+
+//go:embed c/README.md c/include
+var files embed.FS
+
+// File is one file of an SDK, by its path from the SDK's directory.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// Files returns the SDK of a language: go or c; nothing of others.
+func Files(language string) []File {
+	if language == "go" {
+		return parse(goArchive)
+	}
+	var out []File
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if rest, ok := cutDir(name, language); ok {
+			data, err := files.ReadFile(name)
+			out = append(out, File{rest, data})
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	return out
+}
+
+func cutDir(name, dir string) (string, bool) {
+	if len(name) > len(dir) && name[:len(dir)] == dir && name[len(dir)] == '/' {
+		return name[len(dir)+1:], true
+	}
+	return "", false
+}
+
+// parse reads an archive: before each file stands a line "-- NAME --".
+func parse(archive []byte) (out []File) {
+	for line := range bytes.Lines(archive) {
+		name, ok := bytes.CutPrefix(line, []byte("-- "))
+		name, end := bytes.CutSuffix(name, []byte(" --\n"))
+		if ok && end {
+			out = append(out, File{Name: string(name)})
+			continue
+		}
+		last := &out[len(out)-1]
+		last.Data = append(last.Data, line...)
+	}
+	return out
+}
