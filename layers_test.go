@@ -26,8 +26,8 @@ var floors = [][]string{
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
 	{"internal/mcp", "engine/policy", "engine/condition", "engine/detect", "engine/wasm", "hostapi/tck", "bench/internal/load"},
-	{"engine/bundle", "plugins", "bench/internal/duel"},
-	{"engine"},
+	{"engine/bundle", "plugins", "sdk/js", "bench/internal/duel"},
+	{"engine", "sdk/js/tck"},
 	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo", "internal/starter", "internal/toolchain"},
 	{"internal/gateway"},
 	{
