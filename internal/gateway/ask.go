@@ -35,18 +35,29 @@ func (x *exchange) decideNews() engine.Decision {
 	}
 	if d.Allowed() && m.Method == "notifications/resources/updated" {
 		q.Method, q.DefaultAllow = "resources/read", false
+		asked := d.Plugins
 		d = snap.Policy.Visible(background, &q)
+		d.Plugins = asked
 	}
 	return d
 }
 
-// notificationPasses decides a notification. News of a resource passes to those who may read it.
+// notificationPasses decides a notification. News of a resource passes to those who may read it. What plugins say of one is recorded
+// before it passes.
 func (x *exchange) notificationPasses() bool {
 	d := x.decideNews()
-	if !d.Allowed() {
+	switch {
+	case !d.Allowed():
 		x.refuseNews(&d)
+		return false
+	case len(d.Plugins) == 0:
+		return true
 	}
-	return d.Allowed()
+	err := x.recordNews(&d, audit.Decision)
+	if err != nil {
+		x.g.Warn("what plugins say of a notification could not be recorded, and it was dropped", err)
+	}
+	return err == nil
 }
 
 // requestPasses decides what the server asks of the client. What may not pass is answered here, so that the server does not wait.

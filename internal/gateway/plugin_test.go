@@ -133,6 +133,34 @@ func TestPluginChangesAResult(t *testing.T) {
 	}
 }
 
+// What a plugin makes of a message that the server sends of its own accord is recorded, whatever becomes of it.
+func TestPluginChangesANotification(t *testing.T) {
+	const result = `{"jsonrpc":"2.0","id":"a","result":{"content":[]}}`
+	for do, want := range map[string]struct {
+		sent, verdict, effect string
+		kind                  audit.Kind
+	}{
+		`{"do":"replace_all","key":"card","text":"***"}`: {`"data":"***"`, "mutate", "allow", audit.Decision},
+		`{"verdict":0}`: {`"data":"card"`, "pass", "allow", audit.Decision},
+		`{"verdict":1}`: {"", "deny", "deny", audit.Refusal},
+	} {
+		_, served := newPeer(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, `data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"card","_meta":{"tck":`+do+"}}}\n\n")
+			io.WriteString(w, "data: "+result+"\n\n")
+		})
+		w := newWorld(t, allowAll, plugged(t, pluginIn+pluginOut), served)
+		r := w.raw(tckCall(`{"verdict":0}`, `{}`))
+		if got := strings.Contains(r.body, "notifications/message"); got != (want.sent != "") || !strings.Contains(r.body, want.sent) || !strings.Contains(r.body, `"result"`) {
+			t.Errorf("%s: client got %s", do, r.body)
+		}
+		got := w.recorded(3)[1]
+		if got.Kind != want.kind || got.Method != "notifications/message" || got.Effect != want.effect || len(got.Plugins) != 1 || got.Plugins[0].Verdict != want.verdict {
+			t.Errorf("%s: recorded %+v", do, got)
+		}
+	}
+}
+
 // A list is filtered before plugins see it, and what they make of it is what the client gets.
 func TestPluginChangesAList(t *testing.T) {
 	_, served := newPeer(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
