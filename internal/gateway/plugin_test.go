@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -158,6 +159,23 @@ func TestPluginChangesANotification(t *testing.T) {
 		if got.Kind != want.kind || got.Method != "notifications/message" || got.Effect != want.effect || len(got.Plugins) != 1 || got.Plugins[0].Verdict != want.verdict {
 			t.Errorf("%s: recorded %+v", do, got)
 		}
+	}
+}
+
+// No record, no message: what can't be recorded doesn't pass.
+func TestPluginChangesANotification_thatCantBeRecorded(t *testing.T) {
+	var w *world
+	_, served := newPeer(t, func(rw http.ResponseWriter, _ *http.Request, _ string) {
+		w.records.mu.Lock()
+		w.records.fail = errors.New("no space left on device")
+		w.records.mu.Unlock()
+		rw.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(rw, `data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"card"}}`+"\n\n")
+		io.WriteString(rw, `data: {"jsonrpc":"2.0","id":"a","result":{"content":[]}}`+"\n\n")
+	})
+	w = newWorld(t, allowAll, plugged(t, pluginIn+pluginOut), served)
+	if r := w.raw(tckCall(`{"verdict":0}`, `{}`)); strings.Contains(r.body, "card") || !strings.Contains(r.body, `"result"`) {
+		t.Errorf("client got %s", r.body)
 	}
 }
 
