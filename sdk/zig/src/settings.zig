@@ -178,8 +178,15 @@ const Reader = struct {
 
     fn hex(r: *Reader) Error!u21 {
         if (r.at + 4 > r.text.len) return error.NotOfThatForm;
-        defer r.at += 4;
-        return std.fmt.parseInt(u16, r.text[r.at..][0..4], 16) catch error.NotOfThatForm;
+        var out: u21 = 0;
+        for (r.text[r.at..][0..4]) |b| out = out << 4 | switch (b) {
+            '0'...'9' => b - '0',
+            'a'...'f' => b - 'a' + 10,
+            'A'...'F' => b - 'A' + 10,
+            else => return error.NotOfThatForm,
+        };
+        r.at += 4;
+        return out;
     }
 };
 
