@@ -42,7 +42,7 @@ func Loads() []Load {
 // Options says how long to measure what. All fields must be set, but for those
 // whose zero is named.
 type Options struct {
-	Targets []string // of Direct, Bare, Sallyport10 and Sallyport1000, in the order shown
+	Targets []string // targets, in the order shown
 	Loads   []Load
 	Cycles  int           // slices for each target and load
 	Slice   time.Duration // of a closed loop; an open loop's are three times as long
@@ -58,6 +58,8 @@ const (
 	Bare          = "bare"
 	Sallyport10   = "sallyport-10"
 	Sallyport1000 = "sallyport-1000"
+	// SallyportPlugin has 10 rules, and one more with a plugin that reads three fields of every call.
+	SallyportPlugin = "sallyport-plugin"
 )
 
 // sample is what one slice gave.

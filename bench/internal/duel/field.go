@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -117,6 +118,9 @@ func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream 
 	case Sallyport1000:
 		t.url += "/mock"
 		t.pid, err = f.spawnSallyport(ctx, o, bin, name, addr, upstream, 1000)
+	case SallyportPlugin:
+		t.url += "/mock"
+		t.pid, err = f.spawnSallyport(ctx, o, bin, name, addr, upstream, 10)
 	default:
 		err = errors.New("no such target")
 	}
@@ -136,6 +140,14 @@ func (f *field) spawnSallyport(ctx context.Context, o Options, bin, name, addr, 
 	config := filepath.Join(dir, "sallyport.yaml")
 	g := workload.Gateway{Listen: addr, Admin: admin, Upstream: "http://" + upstream + "/mcp"}
 	files := map[string]string{config: g.Config(), filepath.Join(dir, "policies", "tools.yaml"): workload.Policies(rules)}
+	if name == SallyportPlugin {
+		module, err := plugin(ctx)
+		if err != nil {
+			return 0, err
+		}
+		files[filepath.Join(dir, "policies", workload.PluginFile)] = module
+		files[filepath.Join(dir, "policies", "plugin.yaml")] = workload.PluginPolicy
+	}
 	for file, text := range files {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return 0, err
@@ -146,6 +158,16 @@ func (f *field) spawnSallyport(ctx context.Context, o Options, bin, name, addr, 
 		binary = filepath.Join(bin, "sallyport")
 	}
 	return f.spawn(ctx, o.Dir, addr, name, binary, "serve", "-c", config)
+}
+
+// plugin is the module that engine/wasm measures itself with: the measure shares no code with the gateway, but it may ask the same of it.
+func plugin(ctx context.Context) (string, error) {
+	dir, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", module+"/engine/wasm").Output()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w", err)
+	}
+	b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "testdata", "c", workload.PluginFile))
+	return string(b), err
 }
 
 // spawn runs a program, with its output in a file, until it listens on addr.

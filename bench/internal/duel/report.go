@@ -16,18 +16,26 @@ type Report struct {
 // cell names a row: a target under a load.
 type cell struct{ load, target string }
 
-// figures is what one row shows beside the bare proxy.
+// figures is what one row shows beside its base.
 type figures struct {
-	rate, rateRatio spread // rate 1/s; × bare
-	p50, p50More    spread // µs; µs above bare
-	p99, p99Ratio   spread // µs; × bare
-	cpu, cpuMore    spread // µs for each request; µs above bare
+	rate, rateRatio spread // rate 1/s; × base
+	p50, p50More    spread // µs; µs above base
+	p99, p99Ratio   spread // µs; × base
+	cpu, cpuMore    spread // µs for each request; µs above base
 	idle, loaded    float64
+}
+
+// baseOf is what a target is held to: the gateway with a plugin to the gateway without.
+func baseOf(target string) string {
+	if target == SallyportPlugin {
+		return Sallyport10
+	}
+	return Bare
 }
 
 func (r *Report) figures(c cell) figures {
 	s := r.series[c]
-	base := r.series[cell{c.load, Bare}]
+	base := r.series[cell{c.load, baseOf(c.target)}]
 	if base == nil {
 		base = &series{}
 	}
@@ -51,7 +59,7 @@ func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 // figure in parentheses, with an exclamation mark when it is missed.
 func (r *Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("| load | target | req/s | × bare [quartiles] | p50 µs | + µs | p99 µs | × bare | CPU µs/req | + µs | RSS MiB idle | loaded | errors |\n")
+	b.WriteString("| load | target | req/s | × base [quartiles] | p50 µs | + µs | p99 µs | × base | CPU µs/req | + µs | RSS MiB idle | loaded | errors |\n")
 	b.WriteString("|---|---|--:|---|--:|---|--:|---|--:|---|---|--:|--:|\n")
 	for _, l := range r.options.Loads {
 		for _, t := range r.options.Targets {

@@ -11,7 +11,7 @@ import (
 func reportOf(samples map[string][]sample, idle map[string]int64) *Report {
 	const l = "1 KiB, c=16"
 	r := &Report{options: Options{Loads: []Load{{Name: l}}}, idle: idle, series: map[cell]*series{}}
-	for _, t := range []string{Direct, Bare, Sallyport10, Sallyport1000} {
+	for _, t := range []string{Direct, Bare, Sallyport10, Sallyport1000, SallyportPlugin} {
 		if samples[t] != nil {
 			r.options.Targets = append(r.options.Targets, t)
 			r.series[cell{l, t}] = &series{samples: samples[t], loaded: 50 << 20}
@@ -35,6 +35,20 @@ func TestRatiosAreTakenInsideACycle(t *testing.T) {
 	}
 	if missed := r.Missed(); missed != nil {
 		t.Errorf("missed: %v", missed)
+	}
+}
+
+func TestAPluginIsHeldToTheGatewayWithoutIt(t *testing.T) {
+	r := reportOf(map[string][]sample{
+		Bare: {{rate: 1000, cpu: 20}}, Sallyport10: {{rate: 900, cpu: 25}}, SallyportPlugin: {{rate: 801, cpu: 27}},
+	}, nil)
+	f := r.figures(cell{"1 KiB, c=16", SallyportPlugin})
+	if f.rateRatio.mid != 0.89 || f.cpuMore.mid != 2 {
+		t.Errorf("throughput %v, CPU %+v", f.rateRatio.mid, f.cpuMore.mid)
+	}
+	want := []string{"1 KiB, c=16, sallyport-plugin: throughput 0.89, wants ≥ 0.9"}
+	if diff := cmp.Diff(want, r.Missed()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -69,3 +69,15 @@ func rule(i, n int) string {
     effect: allow
 `, i, role, 100+i%7)
 }
+
+// PluginFile is the module of the plugin that PluginPolicy asks about every call. It reads the tool, the path and the groups.
+const PluginFile = "authorise.wasm"
+
+// PluginPolicy puts the plugin behind the rules.
+const PluginPolicy = `apiVersion: sallyport/v1
+kind: Policy
+metadata: { name: plugin, owner: bench }
+match: { servers: [mock], methods: [tools/call] }
+rules:
+  - { name: authorise, plugin: authorise }
+`

@@ -13,7 +13,7 @@ import (
 
 const (
 	// Tool is the tool that is called.
-	Tool = "search_documents"
+	Tool = "read_documents"
 	// Tools is how many tools the upstream lists.
 	Tools = 50
 	// Key is the API key that the traffic carries.
