@@ -29,6 +29,7 @@ var outputs = []struct{ path, template string }{
 	{"sdk/assemblyscript/assembly/abi.ts", "abi.ts.tmpl"},
 	{"sdk/assemblyscript/testing/abi.mjs", "abi_testing.mjs.tmpl"},
 	{"sdk/js/abi.js", "abi.js.tmpl"},
+	{"sdk/js/testing/abi.mjs", "abi_testing.mjs.tmpl"},
 }
 
 //go:embed templates
