@@ -39,6 +39,9 @@ func openCache(dir string) (*cache, error) {
 	if err := private(own); err != nil {
 		return nil, fmt.Errorf("cache of compiled plugins: %w", err)
 	}
+	if err := prune(dir, own, cacheBytes); err != nil {
+		return nil, fmt.Errorf("cache of compiled plugins: %w", err)
+	}
 	compiled, err := wazero.NewCompilationCacheWithDir(own)
 	if err != nil {
 		return nil, fmt.Errorf("cache of compiled plugins: %w", err)

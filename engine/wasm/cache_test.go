@@ -2,13 +2,16 @@ package wasm_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 )
@@ -111,6 +114,64 @@ func TestCacheThatOthersCanWriteToIsRefused(t *testing.T) {
 		if h != nil || fmt.Sprint(err) != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+func TestCacheForgetsOtherCompilers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	load(t, newHost(t, wasm.Options{CacheDir: dir}), needPath().bytes(), wasm.Config{})
+	kept := entries(t, dir)
+	old, own := filepath.Join(dir, "cost0-wazero-v0.9.0", "x"), filepath.Join(dir, "notes")
+	for _, d := range []string{old, own} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(d, "file"), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newHost(t, wasm.Options{CacheDir: dir})
+	if got, want := entries(t, dir), append(kept, filepath.Join(own, "file")); !slices.Equal(got, want) {
+		t.Errorf("there are %q, want %q", got, want)
+	}
+	if _, err := os.Stat(filepath.Dir(old)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the other compiler's directory: %v", err)
+	}
+}
+
+func TestCacheForgetsTheOldest(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	for i, name := range []string{"c", "a", "sub/b"} { // c is the oldest
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, 10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now, now.Add(time.Duration(i)*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		most int64
+		left string
+	}{{30, "a c sub/b"}, {29, "a sub/b"}, {20, "a sub/b"}, {10, "sub/b"}, {0, ""}} {
+		if err := wasm.PruneEntries(dir, step.most); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, e := range entries(t, dir) {
+			name, _ := filepath.Rel(dir, e)
+			left = append(left, filepath.ToSlash(name))
+		}
+		if got := strings.Join(left, " "); got != step.left {
+			t.Errorf("of at most %d bytes: %q, want %q", step.most, got, step.left)
+		}
+	}
+	if err := wasm.PruneEntries(filepath.Join(dir, "none"), 0); err != nil {
+		t.Errorf("a directory that another process has removed: %v", err)
 	}
 }
 

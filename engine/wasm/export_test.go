@@ -115,3 +115,6 @@ func Waiting(p *Plugin) int {
 	defer p.pool.mu.Unlock()
 	return len(p.pool.waiting)
 }
+
+// PruneEntries removes the oldest files of a directory until it has at most so many bytes.
+var PruneEntries = pruneEntries
