@@ -35,6 +35,7 @@ type Manifest struct {
 	SettingsSchema json.RawMessage // JSON Schema 2020-12, an object; nil: the plugin takes no settings
 	Deterministic  bool            // the verdict follows from the reads, the settings and the tables alone
 	Limits         Limits
+	Rego           *Rego             // of a module that OPA has compiled; nil for all others
 	Meta           map[string]string // for people; hosts make nothing of it
 }
 
@@ -120,7 +121,7 @@ func (m *Manifest) Encode() ([]byte, error) {
 	w := wire{
 		ABI: ABI, Name: m.Name, Version: m.Version, Hooks: texts(m.Hooks), Reads: byName(m.Reads), Strings: byName(m.Strings),
 		Writes: texts(m.Writes), Verdicts: texts(m.Verdicts), Capabilities: texts(m.Capabilities),
-		Settings: m.SettingsSchema, State: StateNone, Deterministic: m.Deterministic, Meta: m.Meta,
+		Settings: m.SettingsSchema, State: StateNone, Deterministic: m.Deterministic, Rego: m.Rego.wire(), Meta: m.Meta,
 	}
 	if len(m.Require)+len(m.Optional) > 0 {
 		w.Features = &wireFeatures{m.Require, m.Optional}
@@ -157,6 +158,7 @@ type wire struct {
 	State         string              `json:"state"`
 	Deterministic bool                `json:"deterministic"`
 	Limits        *wireLimits         `json:"limits,omitempty"`
+	Rego          *wireRego           `json:"rego,omitempty"`
 	Meta          map[string]string   `json:"meta,omitempty"`
 }
 

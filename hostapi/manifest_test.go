@@ -152,9 +152,12 @@ func four(prefix string) func(int) string {
 func TestParseManifest_refusesWithPlaceAndFix(t *testing.T) {
 	const hooks = "one of request, response, list"
 	const capability = "write match:NAME or lookup:NAME; a NAME is of a-z, 0-9, `.`, `_` and `-`"
-	const keys = "abi, capabilities, deterministic, features, hooks, limits, meta, name, reads, settings_schema, state, strings, verdicts, version, writes"
+	const keys = "abi, capabilities, deterministic, features, hooks, limits, meta, name, reads, rego, settings_schema, state, strings, verdicts, version, writes"
 	const semver = " is not a semantic version: write MAJOR.MINOR.PATCH, such as 1.0.0; at most 64 bytes"
 	const pluginName = " is not a name of a plugin: write words of a-z and 0-9 with - between them; at most 64 bytes"
+	const entrypoint = `no entrypoint for the hook request: name one that the module was built with, such as authz/decision`
+	also := func(rest, rego string) string { return `{` + rest + `,` + with("rego", rego)[1:] }
+	const rego = `{"entrypoints":{"request":"a/b"}}`
 	const sorted = ": sort the list by its bytes: an index into it is an id"
 	const shape = ": write one JSON object, in UTF-8, without duplicate names"
 	for _, c := range []struct{ text, want string }{
@@ -237,6 +240,17 @@ func TestParseManifest_refusesWithPlaceAndFix(t *testing.T) {
 		{with("features", `{"require":["view"],"optional":["view"]}`), `features.optional[0]: "view" stands twice: remove one`},
 		{with("features", `{"wanted":[]}`), `features."wanted": unknown key: remove it; there are optional, require`},
 		{with("features", `{"optional":`+list(65, four("f"))+`}`), `features: 65 are too many: at most 64`},
+
+		// modules of Rego
+		{with("rego", `[]`), `rego: not an object: write an object` + "\nrego.entrypoints: " + entrypoint},
+		{with("rego", `{}`), `rego.entrypoints: missing: add it`},
+		{with("rego", `{"entrypoints":{"call":"a/b"}}`), `rego.entrypoints."call": not a hook: ` + hooks + "\nrego.entrypoints: " + entrypoint},
+		{with("rego", `{"entrypoints":{"request":""}}`), `rego.entrypoints: ` + entrypoint},
+		{with("rego", `{"entrypoints":{"request":"a/b","list":"a/c"}}`), `rego.entrypoints.list: the plugin does not have this hook: add it to hooks, or remove the entrypoint`},
+		{also(`"reads":{"request":["args.a[0]"]}`, rego), `reads.request[0]: "args.a[0]" is one element of an array: read the whole array: it is an array in input as well`},
+		{also(`"strings":{"request":["args"]}`, rego), `strings: a module of Rego enumerates no strings: put the paths into reads`},
+		{also(`"capabilities":["match:a"]`, rego), `capabilities: a module of Rego has no use for any: remove them`},
+		{also(`"deterministic":true`, `{"entrypoints":{"request":"a/b"},"clock":true}`), `rego.clock: a plugin that looks at the time is not deterministic: remove one of the two`},
 
 		// the rest
 		{with("settings_schema", `true`), `settings_schema: not an object: write a JSON Schema (2020-12), or remove it: a plugin without it takes no settings`},

@@ -108,6 +108,7 @@ func (d *decoder) read(n *node) {
 		"state":           d.state,
 		"deterministic":   func(where string, n *node) { m.Deterministic = d.boolean(where, n) },
 		"limits":          d.limits,
+		"rego":            d.rego,
 		"meta":            d.meta,
 	})
 }

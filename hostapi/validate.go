@@ -44,6 +44,7 @@ func (m *Manifest) validate(ms *mistakes) {
 	m.checkFeatures(ms)
 	m.checkSettings(ms)
 	m.checkLimits(ms)
+	m.checkRego(ms)
 	m.checkMeta(ms)
 }
 
