@@ -21,7 +21,7 @@ const module = "github.com/sallyport-dev/sallyport"
 // its own floor: siblings meet one floor up.
 var floors = [][]string{
 	{
-		"sdk", "engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "internal/httphead", "internal/socket", "internal/telemetry", "policies",
+		"sdk", "engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "engine/wasm/rego", "internal/httphead", "internal/socket", "internal/telemetry", "policies",
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},

@@ -73,6 +73,9 @@ func (in *instance) start(v *verified) error {
 			return err
 		}
 	}
+	if in.program.rego != nil {
+		return in.bootRego(v)
+	}
 	if err := in.configure(v); err != nil {
 		return err
 	}

@@ -123,8 +123,12 @@ func (in *instance) mayReplace(index int, at stringAt) bool {
 
 func patch(in *instance, s []uint64) {
 	path, json := in.take(s[1], s[2]), in.take(s[3], s[4])
+	s[0] = code(in.patch(hostapi.Patch(int32(s[0])), path, json))
+}
+
+// patch sets or removes a value.
+func (in *instance) patch(op hostapi.Patch, path, json []byte) hostapi.Code {
 	in.charge(int64(len(path)+len(json)) * costOfParse)
-	op := hostapi.Patch(int32(s[0]))
 	p, err := hostapi.ParsePath(string(path))
 	switch {
 	case err != nil:
@@ -147,7 +151,7 @@ func patch(in *instance, s []uint64) {
 	if c == hostapi.CodeOk {
 		in.edit(x)
 	}
-	s[0] = code(c)
+	return c
 }
 
 // newValue checks the value of a patch and keeps it as it will be written.
@@ -214,13 +218,21 @@ func (x *edit) whole(v jsonscan.Value, op hostapi.Patch) hostapi.Code {
 }
 
 func itemDrop(in *instance, s []uint64) {
-	v := in.message.item(int(int32(s[0])))
-	if !v.Exists() {
+	if !in.drop(int32(s[0])) {
 		s[0] = code(hostapi.CodeAbsent)
 		return
 	}
-	in.edit(edit{kind: EditRemove, value: v, item: int32(s[0]), string: -1})
 	s[0] = code(hostapi.CodeOk)
+}
+
+// drop leaves an item out, if there is one of that index.
+func (in *instance) drop(index int32) bool {
+	v := in.message.item(int(index))
+	if !v.Exists() {
+		return false
+	}
+	in.edit(edit{kind: EditRemove, value: v, item: index, string: -1})
+	return true
 }
 
 // extent is where a value stands in the text.

@@ -118,3 +118,28 @@ func Waiting(p *Plugin) int {
 
 // PruneEntries removes the oldest files of a directory until it has at most so many bytes.
 var PruneEntries = pruneEntries
+
+// Evaluation is what a module of Rego was given and what it answered.
+type Evaluation struct {
+	Input, Answer string
+	Failure       Failure
+}
+
+// Evaluate has a module of Rego answer, without making a verdict of it.
+func Evaluate(p *Plugin, h hostapi.Hook, m *Message) Evaluation {
+	in, _, err := p.pool.get(context.Background(), time.Second)
+	if err != nil {
+		panic(err)
+	}
+	in.prepare(context.Background(), h, m, in.now()+time.Hour)
+	var e Evaluation
+	if at, ok := in.answer(h); ok {
+		e.Answer = string(in.text(at))
+	}
+	e.Input, e.Failure = string(in.opa.input), in.failure
+	in.end()
+	if in.restore() == nil {
+		p.pool.put(in)
+	}
+	return e
+}

@@ -111,6 +111,13 @@ func procExit(ctx context.Context, s []uint64) {
 	ctx.(*instance).stop(hostapi.FailureTrap, "the guest exited with %d", uint32(s[0])) //nolint:forcetypeassert // as above
 }
 
+// unguarded is a host function that a guest may always call.
+func unguarded(do hostFunc) api.GoFunc {
+	return func(ctx context.Context, s []uint64) {
+		do(ctx.(*instance), s) //nolint:forcetypeassert // as above
+	}
+}
+
 // give is how a function gives bytes: it writes them if they fit, and returns their length.
 func (in *instance) give(s []uint64, buf, size uint64, b []byte) {
 	n := uint64(len(b))

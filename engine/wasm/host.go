@@ -164,6 +164,9 @@ func (h *Host) link(ctx context.Context) error {
 	if _, err := b.Instantiate(ctx); err != nil {
 		return err
 	}
+	if _, err := h.opaFunctions(h.runtime.NewHostModuleBuilder(opaModule)).Instantiate(ctx); err != nil {
+		return err
+	}
 	refuel := api.GoFunc(func(ctx context.Context, _ []uint64) { ctx.(*instance).refuel() }) //nolint:forcetypeassert // guests run with their instance as context
 	_, err := h.runtime.NewHostModuleBuilder(binary.HookModule).NewFunctionBuilder().
 		WithGoFunction(refuel, nil, nil).Export(binary.HookName).NewFunctionBuilder().

@@ -27,9 +27,10 @@ type instance struct {
 	depth   api.MutableGlobal // below zero: it went too deep
 	globals []api.MutableGlobal
 	now     func() time.Duration
-	stack   [2]uint64
+	stack   [7]uint64
 	// blind has no table: what tables hold must not get into the image.
 	blind bool
+	opa   opaGuest
 
 	run
 }

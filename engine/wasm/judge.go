@@ -51,6 +51,9 @@ func (in *instance) prepare(ctx context.Context, h hostapi.Hook, m *Message, unt
 
 // decide runs the hook.
 func (in *instance) decide(h hostapi.Hook) (hostapi.Verdict, bool) {
+	if in.program.rego != nil {
+		return in.evaluate(h)
+	}
 	ok := in.invoke(in.hooks[h])
 	in.output.flush(in.logLine)
 	if !ok {

@@ -157,6 +157,7 @@ func (h *Host) prepare(ctx context.Context, v *verified, c Config) (*program, *I
 	p.limits.Pages = min(p.limits.Pages, v.most) // its own bound is no lowering
 	p.findCapabilities(&es)
 	p.settings = settle(v.manifest, c, &es)
+	p.planRego(v, &es)
 	if err := es.err(); err != nil {
 		return nil, nil, err
 	}

@@ -34,6 +34,7 @@ type program struct {
 	capabilities []capability
 	reads        int // of the hook that has most
 	random       [32]byte
+	rego         *regoProgram // of a module of OPA's, else nil
 
 	// What every call begins with.
 	image *cow.Image
@@ -138,6 +139,9 @@ func (in *instance) bind() error {
 			return err
 		}
 		in.globals = append(in.globals, m)
+	}
+	if in.program.rego != nil {
+		return in.bindOPA()
 	}
 	for _, h := range in.program.manifest.Hooks {
 		if in.hooks[h] = in.module.ExportedFunction(h.Export()); in.hooks[h] == nil {

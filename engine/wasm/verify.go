@@ -20,6 +20,7 @@ type verified struct {
 	unknown  []binary.Import // functions that are linked to one that fails
 	exports  map[string]bool // functions of the ABI that it has
 	imports  []string
+	opa      bool // the module is one of OPA's: see opa.go
 }
 
 // verify checks a module and its manifest.
@@ -33,8 +34,18 @@ func verify(module []byte) (*verified, error) {
 	}
 	v := &verified{bytes: module, module: m, exports: map[string]bool{}}
 	var es LoadErrors
+	if v.opa = isOPA(m); v.opa {
+		if err := v.own(); err != nil {
+			return nil, err
+		}
+	}
 	v.readManifest(&es)
+	v.checkSkin(&es)
 	v.checkMemory(&es)
+	if v.opa {
+		v.checkOPA(&es)
+		return v, es.err()
+	}
 	v.checkImports(&es)
 	v.checkExports(&es)
 	return v, es.err()
@@ -51,7 +62,11 @@ func notAModule(module []byte, err error) error {
 func (v *verified) readManifest(es *LoadErrors) {
 	text, ok := v.module.Custom(hostapi.ManifestSection)
 	if !ok {
-		es.add(LoadManifest, "build the plugin with an SDK, or add the custom section", "there is no custom section %s", hostapi.ManifestSection)
+		help := "build the plugin with an SDK, or add the custom section"
+		if v.opa {
+			help = "put it beside the module: NAME.manifest.json beside NAME.wasm"
+		}
+		es.add(LoadManifest, help, "there is no custom section %s", hostapi.ManifestSection)
 		return
 	}
 	m, err := hostapi.ParseManifest(text)

@@ -1,0 +1,133 @@
+package rego
+
+import (
+	"errors"
+	"regexp"
+	"regexp/syntax"
+	"sync"
+	"unicode/utf8"
+)
+
+// Bounds on patterns, which may come from a message. What a pattern costs to have is bounded by its
+// size when its repetitions are written out, and what it costs to run by that and the text.
+const (
+	maxPattern      = 4096 // bytes
+	maxInstructions = 4096
+	maxPatterns     = 64 // in a cache
+)
+
+var errPattern = errors.New("the pattern is too large")
+
+// Cache keeps compiled patterns. The zero Cache is empty. It is safe for concurrent use.
+type Cache struct {
+	mu   sync.Mutex
+	list map[string]*pattern
+}
+
+type pattern struct {
+	re   *regexp.Regexp
+	size int64 // instructions, about
+}
+
+// compile returns a pattern, or nil if it is none.
+func (c *Call) compile(text string) (*pattern, error) {
+	if len(text) > maxPattern {
+		return nil, errPattern
+	}
+	c.Cache.mu.Lock()
+	p := c.Cache.list[text]
+	c.Cache.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, nil //nolint:nilnil // what is no pattern makes the builtin undefined
+	}
+	n := instructions(tree)
+	if n > maxInstructions {
+		return nil, errPattern
+	}
+	c.Charge(1000 * n)
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, nil //nolint:nilnil // likewise
+	}
+	p = &pattern{re, n}
+	c.Cache.mu.Lock()
+	defer c.Cache.mu.Unlock()
+	if c.Cache.list == nil || len(c.Cache.list) >= maxPatterns {
+		c.Cache.list = make(map[string]*pattern)
+	}
+	c.Cache.list[text] = p
+	return p, nil
+}
+
+// instructions is about how many a pattern is compiled to.
+func instructions(re *syntax.Regexp) int64 {
+	n := int64(1 + len(re.Rune))
+	for _, sub := range re.Sub {
+		n += instructions(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= int64(max(re.Min, re.Max, 1))
+	}
+	return min(n, maxInstructions+1)
+}
+
+// run charges for running a pattern over a text.
+func (p *pattern) run(c *Call, text string) {
+	c.Charge(int64(len(text)+1) * (20 + p.size))
+}
+
+// onPattern is a builtin that runs a pattern over a text.
+func onPattern(c *Call, pattern, text Value, f func(re *regexp.Regexp, text string) (Value, error)) (Value, error) {
+	ps, ok := pattern.(string)
+	ts, ok2 := text.(string)
+	if !ok || !ok2 {
+		return Undefined, nil
+	}
+	p, err := c.compile(ps)
+	if err != nil || p == nil {
+		return Undefined, err
+	}
+	p.run(c, ts)
+	return f(p.re, ts)
+}
+
+func regexReplace(c *Call, args []Value) (Value, error) {
+	with, ok := args[2].(string)
+	if !ok {
+		return Undefined, nil
+	}
+	return onPattern(c, args[1], args[0], func(re *regexp.Regexp, text string) (Value, error) {
+		// At worst each character is a match, and each second byte of what replaces it stands for a
+		// match again.
+		size := int64(len(text)) + int64(utf8.RuneCountInString(text)+1)*int64(len(with))
+		if size += int64(len(text)) * int64(len(with)); size > maxText {
+			return nil, errTooLong
+		}
+		c.Charge(size)
+		return re.ReplaceAllString(text, with), nil
+	})
+}
+
+func regexSplit(c *Call, args []Value) (Value, error) {
+	return onPattern(c, args[0], args[1], func(re *regexp.Regexp, text string) (Value, error) {
+		return arrayOf(re.Split(text, -1)), nil
+	})
+}
+
+func regexFind(c *Call, args []Value) (Value, error) {
+	number, ok := args[2].(Number)
+	if !ok {
+		return Undefined, nil
+	}
+	n, ok := number.Int64()
+	if !ok {
+		return Undefined, nil
+	}
+	return onPattern(c, args[0], args[1], func(re *regexp.Regexp, text string) (Value, error) {
+		return arrayOf(re.FindAllString(text, int(n))), nil
+	})
+}
