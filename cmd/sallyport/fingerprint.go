@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 )
 
 // fingerprint is a digest of what a reload would read. What can't be read counts as empty: the reload will say why.
@@ -14,7 +16,7 @@ func (g *program) fingerprint() [32]byte {
 	for _, root := range g.builder.origin.files(g.state.build().config) {
 		root = follow(root)
 		_ = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || name != root && !isSource(name) {
+			if err != nil || d.IsDir() || name != root && !bundle.IsSource(name) {
 				return nil //nolint:nilerr // see above
 			}
 			data, _ := os.ReadFile(name) //nolint:gosec // files that the config names
@@ -27,12 +29,6 @@ func (g *program) fingerprint() [32]byte {
 		})
 	}
 	return [32]byte(h.Sum(nil))
-}
-
-// isSource says whether a file in a folder of policies is read.
-func isSource(name string) bool {
-	ext := filepath.Ext(name)
-	return ext == ".yaml" || ext == ".yml" || ext == ".wasm"
 }
 
 // follow gives the folder that a link points to: WalkDir does not.

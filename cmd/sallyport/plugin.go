@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -49,15 +48,11 @@ func (c pluginInspect) Run(p *process) error {
 	return nil
 }
 
+// readModule reads a module, with the manifest and the data that may lie beside it.
 func readModule(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	module, err := bundle.Module(name)
 	if err != nil {
 		return nil, failf(exitUsage, "%w", err)
-	}
-	defer f.Close() //nolint:errcheck // only read
-	module, err := io.ReadAll(io.LimitReader(f, bundle.MaxModuleSize+1))
-	if err != nil {
-		return nil, failf(exitUsage, "%s: %w", name, err)
 	}
 	return module, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/audit"
@@ -146,7 +147,7 @@ func (g *program) watch(ctx context.Context) {
 // concerns says whether a change of this file could change what a reload reads. Records may be written to the same folder.
 func (g *program) concerns(name string) bool {
 	swap := strings.HasPrefix(filepath.Base(name), "..") // Kubernetes swaps the link ..data
-	return isSource(name) || swap || filepath.Ext(name) == "" || slices.Contains(g.builder.origin.files(g.state.build().config), name)
+	return bundle.IsSource(name) || swap || filepath.Ext(name) == "" || slices.Contains(g.builder.origin.files(g.state.build().config), name)
 }
 
 // follow watches the folders of the files: an editor, and Kubernetes' symlink swap, replace a file and don't change it.

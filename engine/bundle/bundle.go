@@ -36,7 +36,7 @@ var ErrNoPolicy = errors.New("no policy found")
 // Bundle is a set of policies. It is immutable.
 type Bundle struct {
 	Policies []*policy.Policy
-	Modules  []File // those of Files that are modules of plugins
+	Modules  []File // those of Files that are modules of plugins, with what lies beside them in them
 	Files    []File // in the order of their names
 	Revision string // "sha256:<hex>" over the names and contents of Files
 	// Diagnostics are the mistakes and warnings found in reading the files. A bundle with
@@ -44,7 +44,7 @@ type Bundle struct {
 	Diagnostics source.Diagnostics
 }
 
-// File is one file of a bundle: a policy, or the module of a plugin.
+// File is one file of a bundle: a policy, or the module of a plugin, or what lies beside one.
 type File struct {
 	Name    string // within the bundle, with forward slashes
 	Path    string // as diagnostics name it: openable from where the bundle was read
@@ -84,7 +84,7 @@ func Of(paths ...string) (*Bundle, error) {
 		root, base := name, "."
 		if !info.IsDir() {
 			root, base = filepath.Split(name)
-			if !isPolicyFile(base) && !isModule(base) {
+			if !IsSource(base) {
 				return nil, fmt.Errorf("%s: a policy file ends in .yaml or .yml, a module in .wasm", name)
 			}
 		}
@@ -93,7 +93,7 @@ func Of(paths ...string) (*Bundle, error) {
 			if info.IsDir() {
 				return nil, all.dir(base, 0)
 			}
-			return nil, all.file(base)
+			return nil, all.fileAndBeside(base)
 		})
 		if err != nil {
 			return nil, err
@@ -108,7 +108,7 @@ func Of(paths ...string) (*Bundle, error) {
 	return all.bundle()
 }
 
-// Dir reads every .yaml, .yml and .wasm file below a directory. What begins with a dot is left out.
+// Dir reads every .yaml, .yml and .wasm file below a directory, and what lies beside the last. What begins with a dot is left out.
 // Symbolic links to files are followed while they stay inside (a Kubernetes ConfigMap is made
 // of them); one that leads out, or a file that cannot be read, is an error, because a policy
 // left out could be the one that denies.
@@ -160,7 +160,7 @@ func (c *collector) dir(name string, depth int) error {
 		case strings.HasPrefix(e.Name(), "."):
 		case e.IsDir():
 			err = c.dir(full, depth+1)
-		case isPolicyFile(e.Name()), isModule(e.Name()):
+		case IsSource(e.Name()):
 			err = c.file(full)
 		}
 		if err != nil {
@@ -238,8 +238,12 @@ func (c *collector) bundle() (*Bundle, error) {
 	slices.SortFunc(c.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	b := &Bundle{Files: c.files, Revision: revision(c.files)}
 	for _, f := range c.files {
+		if moduleOf(f.Name) != "" {
+			b.checkBeside(f)
+			continue
+		}
 		if isModule(f.Name) {
-			b.Modules = append(b.Modules, f)
+			b.Modules = append(b.Modules, b.attach(f))
 			continue
 		}
 		policies, found := policy.Parse(f.Path, f.Content)
