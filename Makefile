@@ -3,12 +3,13 @@ CACHE  := $(CURDIR)/.cache
 FUZZ   ?= 20s
 MODULES := sdk/go examples/plugins/go
 BENCH  ?=
+OPA    ?=
 # Each directory of sdk/ with a Makefile is an SDK whose targets test and tck must pass: sdk-c and so on.
 SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools toolchains sdks plugins generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -64,6 +65,12 @@ $(PLUGINS):
 	@rm -rf $(CACHE)/$@ && mkdir -p $(CACHE)/$@
 	@$(MAKE) -C $@ test build OUT=$(CACHE)/$@
 	@for m in $(CACHE)/$@/*.wasm; do [ ! -e $@/$$(basename $$m) ] || cmp $$m $@/$$(basename $$m) || { echo "$@: the committed module isn't what its sources make: make -C $@ commit"; exit 1; }; done
+
+rego: ## compare modules of Rego, and what they answer, with OPA itself; OPA=-update writes them anew
+	$(GO) test -modfile=.ci/opa.mod -tags opa -count=1 -run 'OPA' ./engine/wasm -args $(OPA)
+
+bench-rego: ## measure decisions in Rego against OPA itself
+	$(GO) test -modfile=.ci/opa.mod -tags opa -count=1 -run '^$$' -bench Rego ./engine/wasm
 
 tools: ## install Node, the conformance suites, the TypeScript client, the reference server and go-sdk's fixtures into .cache/
 	@.ci/tools $(CACHE)
