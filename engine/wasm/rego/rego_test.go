@@ -3,6 +3,8 @@ package rego_test
 import (
 	"bytes"
 	"errors"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,5 +138,23 @@ func TestAttach(t *testing.T) {
 	}
 	if _, err := rego.Attach([]byte("#!/bin/sh"), nil, nil); err == nil {
 		t.Error("attached to a script")
+	}
+}
+
+func TestTheDocumentListsTheBuiltins(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/rego.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "<!-- builtins -->")
+	list, _, _ = strings.Cut(list, "<!-- end -->")
+	var got []string
+	for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(list, -1) {
+		got = append(got, m[1])
+	}
+	want := rego.Names()
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("docs/rego.md lists %v, and there are %v", got, want)
 	}
 }
