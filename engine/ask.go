@@ -43,7 +43,7 @@ func (e *evaluation) consult(ctx context.Context, s *Snapshot, rule *rule, now *
 		var m wasm.Message
 		now.show(&m)
 		var result wasm.Result
-		rule.plugin.guest.Call(ctx, &wasm.Call{Hook: hook, Message: &m}, &result)
+		rule.plugin.guest.Call(ctx, &wasm.Call{Hook: hook, Message: &m, Tables: s.given.lookup}, &result)
 		out := outcomeOf(rule, hook, &result)
 		e.plugins = append(e.plugins, out)
 		if rule.shadow {
@@ -103,6 +103,11 @@ func outcomeOf(rule *rule, hook hostapi.Hook, r *wasm.Result) PluginOutcome {
 		Rule: &rule.Rule, Name: m.Name, Version: m.Version, Module: rule.plugin.info.Module, Hook: hook.String(), Shadow: rule.shadow,
 		Verdict: r.Verdict().String(), Code: r.Code, Message: r.Message, Failure: string(r.Failure.Type),
 		Notes: r.Notes, Labels: r.Labels, Fuel: r.Fuel, Time: r.Time,
+	}
+	for k, capability := range m.Capabilities {
+		if r.Used>>k&1 != 0 {
+			out.Used = append(out.Used, capability.String())
+		}
 	}
 	if r.Approval != "" {
 		out.Message = r.Approval

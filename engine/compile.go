@@ -24,6 +24,7 @@ type compiler struct {
 	found   source.Diagnostics
 	wanted  []wanted  // rules that call plugins
 	plugins []*plugin // that are loaded
+	given   given
 }
 
 func (c *compiler) policy(p *policy.Policy) {
@@ -77,7 +78,7 @@ func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *conditio
 	}
 	out.fields = c.shared(out.fields)
 	if r.Plugin != "" {
-		c.wanted = append(c.wanted, wanted{r, out})
+		c.wanted = append(c.wanted, wanted{source: r, rule: out})
 	}
 	phase := phaseIndex(r.Phase)
 	c.rules[phase] = append(c.rules[phase], out)

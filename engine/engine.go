@@ -151,6 +151,7 @@ type PluginOutcome struct {
 	Notes   []wasm.Note
 	Labels  []string
 	Edits   []PluginEdit
+	Used    []string // the capabilities that it made use of, such as lookup:tenants; the revision says which tables they were
 	Fuel    int64
 	Time    time.Duration
 }

@@ -86,8 +86,9 @@ type PluginStatus struct {
 
 // wanted is a rule that calls a plugin.
 type wanted struct {
-	source *policy.Rule
-	rule   *rule
+	source  *policy.Rule
+	rule    *rule
+	granted []hostapi.Capability
 }
 
 // module is a plugin's file.
@@ -98,12 +99,14 @@ type module struct {
 
 // load gives every rule that calls a plugin its plugin.
 func (c *compiler) load(ctx context.Context, b *bundle.Bundle) error {
+	c.give(b)
 	if len(c.wanted) == 0 {
 		return nil
 	}
 	modules := c.modules(b)
 	var ready []wanted
 	for _, w := range c.wanted {
+		w.granted = c.granted(w.source)
 		if m := c.find(w, modules); m != nil {
 			ready = append(ready, w)
 		}
@@ -174,16 +177,13 @@ func list(hooks []hostapi.Hook) string {
 
 // boot loads the plugin of a rule, or takes one that is loaded already from the same module, settings and grant.
 func (c *compiler) boot(ctx context.Context, w wanted, m *module) error {
-	config := wasm.Config{Settings: w.source.Config, CheckSettings: source.CheckJSON}
-	for _, text := range w.source.Grant {
-		capability, err := hostapi.ParseCapability(text)
-		if err != nil {
-			c.found = append(c.found, w.source.At("grant").Diagnose("SP4002", err.Error(), "a capability is a kind and a name, such as match:pii"))
-			return nil
-		}
-		config.Grant.Capabilities = append(config.Grant.Capabilities, capability)
+	tables := c.given.lookup
+	config := wasm.Config{
+		Settings: w.source.Config, CheckSettings: source.CheckJSON, Matchers: c.given.matchers(w.granted),
+		Tables: func() wasm.Tables { return tables },
 	}
-	key := keyOf(m, w.source)
+	config.Grant.Capabilities = w.granted
+	key := keyOf(m, w.source, c.given.digests(w.granted))
 	if p := c.loaded(key); p != nil {
 		w.rule.plugin = p
 		return nil
@@ -205,6 +205,7 @@ func (c *compiler) boot(ctx context.Context, w wanted, m *module) error {
 		})
 		return nil
 	}
+	tables = nil // every call brings those of its snapshot
 	p := &plugin{key: key, guest: guest, info: guest.Info()}
 	p.users.Store(1)
 	c.plugins = append(c.plugins, p)
@@ -232,7 +233,7 @@ func (c *compiler) loaded(key string) *plugin {
 }
 
 // keyOf digests all that a plugin is loaded from, each part behind its length.
-func keyOf(m *module, r *policy.Rule) string {
+func keyOf(m *module, r *policy.Rule, sets []string) string {
 	h := sha256.New()
 	part := func(b []byte) {
 		h.Write(strconv.AppendInt(nil, int64(len(b)), 10))
@@ -243,6 +244,9 @@ func keyOf(m *module, r *policy.Rule) string {
 	part(r.Config)
 	for _, g := range slices.Sorted(slices.Values(r.Grant)) {
 		part([]byte(g))
+	}
+	for _, digest := range sets {
+		part([]byte(digest))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -220,9 +220,9 @@ func TestPluginMistakes(t *testing.T) {
 	for rule, want := range map[string]string{
 		"{ name: a, plugin: tkc }":                                                  "p.yaml:5:24: error[SP4001]: no plugin is called `tkc`; did you mean `tck`?",
 		"{ name: a, plugin: tck, config: { mode: 1 } }":                             "p.yaml:5:37: error[SP4002]: the settings don't fit the plugin's schema: /properties/mode is of the type",
-		"{ name: a, plugin: tck, grant: [match] }":                                  "p.yaml:5:36: error[SP4002]: ",
-		`{ name: a, plugin: tck, grant: ["match:pii"] }`:                            "p.yaml:5:36: error[SP4002]: match:pii is granted, and this host has none of that name",
-		`{ name: a, plugin: tck, grant: ["match:other"] }`:                          "p.yaml:5:36: error[SP4002]: ",
+		"{ name: a, plugin: tck, grant: [match] }":                                  "p.yaml:5:37: error[SP4002]: ",
+		`{ name: a, plugin: tck, grant: ["match:pii"] }`:                            "p.yaml:5:37: error[SP6005]: no set of detectors is called `pii`; put it into detectors/pii.toml, or grant one that there is: secrets",
+		`{ name: a, plugin: tck, grant: ["match:other"] }`:                          "p.yaml:5:37: error[SP6005]: no set of detectors is called `other`",
 		`{ name: a, plugin: tck, config: { mode: x } }`:                             "",
 		"{ name: a, plugin: tck, when: 'args.x > 1' }":                              "",
 		"{ name: a, plugin: tck, phase: response }\n  - { name: b, effect: allow }": "",

@@ -43,6 +43,7 @@ type Snapshot struct {
 	rules    int
 	warnings source.Diagnostics
 	plugins  []*plugin
+	given    given
 	closed   atomic.Bool
 }
 
@@ -73,7 +74,7 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		return nil, found
 	}
 	return &Snapshot{
-		revision: b.Revision, env: env, rules: c.order, warnings: found, plugins: c.plugins,
+		revision: b.Revision, env: env, rules: c.order, warnings: found, plugins: c.plugins, given: c.given,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},
 	}, nil

@@ -115,7 +115,7 @@ func checkPolicies(p *process, path string, servers []string) (source.Diagnostic
 // casesAmong finds the mistakes in cases that lie among the policies. They are not run.
 func casesAmong(b *bundle.Bundle) (all source.Diagnostics) {
 	for _, f := range b.Files {
-		if ext := filepath.Ext(f.Name); ext == ".yaml" || ext == ".yml" {
+		if ext := filepath.Ext(f.Name); (ext == ".yaml" || ext == ".yml") && !f.IsTable() {
 			_, ds := enginetest.Parse(f.Path, f.Content)
 			all = append(all, ds...)
 		}

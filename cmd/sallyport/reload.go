@@ -157,7 +157,7 @@ func (g *program) follow(w *fsnotify.Watcher) {
 		watched[name] = true
 	}
 	for _, name := range g.builder.origin.files(g.state.build().config) {
-		for _, dir := range []string{filepath.Dir(name), name} {
+		for _, dir := range []string{filepath.Dir(name), name, filepath.Join(name, "detectors"), filepath.Join(name, "tables")} {
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() || watched[filepath.Clean(dir)] {
 				continue
 			}

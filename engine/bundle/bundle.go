@@ -1,4 +1,4 @@
-// Package bundle is a set of policies and plugins with its revision: what one snapshot is compiled from.
+// Package bundle is a set of policies and plugins, with what those are given and a revision: what one snapshot is compiled from.
 package bundle
 
 import (
@@ -25,6 +25,7 @@ const (
 	MaxFiles      = 4096
 	MaxFileSize   = 1 << 20
 	MaxModuleSize = 8 << 20
+	MaxTableSize  = 4 << 20
 	MaxSize       = 128 << 20 // of all files together
 	maxDepth      = 16        // of directories
 )
@@ -37,6 +38,8 @@ var ErrNoPolicy = errors.New("no policy found")
 type Bundle struct {
 	Policies []*policy.Policy
 	Modules  []File // those of Files that are modules of plugins, with what lies beside them in them
+	Sets     []File // those that are sets of detectors, detectors/NAME.toml
+	Tables   []File // those that are tables, tables/NAME.json and so on
 	Files    []File // in the order of their names
 	Revision string // "sha256:<hex>" over the names and contents of Files
 	// Diagnostics are the mistakes and warnings found in reading the files. A bundle with
@@ -44,11 +47,12 @@ type Bundle struct {
 	Diagnostics source.Diagnostics
 }
 
-// File is one file of a bundle: a policy, or the module of a plugin, or what lies beside one.
+// File is one file of a bundle: a policy, the module of a plugin or what lies beside one, a set of detectors, a table.
 type File struct {
 	Name    string // within the bundle, with forward slashes
 	Path    string // as diagnostics name it: openable from where the bundle was read
 	Content []byte
+	role    role
 }
 
 // Open reads a directory of policies, or a single file.
@@ -108,7 +112,8 @@ func Of(paths ...string) (*Bundle, error) {
 	return all.bundle()
 }
 
-// Dir reads every .yaml, .yml and .wasm file below a directory, and what lies beside the last. What begins with a dot is left out.
+// Dir reads every .yaml, .yml and .wasm file below a directory, what lies beside the last, the .toml files in its directory detectors, and
+// the .json and .csv files in its directory tables, where .yaml and .yml files are tables too. What begins with a dot is left out.
 // Symbolic links to files are followed while they stay inside (a Kubernetes ConfigMap is made
 // of them); one that leads out, or a file that cannot be read, is an error, because a policy
 // left out could be the one that denies.
@@ -160,7 +165,7 @@ func (c *collector) dir(name string, depth int) error {
 		case strings.HasPrefix(e.Name(), "."):
 		case e.IsDir():
 			err = c.dir(full, depth+1)
-		case IsSource(e.Name()):
+		case roleOf(full) != nothing:
 			err = c.file(full)
 		}
 		if err != nil {
@@ -201,7 +206,7 @@ func (c *collector) file(name string) error {
 	if c.size > MaxSize {
 		return fmt.Errorf("the files are larger than %d MiB together", MaxSize>>20)
 	}
-	c.files = append(c.files, File{Name: name, Path: c.path(name), Content: content})
+	c.files = append(c.files, File{Name: name, Path: c.path(name), Content: content, role: roleOf(name)})
 	return nil
 }
 
@@ -212,8 +217,11 @@ func (c *collector) content(name string) ([]byte, error) {
 		return nil, err
 	}
 	limit := MaxFileSize
-	if isModule(name) {
+	switch {
+	case isModule(name):
 		limit = MaxModuleSize
+	case roleOf(name) == table:
+		limit = MaxTableSize
 	}
 	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	err = errors.Join(err, f.Close())
@@ -238,17 +246,20 @@ func (c *collector) bundle() (*Bundle, error) {
 	slices.SortFunc(c.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	b := &Bundle{Files: c.files, Revision: revision(c.files)}
 	for _, f := range c.files {
-		if moduleOf(f.Name) != "" {
+		switch f.role {
+		case beside:
 			b.checkBeside(f)
-			continue
-		}
-		if isModule(f.Name) {
+		case module:
 			b.Modules = append(b.Modules, b.attach(f))
-			continue
+		case set:
+			b.Sets = append(b.Sets, f)
+		case table:
+			b.Tables = append(b.Tables, f)
+		default:
+			policies, found := policy.Parse(f.Path, f.Content)
+			b.Policies = append(b.Policies, policies...)
+			b.Diagnostics = append(b.Diagnostics, found...)
 		}
-		policies, found := policy.Parse(f.Path, f.Content)
-		b.Policies = append(b.Policies, policies...)
-		b.Diagnostics = append(b.Diagnostics, found...)
 	}
 	if len(b.Policies) == 0 && len(b.Diagnostics) == 0 {
 		return nil, fmt.Errorf("%s: %w", cmp.Or(c.prefix, "."), ErrNoPolicy)

@@ -70,6 +70,23 @@ func TestDir(t *testing.T) {
 	}
 }
 
+// What plugins are given lies in two directories at the top, and nowhere else.
+func TestDir_given(t *testing.T) {
+	b, err := Dir(write(t, map[string]string{
+		"p.yaml": named("p"), "detectors/pii.toml": "x", "detectors/q.yaml": named("q"), "detectors/sub/no.toml": "x", "no.toml": "x", "no.json": "{}",
+		"tables/t.json": "{}", "tables/u.YML": "a: 1", "tables/v.csv": "a", "tables/no.txt": "x", "tables/sub/r.yaml": named("r"), "tables/sub/no.json": "{}",
+	}))
+	if err != nil || len(b.Diagnostics) > 0 {
+		t.Fatal(err, b)
+	}
+	if got, want := names(b), "q p r detectors/pii.toml detectors/q.yaml p.yaml tables/sub/r.yaml tables/t.json tables/u.YML tables/v.csv"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if len(b.Sets) != 1 || b.Sets[0].Base() != "pii" || len(b.Tables) != 3 || b.Tables[1].Base() != "u" {
+		t.Errorf("%+v %+v", b.Sets, b.Tables)
+	}
+}
+
 // A mounted ConfigMap is a directory of links through a link.
 func TestDir_configMap(t *testing.T) {
 	b, err := Dir(write(t, map[string]string{
@@ -94,6 +111,8 @@ func TestDir_refuses(t *testing.T) {
 		"a dangling link":     {write(t, map[string]string{"a.yaml": named("a"), "b.yaml": "->nope"}), "b.yaml: no such file or directory"},
 		"a pipe":              {fifo, "p.yaml: not a regular file"},
 		"a huge file":         {write(t, map[string]string{"a.yaml": strings.Repeat("#", MaxFileSize+1)}), "a.yaml: larger than 1 MiB"},
+		"a huge table":        {write(t, map[string]string{"a.yaml": named("a"), "tables/t.json": strings.Repeat(" ", MaxTableSize+1)}), "t.json: larger than 4 MiB"},
+		"a huge set":          {write(t, map[string]string{"a.yaml": named("a"), "detectors/s.toml": strings.Repeat("#", MaxFileSize+1)}), "s.toml: larger than 1 MiB"},
 		"deep directories":    {write(t, map[string]string{deep: named("a")}), "directories stand too deep inside one another"},
 		"nothing":             {"/nonexistent", "open /nonexistent: no such file or directory"},
 	} {

@@ -20,9 +20,6 @@ const (
 	dataSuffix     = ".data.json"
 )
 
-// IsSource says whether a file of a directory is read, by its name.
-func IsSource(name string) bool { return isPolicyFile(name) || isModule(name) || moduleOf(name) != "" }
-
 // moduleOf returns the name of the module that a file belongs to, "" if it is none that does.
 func moduleOf(name string) string {
 	for _, suffix := range []string{manifestSuffix, dataSuffix} {

@@ -77,6 +77,8 @@ var codes = []Code{
 	{"SP6001", "not TOML"},
 	{"SP6002", "detector refused"},
 	{"SP6003", "detector that is slow or finds nothing"},
+	{"SP6004", "table refused"},
+	{"SP6005", "unknown set of detectors or table"},
 }
 
 //go:embed pages/*.md

@@ -42,6 +42,7 @@ func (in *instance) capability(id uint64, kind hostapi.CapabilityKind) *capabili
 	case !c.granted:
 		in.stop(hostapi.FailureCapability, "%v is not granted", c.is)
 	}
+	in.asked |= 1 << k
 	return c
 }
 

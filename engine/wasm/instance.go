@@ -57,7 +57,8 @@ type run struct {
 	has     [hostapi.LimitReads / 64]uint64 // which of them were
 	index   *stringIndex
 	tables  Tables
-	looked  bool // tables is there
+	looked  bool   // tables is there
+	asked   uint64 // capabilities that were used, by their bits
 	edits   edits
 	one     value // that is none of the fields
 	scratch []byte
@@ -83,7 +84,7 @@ func (in *instance) begin(ctx context.Context, s stage, budget int64, until time
 	in.caller, in.stage, in.budget, in.until = ctx, s, budget, until
 	in.left, in.work, in.failure = budget, 0, Failure{}
 	in.nowMS, in.clock, in.random.begun = 0, in.program.clock, false
-	in.index, in.tables, in.looked = nil, nil, false
+	in.index, in.tables, in.looked, in.asked = nil, nil, false, 0
 	in.said.reset()
 	in.output.reset()
 	in.edits.reset()

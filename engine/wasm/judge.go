@@ -10,13 +10,15 @@ import (
 
 // judge calls a hook and puts what came of it into r.
 func (in *instance) judge(ctx context.Context, c *Call, r *Result, until time.Duration) {
-	v, ok := in.call(ctx, c.Hook, c.Message, until)
+	in.prepare(ctx, c.Hook, c.Message, until)
+	in.tables, in.looked = c.Tables, c.Tables != nil
+	v, ok := in.decide(c.Hook)
 	in.settle(r, v, ok)
 }
 
 // settle puts what came of a call into r, and lets go of what belongs to the caller.
 func (in *instance) settle(r *Result, v hostapi.Verdict, ok bool) {
-	r.Fuel, r.Memory = in.used(), in.memory.Size()
+	r.Fuel, r.Memory, r.Used = in.used(), in.memory.Size(), in.asked
 	if ok {
 		r.judged, r.verdict = true, v
 		if v == hostapi.VerdictMutate {
@@ -27,12 +29,6 @@ func (in *instance) settle(r *Result, v hostapi.Verdict, ok bool) {
 	}
 	r.take(&in.said, v, !ok)
 	in.end()
-}
-
-// call runs a hook on a message. It returns false after setting failure.
-func (in *instance) call(ctx context.Context, h hostapi.Hook, m *Message, until time.Duration) (hostapi.Verdict, bool) {
-	in.prepare(ctx, h, m, until)
-	return in.decide(h)
 }
 
 // prepare readies the instance for a hook.

@@ -25,6 +25,8 @@ type Plugin struct {
 type Call struct {
 	Hook    hostapi.Hook
 	Message *Message
+	// Tables are those that the call looks things up in; nil takes the plugin's Config.Tables.
+	Tables Tables
 	// Timeout is the time that is left for the call, if that is less than what the plugin
 	// has; 0 leaves it that.
 	Timeout time.Duration

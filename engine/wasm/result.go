@@ -42,6 +42,9 @@ type Result struct {
 	Logs        []Line
 	LogsDropped int
 
+	// Used has a bit for each of the manifest's capabilities, by its index, that the call made use of.
+	Used uint64
+
 	Failure Failure // a result with one denies
 	Ejected bool    // the guest was not asked: it had failed too often
 	Fuel    int64   // units used

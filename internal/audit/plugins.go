@@ -16,6 +16,7 @@ type Plugin struct {
 	Failure               string // how the call failed; "" if it did not
 	Notes                 []PluginNote
 	Labels                []string
+	Used                  []string // sets of detectors and tables that it looked things up in
 	Patch                 []PluginEdit
 	Fuel                  int64
 	Time                  time.Duration
@@ -67,7 +68,8 @@ func (e *encoder) pluginOf(p *Plugin, left *int) {
 	e.text(`,"message":`, p.Message, MaxLong)
 	e.plain(`,"failure":"`, p.Failure)
 	e.notes(p.Notes)
-	e.labels(p.Labels)
+	e.texts(`,"labels":[`, p.Labels)
+	e.texts(`,"used":[`, p.Used)
 	e.patch(p.Patch, left)
 	e.number(`,"fuel":`, p.Fuel)
 	e.micros(`,"us":`, p.Time)
@@ -93,9 +95,9 @@ func (e *encoder) notes(all []PluginNote) {
 	}
 }
 
-func (e *encoder) labels(all []string) {
+func (e *encoder) texts(begin string, all []string) {
 	for i, l := range all[:min(len(all), maxPluginItems)] {
-		e.b = append(e.b, []string{`,"labels":[`, `,`}[min(i, 1)]...)
+		e.b = append(e.b, []string{begin, `,`}[min(i, 1)]...)
 		e.b, _ = e.mask.appendString(e.b, l, MaxText)
 	}
 	if len(all) > 0 {
@@ -151,6 +153,9 @@ func (r *Record) decodePlugins(v jsonscan.Value) {
 		}
 		for l := range p.Get("labels").Elems() {
 			out.Labels = append(out.Labels, l.Text())
+		}
+		for u := range p.Get("used").Elems() {
+			out.Used = append(out.Used, u.Text())
 		}
 		for x := range p.Get("patch").Elems() {
 			out.Patch = append(out.Patch, PluginEdit{str(x, "op"), str(x, "path"), append([]byte(nil), x.Get("value").Raw()...)})

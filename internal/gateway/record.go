@@ -137,7 +137,7 @@ const pluginsAsked = "plugins_asked"
 func pluginOf(p *engine.PluginOutcome) audit.Plugin {
 	out := audit.Plugin{
 		Name: p.Name, Version: p.Version, Module: p.Module, Policy: p.Rule.Policy, Rule: p.Rule.Name, Hook: p.Hook, Verdict: p.Verdict,
-		Shadow: p.Shadow, Reason: p.Code, Message: p.Message, Failure: p.Failure, Labels: p.Labels, Fuel: p.Fuel, Time: p.Time,
+		Shadow: p.Shadow, Reason: p.Code, Message: p.Message, Failure: p.Failure, Labels: p.Labels, Used: p.Used, Fuel: p.Fuel, Time: p.Time,
 	}
 	for _, n := range p.Notes {
 		out.Notes = append(out.Notes, audit.PluginNote(n))
