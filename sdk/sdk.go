@@ -15,6 +15,10 @@ import (
 var goArchive []byte
 
 //go:embed c/README.md c/include
+//go:embed rust/README.md rust/Cargo.toml rust/src
+//go:embed zig/README.md zig/build.zig zig/build.zig.zon zig/src
+//go:embed assemblyscript/README.md assemblyscript/package.json assemblyscript/asconfig.json assemblyscript/tsconfig.json
+//go:embed assemblyscript/index.ts assemblyscript/transform.mjs assemblyscript/assembly assemblyscript/testing
 var files embed.FS
 
 // File is one file of an SDK, by its path from the SDK's directory.
@@ -23,7 +27,7 @@ type File struct {
 	Data []byte
 }
 
-// Files returns the SDK of a language: go or c; nothing of others.
+// Files returns the SDK of a language; nothing of one that there is none for.
 func Files(language string) []File {
 	if language == "go" {
 		return parse(goArchive)

@@ -57,8 +57,11 @@ func TestArchiveIsFresh(t *testing.T) {
 
 func TestFilesAreThoseOfTheSDK(t *testing.T) {
 	for language, some := range map[string][]string{
-		"go": {"go.mod", "plugin.go", "register_wasip1.go", "internal/module/module.go", "cmd/sallyport-embed/main.go", "sallyporttest/sallyporttest.go"},
-		"c":  {"include/sallyport.h", "include/sallyport_native.h"},
+		"go":             {"go.mod", "plugin.go", "register_wasip1.go", "internal/module/module.go", "cmd/sallyport-embed/main.go", "sallyporttest/sallyporttest.go"},
+		"c":              {"include/sallyport.h", "include/sallyport_native.h"},
+		"rust":           {"Cargo.toml", "src/lib.rs", "src/testing/mod.rs"},
+		"zig":            {"src/sallyport.zig", "build.zig"},
+		"assemblyscript": {"package.json", "assembly/index.ts", "testing/index.mjs", "transform.mjs"},
 	} {
 		got := map[string][]byte{}
 		for _, f := range Files(language) {

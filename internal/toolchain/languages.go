@@ -1,10 +1,15 @@
 package toolchain
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
-
-	"github.com/sallyport-dev/sallyport/sdk"
+	"slices"
+	"strings"
 )
 
 // This file has the commands of the SDKs' documents, with what makes them give the same bytes everywhere.
@@ -35,13 +40,147 @@ func buildC(j *job) error {
 		"--target=wasm32", "-std=c11", "-Oz", "-ffreestanding", "-nostdlib", "-mbulk-memory", "-Wl,--no-entry", "-Wl,--stack-first",
 		"-Wl,-z,stack-size=8192", "-Wl,--strip-all", "-Wl,--keep-section=sallyport.manifest", "-ffile-prefix-map=" + j.dir + "=.", "-o", j.out,
 	}
-	// A plugin has the SDK beside it, or gets the one that this program carries.
-	include := filepath.Join("sdk", "include")
-	if _, err := os.Stat(filepath.Join(j.dir, include)); err != nil {
-		include = filepath.Join(j.temp, "sdk", "include")
-		if err := unpack(sdk.Files("c"), filepath.Join(j.temp, "sdk")); err != nil {
-			return err
+	include, err := j.sdk("c", "include")
+	if err != nil {
+		return err
+	}
+	return j.run(nil, program, append(append(args, "-I", filepath.Join(include, "include")), sources...)...)
+}
+
+// buildRust needs no cargo: the bytes then depend on rustc alone.
+func buildRust(j *job) error {
+	cfg, err := j.cargo()
+	if err != nil {
+		return err
+	}
+	root, err := j.root("*.rs", "*_test.rs", filepath.Join("src", "lib.rs"), "plugin.rs")
+	if err != nil {
+		return err
+	}
+	program, err := rustc(j)
+	if err != nil {
+		return err
+	}
+	from, err := j.sdk("rust", "src")
+	if err != nil {
+		return err
+	}
+	args := append([]string{
+		"--edition", "2021", "--target", rustTarget, "-C", "opt-level=s", "-C", "panic=abort", "-C", "codegen-units=1",
+		"--remap-path-prefix=" + j.dir + "=.", "--remap-path-prefix=" + j.temp + "=.",
+	}, cfg...)
+	library := filepath.Join(j.temp, "libsallyport.rlib")
+	err = j.run(nil, program, append(slices.Clone(args), "--crate-type", "rlib", "--crate-name", "sallyport", filepath.Join(from, "src", "lib.rs"), "-o", library)...)
+	if err != nil {
+		return err
+	}
+	return j.run(nil, program, append(args, "--crate-type", "cdylib", "--crate-name", "plugin", "-C", "lto", "-C", "strip=symbols",
+		"-C", "link-arg=-zstack-size=16384", "--extern", "sallyport="+library, root, "-o", j.out)...)
+}
+
+const rustTarget = "wasm32-unknown-unknown"
+
+// rustc finds a compiler that has the library of Wasm: of two that are installed, only one may.
+func rustc(j *job) (string, error) {
+	for _, name := range []string{"rustc", "/usr/bin/rustc"} {
+		out, err := exec.CommandContext(j.ctx, name, "--print", "target-libdir", "--target", rustTarget).Output()
+		if err != nil {
+			continue
+		}
+		if libraries, err := os.ReadDir(strings.TrimSpace(string(out))); err == nil && len(libraries) > 0 {
+			return name, nil
 		}
 	}
-	return j.run(nil, program, append(append(args, "-I", include), sources...)...)
+	return "", &MissingError{
+		Program: "a rustc with its library for " + rustTarget,
+		Install: "rustup target add " + rustTarget + ", or apt-get install -y rustc libstd-rust-dev-wasm32 lld-14",
+	}
+}
+
+// cargo says how the SDK is to be compiled, and refuses what only cargo could build.
+func (j *job) cargo() (cfg []string, err error) {
+	text, err := os.ReadFile(filepath.Join(j.dir, "Cargo.toml"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	section := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			section = line
+		}
+		name, value, ok := strings.Cut(line, "=")
+		name = strings.TrimSpace(name)
+		needs := strings.Contains(section, "dependencies") && !strings.HasPrefix(section, "[dev-")
+		switch {
+		case !needs || strings.HasPrefix(line, "#") || !ok && line != section:
+		case line == section && section != "[dependencies]" && section != "[dependencies.sallyport]", ok && section == "[dependencies]" && name != "sallyport":
+			return nil, fmt.Errorf("Cargo.toml needs more than the SDK (%s): build the plugin with cargo, and check it with `sallyport plugin inspect`", line)
+		case strings.Contains(value, `"std"`):
+			cfg = []string{"--cfg", `feature="std"`}
+		}
+	}
+	return cfg, err
+}
+
+func buildZig(j *job) error {
+	root, err := j.root("*.zig", "*_test.zig", "plugin.zig")
+	if err != nil {
+		return err
+	}
+	from, err := j.sdk("zig", "src")
+	if err != nil {
+		return err
+	}
+	args := []string{
+		"build-exe", "-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "--stack", "8192", "-O", "ReleaseSmall", "-fstrip",
+		"--cache-dir", filepath.Join(j.temp, "cache"), "--dep", "sallyport", "-Mroot=" + root,
+		"-Msallyport=" + filepath.Join(from, "src", "sallyport.zig"), "-femit-bin=" + j.out,
+	}
+	const install = "pip install ziglang==0.17.1"
+	program, err := first(install, "zig")
+	if err == nil {
+		return j.run(nil, program, args...)
+	}
+	if python, found := first(install, "python3"); found == nil && exec.CommandContext(j.ctx, python, "-c", "import ziglang").Run() == nil {
+		return j.run(nil, python, append([]string{"-m", "ziglang"}, args...)...)
+	}
+	return err
+}
+
+func buildAssemblyScript(j *job) error {
+	program, err := first("apt-get install -y nodejs npm", "node")
+	if err != nil {
+		return err
+	}
+	compiler := filepath.Join("node_modules", "assemblyscript", "bin", "asc.js")
+	if _, err := os.Stat(filepath.Join(j.dir, compiler)); err != nil {
+		return &MissingError{Program: "the compiler of AssemblyScript", Install: "npm install, in " + j.dir}
+	}
+	return j.run(nil, program, compiler, "--config", "asconfig.json", "--outFile", j.out)
+}
+
+// Compiler says which compiler builds plugins in a language here, as it says itself; empty if there is none, or if the plugin brings it.
+func Compiler(ctx context.Context, language string) string {
+	var program string
+	var err error
+	args := []string{"--version"}
+	switch language {
+	case "go":
+		program, err = first("", "go")
+		args = []string{"version"}
+	case "rust":
+		program, err = rustc(&job{ctx: ctx})
+	case "zig":
+		program, err = first("", "zig")
+		args = []string{"version"}
+	case "c":
+		program, err = first("", "clang-19", "clang")
+	}
+	if err != nil || program == "" {
+		return ""
+	}
+	out, _ := exec.CommandContext(ctx, program, args...).Output() //nolint:gosec // a compiler
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
 }

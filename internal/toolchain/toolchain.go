@@ -31,6 +31,9 @@ type language struct {
 // languages are looked for in this order.
 var languages = []language{
 	{name: "go", files: []string{"go.mod"}, build: buildGo, inCode: true},
+	{name: "rust", files: []string{"Cargo.toml", "*.rs"}, build: buildRust},
+	{name: "zig", files: []string{"*.zig"}, build: buildZig},
+	{name: "assemblyscript", files: []string{"asconfig.json", "assembly"}, build: buildAssemblyScript},
 	{name: "c", files: []string{"*.c"}, build: buildC},
 }
 
@@ -182,6 +185,32 @@ func (j *job) sources(pattern, tests string) ([]string, error) {
 		return nil, fmt.Errorf("%s has tests and nothing to test", j.dir)
 	}
 	return out, nil
+}
+
+// sdk is the directory of the SDK, from the plugin's: sdk beside the sources, or else the one that this program carries.
+func (j *job) sdk(language, file string) (string, error) {
+	if _, err := os.Stat(filepath.Join(j.dir, "sdk", file)); err == nil {
+		return "sdk", nil
+	}
+	dir := filepath.Join(j.temp, "sdk")
+	return dir, unpack(sdk.Files(language), dir)
+}
+
+// root is the file that is compiled: the first of some names that is there, or else the only source.
+func (j *job) root(pattern, tests string, names ...string) (string, error) {
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(j.dir, name)); err == nil {
+			return name, nil
+		}
+	}
+	all, err := j.sources(pattern, tests)
+	if err != nil {
+		return "", err
+	}
+	if len(all) > 1 {
+		return "", fmt.Errorf("%s has several sources (%s) and none is called %s", j.dir, strings.Join(all, ", "), strings.Join(names, " or "))
+	}
+	return all[0], nil
 }
 
 // unpack writes an SDK that this program carries.

@@ -107,12 +107,58 @@ func TestBuild_refuses(t *testing.T) {
 func TestBuild_namesAMissingCompiler(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for file, want := range map[string]string{
-		"go.mod": "go is not there: install Go 1.26 or later, as https://go.dev/doc/install says",
-		"a.c":    "clang-19 is not there: apt-get install -y clang-19 lld-19",
+		"go.mod":        "go is not there: install Go 1.26 or later, as https://go.dev/doc/install says",
+		"a.c":           "clang-19 is not there: apt-get install -y clang-19 lld-19",
+		"a.zig":         "zig is not there: pip install ziglang==0.17.1",
+		"asconfig.json": "node is not there: apt-get install -y nodejs npm",
 	} {
 		_, err := Build(t.Context(), dir(t, map[string]string{file: ""}))
 		if _, ok := errors.AsType[*MissingError](err); !ok || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestCargo(t *testing.T) {
+	const refused = ": build the plugin with cargo, and check it with `sallyport plugin inspect`"
+	for _, tt := range []struct{ name, text, cfg, err string }{
+		{"nothing needed", "[package]\nname = \"a\"\n", "", ""},
+		{"the SDK", "[dependencies]\nsallyport = { path = \"sdk\" }\n", "", ""},
+		{"the SDK with std", "[dependencies]\nsallyport = { path = \"sdk\", features = [\"std\"] }\n", "--cfg feature=\"std\"", ""},
+		{"the SDK, in full", "[dependencies.sallyport]\npath = \"sdk\"\nfeatures = [\"std\"]\n", "--cfg feature=\"std\"", ""},
+		{"what only tests need", "[dev-dependencies]\nquickcheck = \"1\"\n", "", ""},
+		{"comments and profiles", "[dependencies]\n# serde = \"1\"\n\n[profile.release]\nlto = true\n", "", ""},
+		{"something else", "[dependencies]\nserde = \"1\"\n", "", "Cargo.toml needs more than the SDK (serde = \"1\")" + refused},
+		{"something else, in full", "[dependencies.serde]\nversion = \"1\"\n", "", "Cargo.toml needs more than the SDK ([dependencies.serde])" + refused},
+		{"something to build with", "[build-dependencies]\ncc = \"1\"\n", "", "Cargo.toml needs more than the SDK ([build-dependencies])" + refused},
+	} {
+		cfg, err := (&job{dir: dir(t, map[string]string{"Cargo.toml": tt.text})}).cargo()
+		if strings.Join(cfg, " ") != tt.cfg || tt.err == "" && err != nil || tt.err != "" && (err == nil || err.Error() != tt.err) {
+			t.Errorf("%s: got %v and %v", tt.name, cfg, err)
+		}
+	}
+}
+
+func TestRoot(t *testing.T) {
+	for _, tt := range []struct {
+		files []string
+		want  string
+	}{
+		{[]string{"plugin.zig", "other.zig", "plugin_test.zig"}, "plugin.zig"},
+		{[]string{"guard.zig", "guard_test.zig"}, "guard.zig"},
+		{[]string{"a.zig", "b.zig"}, "has several sources (a.zig, b.zig) and none is called plugin.zig"},
+		{[]string{"a_test.zig"}, "has tests and nothing to test"},
+	} {
+		files := map[string]string{}
+		for _, f := range tt.files {
+			files[f] = ""
+		}
+		got, err := (&job{dir: dir(t, files)}).root("*.zig", "*_test.zig", "plugin.zig")
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.HasSuffix(got, tt.want) {
+			t.Errorf("%v: got %s, want %s", tt.files, got, tt.want)
 		}
 	}
 }
