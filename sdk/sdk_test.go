@@ -60,6 +60,7 @@ func TestFilesAreThoseOfTheSDK(t *testing.T) {
 		"go":             {"go.mod", "plugin.go", "register_wasip1.go", "internal/module/module.go", "cmd/sallyport-embed/main.go", "sallyporttest/sallyporttest.go"},
 		"c":              {"include/sallyport.h", "include/sallyport_native.h"},
 		"rust":           {"Cargo.toml", "src/lib.rs", "src/testing/mod.rs"},
+		"js":             {"sallyport.d.ts", "testing.js", "testing/host.mjs"},
 		"zig":            {"src/sallyport.zig", "build.zig"},
 		"assemblyscript": {"package.json", "assembly/index.ts", "testing/index.mjs", "transform.mjs"},
 	} {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sallyport-dev/sallyport/sdk/js"
 )
 
 // This file has the commands of the SDKs' documents, with what makes them give the same bytes everywhere.
@@ -83,7 +85,7 @@ const rustTarget = "wasm32-unknown-unknown"
 // rustc finds a compiler that has the library of Wasm: of two that are installed, only one may.
 func rustc(j *job) (string, error) {
 	for _, name := range []string{"rustc", "/usr/bin/rustc"} {
-		out, err := exec.CommandContext(j.ctx, name, "--print", "target-libdir", "--target", rustTarget).Output()
+		out, err := exec.CommandContext(j.ctx, name, "--print", "target-libdir", "--target", rustTarget).Output() //nolint:gosec // a compiler
 		if err != nil {
 			continue
 		}
@@ -115,7 +117,7 @@ func (j *job) cargo() (cfg []string, err error) {
 		switch {
 		case !needs || strings.HasPrefix(line, "#") || !ok && line != section:
 		case line == section && section != "[dependencies]" && section != "[dependencies.sallyport]", ok && section == "[dependencies]" && name != "sallyport":
-			return nil, fmt.Errorf("Cargo.toml needs more than the SDK (%s): build the plugin with cargo, and check it with `sallyport plugin inspect`", line)
+			return nil, fmt.Errorf("what Cargo.toml needs is more than the SDK (%s): build the plugin with cargo, and check it with `sallyport plugin inspect`", line)
 		case strings.Contains(value, `"std"`):
 			cfg = []string{"--cfg", `feature="std"`}
 		}
@@ -142,7 +144,7 @@ func buildZig(j *job) error {
 	if err == nil {
 		return j.run(nil, program, args...)
 	}
-	if python, found := first(install, "python3"); found == nil && exec.CommandContext(j.ctx, python, "-c", "import ziglang").Run() == nil {
+	if python, found := first(install, "python3"); found == nil && exec.CommandContext(j.ctx, python, "-c", "import ziglang").Run() == nil { //nolint:gosec // as it was found
 		return j.run(nil, python, append([]string{"-m", "ziglang"}, args...)...)
 	}
 	return err
@@ -158,6 +160,27 @@ func buildAssemblyScript(j *job) error {
 		return &MissingError{Program: "the compiler of AssemblyScript", Install: "npm install, in " + j.dir}
 	}
 	return j.run(nil, program, compiler, "--config", "asconfig.json", "--outFile", j.out)
+}
+
+// buildJS needs no compiler but the one that this program has.
+func buildJS(j *job) error {
+	root, err := j.root("*.js", "*.test.js", "plugin.js")
+	if err != nil {
+		return err
+	}
+	script := js.Script{File: root}
+	if script.Source, err = os.ReadFile(filepath.Join(j.dir, root)); err != nil {
+		return err
+	}
+	script.Manifest, err = os.ReadFile(filepath.Join(j.dir, manifestFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	module, err := script.Build(j.ctx)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(j.out, module, 0o600)
 }
 
 // Compiler says which compiler builds plugins in a language here, as it says itself; empty if there is none, or if the plugin brings it.

@@ -26,6 +26,8 @@ type language struct {
 	build func(*job) error
 	// inCode says that the code holds the text of manifest.json, and that it is to be put into the module too.
 	inCode bool
+	// whole says that there is nothing to be done to what was built: manifest.json was given to the compiler.
+	whole bool
 }
 
 // languages are looked for in this order.
@@ -35,6 +37,7 @@ var languages = []language{
 	{name: "zig", files: []string{"*.zig"}, build: buildZig},
 	{name: "assemblyscript", files: []string{"asconfig.json", "assembly"}, build: buildAssemblyScript},
 	{name: "c", files: []string{"*.c"}, build: buildC},
+	{name: "js", files: []string{"*.js"}, build: buildJS, whole: true},
 }
 
 // Languages are the names of the languages.
@@ -113,8 +116,8 @@ func Build(ctx context.Context, dir string) (*Built, error) {
 // module is what was built, with its manifest.
 func (j *job) module(l *language) ([]byte, error) {
 	module, err := os.ReadFile(j.out)
-	if err != nil {
-		return nil, err
+	if err != nil || l.whole {
+		return module, err
 	}
 	text, err := os.ReadFile(filepath.Join(j.dir, manifestFile))
 	if errors.Is(err, fs.ErrNotExist) && !l.inCode { // the sources have it; if not, that will be said

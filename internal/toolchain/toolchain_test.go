@@ -128,9 +128,9 @@ func TestCargo(t *testing.T) {
 		{"the SDK, in full", "[dependencies.sallyport]\npath = \"sdk\"\nfeatures = [\"std\"]\n", "--cfg feature=\"std\"", ""},
 		{"what only tests need", "[dev-dependencies]\nquickcheck = \"1\"\n", "", ""},
 		{"comments and profiles", "[dependencies]\n# serde = \"1\"\n\n[profile.release]\nlto = true\n", "", ""},
-		{"something else", "[dependencies]\nserde = \"1\"\n", "", "Cargo.toml needs more than the SDK (serde = \"1\")" + refused},
-		{"something else, in full", "[dependencies.serde]\nversion = \"1\"\n", "", "Cargo.toml needs more than the SDK ([dependencies.serde])" + refused},
-		{"something to build with", "[build-dependencies]\ncc = \"1\"\n", "", "Cargo.toml needs more than the SDK ([build-dependencies])" + refused},
+		{"something else", "[dependencies]\nserde = \"1\"\n", "", "what Cargo.toml needs is more than the SDK (serde = \"1\")" + refused},
+		{"something else, in full", "[dependencies.serde]\nversion = \"1\"\n", "", "what Cargo.toml needs is more than the SDK ([dependencies.serde])" + refused},
+		{"something to build with", "[build-dependencies]\ncc = \"1\"\n", "", "what Cargo.toml needs is more than the SDK ([build-dependencies])" + refused},
 	} {
 		cfg, err := (&job{dir: dir(t, map[string]string{"Cargo.toml": tt.text})}).cargo()
 		if strings.Join(cfg, " ") != tt.cfg || tt.err == "" && err != nil || tt.err != "" && (err == nil || err.Error() != tt.err) {
