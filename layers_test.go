@@ -27,7 +27,7 @@ var floors = [][]string{
 	},
 	{"internal/mcp", "engine/policy", "engine/condition", "engine/detect", "engine/table", "engine/wasm", "hostapi/tck", "bench/internal/load"},
 	{"engine/bundle", "plugins", "sdk/js", "bench/internal/duel"},
-	{"engine", "sdk/js/tck"},
+	{"engine", "sdk/js/compile"},
 	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo", "internal/starter", "internal/toolchain"},
 	{"internal/gateway"},
 	{

@@ -23,7 +23,8 @@ function addresses(value) {
   const texts = typeof value === "string" ? value.split(",") : value;
   if (!Array.isArray(texts)) return undefined;
   const found = texts.map((text) => {
-    const m = typeof text === "string" ? ADDRESS.exec(text.trim()) : null;
+    // The longest address has 254 characters. Longer texts would only cost fuel.
+    const m = typeof text === "string" && text.length < 512 ? ADDRESS.exec(text.trim()) : null;
     const address = m && (m[1] ?? m[2]);
     return address && PLAIN.test(address) ? address : undefined;
   });

@@ -35,6 +35,7 @@ for (const [name, args, want] of [
   ["a comment", { to: "eve@other.example(@example.com)" }, "deny address_unreadable"],
   ["two signs", { to: "eve@other.example@example.com" }, "deny address_unreadable"],
   ["a route", { to: "<@other.example:bob@example.com>" }, "deny address_unreadable"],
+  ["a very long one", { to: "bob@example.com" + "m".repeat(1 << 20) }, "deny address_unreadable"],
   ["a number", { to: 5 }, "deny address_unreadable"],
   ["an object in a list", { to: ["bob@example.com", { email: "eve@other.example" }] }, "deny address_unreadable"],
   ["a line of its own", { to: "bob@example.com\nbcc: eve@other.example" }, "deny address_unreadable"],
