@@ -138,8 +138,11 @@ class Parser {
     return Json.absent;
   }
 
+  /** The character that is next; -1 at the end. */
+  // @ts-ignore: decorator
+  @inline
   private next(): i32 {
-    return this.at < this.text.length ? this.text.charCodeAt(this.at) : -1;
+    return this.text.charCodeAt(this.at);
   }
 
   space(): void {
@@ -234,19 +237,21 @@ class Parser {
   }
 
   private string(): string {
+    const text = this.text;
     let out = "";
     let from = ++this.at;
     for (;;) {
-      const c = this.next();
-      if (c < 0x20) this.wrong();
+      let at = this.at;
+      let c = text.charCodeAt(at);
+      while (c >= 0x20 && c != 0x22 && c != 0x5c) c = text.charCodeAt(++at);
+      this.at = at + 1;
+      if (at > from) out = out == "" ? text.substring(from, at) : out + text.substring(from, at);
       if (c == 0x22) break;
-      this.at++;
-      if (c != 0x5c) continue;
-      out += this.text.substring(from, this.at - 1) + this.escape();
+      if (c != 0x5c) this.wrong();
+      out += this.escape();
       from = this.at;
     }
-    const end = this.at++;
-    return from == end ? out : out + this.text.substring(from, end);
+    return out;
   }
 
   private escape(): string {

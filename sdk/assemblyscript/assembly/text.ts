@@ -13,7 +13,7 @@ export function fail(text: string): void {
 export function encode(text: string): ArrayBuffer {
   for (let i = 0, n = text.length; i < n; i++) {
     const c = text.charCodeAt(i);
-    if ((c & 0xf800) != 0xd800) continue;
+    if ((c & 0xf800) != 0xd800) continue; // no part of a pair
     if (c >= 0xdc00 || i + 1 == n || (text.charCodeAt(i + 1) & 0xfc00) != 0xdc00) {
       fail("a text has half a surrogate pair: it was cut inside a character");
     }
@@ -37,6 +37,8 @@ export function decode(at: usize, length: usize): string {
 /** Whether bytes are UTF-8: no half surrogate pairs, nothing overlong, nothing cut. */
 export function isUTF8(at: usize, end: usize): bool {
   while (at < end) {
+    while (at + 8 <= end && (load<u64>(at) & 0x8080808080808080) == 0) at += 8;
+    if (at == end) return true;
     const b = <u32>load<u8>(at++);
     if (b < 0x80) continue;
     let more: i32, least: u32, code: u32;

@@ -1,0 +1,161 @@
+// tenant-map: the table lookup:tenants says whose tenant a caller is and what is the tenant's. Arguments of
+// tools are set, checked or given a prefix accordingly, and what names other tenants is refused or taken out.
+import { Call, field, Json, Kind, ListCall, Settings, Verdict } from "@sallyport/assemblyscript";
+import { Marks } from "./marks";
+import { Judged, Refusal, Rules } from "./rules";
+import { Tenants } from "./tenants";
+
+const ARGUMENTS = field("args");
+const GIVEN = field("params.arguments");
+const METHOD = field("mcp.method");
+const RESOURCE = field("mcp.resource.uri");
+const TOOL = field("mcp.tool.name");
+
+// The settings, which calls can't change.
+let tools: Json = Json.absent;
+let resources: string | null = null;
+let abstain = false;
+let responses = "deny";
+let tenants: Tenants = new Tenants(Json.absent);
+
+export function validateSettings(settings: Settings): bool {
+  const s = settings.json;
+  if (s.get("key").text == "claim" && s.get("claim").text === null) {
+    return settings.refuse("/claim", "Say which claim is the key.");
+  }
+  return true;
+}
+
+export function configure(settings: Settings): bool {
+  const s = settings.json;
+  tools = s.get("tools");
+  resources = s.get("resources").text;
+  abstain = s.get("others").text == "abstain";
+  const r = s.get("responses").text;
+  if (r !== null) responses = r;
+  tenants = new Tenants(s);
+  return true;
+}
+
+// ---- requests ----
+
+export function onRequest(call: Call): Verdict {
+  const method = call.text(METHOD);
+  if (method == "tools/call") {
+    const tool = call.text(TOOL);
+    const rules = tool === null ? Json.absent : tools.get(tool);
+    if (rules.exists) return judgeTool(call, rules);
+    return other(call, "tool_unmapped", "Nothing says what of this tool is the tenant's.");
+  }
+  const uri = call.text(RESOURCE);
+  if (uri !== null) return judgeResource(call, uri);
+  if (method == "prompts/get" || method == "completion/complete") {
+    return other(call, "prompt_unmapped", "Nothing says what of prompts is the tenant's.");
+  }
+  return Verdict.Abstain;
+}
+
+/** What the settings say nothing of. */
+function other(call: Call, code: string, text: string): Verdict {
+  return abstain ? Verdict.Abstain : call.deny(code, text);
+}
+
+function judgeTool(call: Call, rules: Json): Verdict {
+  const tenant = tenants.of(call);
+  if (tenant === null) return noTenant(call);
+  const values = tenants.values(call, tenant);
+  const judged = new Rules(values).judge(call.json(ARGUMENTS), rules);
+  const refusal = judged.refusal;
+  if (refusal !== null) return deny(call, refusal);
+  if (namesOthers(call, tenant, judged)) return named(call);
+  return judged.edit(call, call.kind(GIVEN) != Kind.Absent);
+}
+
+function judgeResource(call: Call, uri: string): Verdict {
+  if (resources === null) return other(call, "resource_unmapped", "Nothing says which resources are the tenant's.");
+  const tenant = tenants.of(call);
+  if (tenant === null) return noTenant(call);
+  const refusal = new Rules(tenants.values(call, tenant)).within(uri, resources!, "/");
+  if (refusal !== null) return deny(call, refusal);
+  return namesOthers(call, tenant, new Judged()) ? named(call) : Verdict.Pass;
+}
+
+function deny(call: Call, r: Refusal): Verdict {
+  return call.deny(r.code, r.text);
+}
+
+function noTenant(call: Call): Verdict {
+  return call.deny("no_tenant", "The caller belongs to no tenant.");
+}
+
+function named(call: Call): Verdict {
+  return call.deny("other_tenant", "This names what is another tenant's.");
+}
+
+/** Whether a string of the message names another tenant, but those that are overwritten. */
+function namesOthers(call: Call, tenant: string, judged: Judged): bool {
+  const marks = Marks.of(call, tenant);
+  if (marks === null) return false;
+  const strings = call.strings();
+  for (let i = 0; i < strings.length; i++) {
+    if (marks.find(strings[i].text, 0) && !judged.overwrites(strings[i].path)) return true;
+  }
+  return false;
+}
+
+// ---- results ----
+
+export function onResponse(call: Call): Verdict {
+  if (responses == "ignore") return Verdict.Abstain;
+  const marks = othersOf(call);
+  if (marks === null) return noMarks(call);
+  const strings = call.strings();
+  let verdict = Verdict.Pass;
+  for (let i = 0; i < strings.length; i++) {
+    const text = strings[i].text;
+    if (!marks.find(text, 0)) continue;
+    if (responses == "deny" || !strings[i].path.startsWith("mcp.result")) return named(call);
+    strings[i].replace(marks.redact(text));
+    verdict = Verdict.Mutate;
+  }
+  if (verdict == Verdict.Mutate) call.label("other-tenant-redacted");
+  return verdict;
+}
+
+/** Leaves out what is listed and names another tenant. */
+export function onList(list: ListCall): Verdict {
+  if (responses == "ignore") return Verdict.Abstain;
+  const marks = othersOf(list);
+  if (marks === null) return noMarks(list);
+  const strings = list.strings();
+  const items = list.items();
+  const dropped = new StaticArray<bool>(items.length);
+  let verdict = Verdict.Pass;
+  for (let i = 0; i < strings.length; i++) {
+    if (!marks.find(strings[i].text, 0)) continue;
+    const path = strings[i].path; // items[INDEX]...
+    const index = <i32>parseInt(path.substring(6, path.indexOf("]")));
+    if (!dropped[index]) items[index].drop();
+    dropped[index] = true;
+    verdict = Verdict.Mutate;
+  }
+  return verdict;
+}
+
+/** The marks of tenants, seen from the caller; all are others' if the caller has none. */
+function othersOf(call: Call): Marks | null {
+  const tenant = tenants.of(call);
+  return Marks.of(call, tenant === null ? "" : tenant);
+}
+
+function noMarks(call: Call): Verdict {
+  return call.deny("no_marks", "The table has no row marks, so nothing says what other tenants are known by.");
+}
+
+export function selfTest(): string | null {
+  const rules = new Rules(Json.parse('{"root":"/srv/acme"}'));
+  if (rules.within("/srv/acme/../globex/a", "root", "/") === null) return "a path that leads out was taken";
+  if (rules.within("/srv/acme2/a", "root", "/") === null) return "another tenant's path was taken";
+  if (rules.within("/srv/acme/a", "root", "/") !== null) return "the tenant's own path was refused";
+  return null;
+}
