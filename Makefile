@@ -1,7 +1,7 @@
 GO     := go
 CACHE  := $(CURDIR)/.cache
 FUZZ   ?= 20s
-MODULES := sdk/go examples/plugins/go
+MODULES := sdk/go examples/plugins/go bench/peers
 BENCH  ?=
 OPA    ?=
 # Each directory of sdk/ with a Makefile is an SDK whose targets test and tck must pass: sdk-c and so on.
@@ -9,7 +9,7 @@ SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz bench bench-smoke conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz bench bench-smoke bench-plugins conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -42,6 +42,9 @@ bench: ## measure the gateway against the bare proxy; BENCH="-enforce" makes a m
 
 bench-smoke: ## check that the measure runs and sees no errors (about 20 s, says nothing about speed)
 	$(GO) run ./bench/cmd/duel -smoke
+
+bench-plugins: ## measure a plugin beside Extism's Go SDK with the same policy
+	cd bench/peers && $(GO) test -run '^$$' -bench . -benchtime 3s .
 
 conformance: tools ## run the MCP conformance suites directly and through the gateway, and compare
 	SALLYPORT_PEERS=$(CACHE) $(GO) test -count=1 -v -timeout 20m -run '^TestConformance' ./internal/e2e
