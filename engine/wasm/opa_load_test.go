@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,4 +184,35 @@ func TestCallsOfAModuleOfOPAAreAlike(t *testing.T) {
 			t.Fatalf("call %d: %s, %d units, and %d the first time", i, sum(again), again.Fuel, first.Fuel)
 		}
 	}
+}
+
+func TestAPatternCostsTheSameEachTime(t *testing.T) {
+	p := load(t, newHost(t, wasm.Options{}), regoModule(t, "calls/results"), wasm.Config{})
+	var fuel []int64
+	for range 3 {
+		fuel = append(fuel, ask(t, p, regoMessage(t, `{"f":"regex.split","a":["[a-f]+,?","abc,def"]}`)).Fuel)
+	}
+	if fuel[0] != fuel[1] || fuel[1] != fuel[2] {
+		t.Errorf("fuel: %v", fuel)
+	}
+}
+
+func TestCallsOfAModuleOfOPAAtOnce(t *testing.T) {
+	p := load(t, newHost(t, wasm.Options{EjectFailures: -1}), regoModule(t, "calls/results"), wasm.Config{MaxInstances: 3})
+	var all sync.WaitGroup
+	for g := range 6 {
+		all.Go(func() {
+			for i := range 50 {
+				m := regoMessage(t, fmt.Sprintf(`{"f":"regex.find_n","a":["%d+","a%db%d",-1]}`, g, g, i))
+				want := fmt.Sprintf(`"%d"`, g)
+				var r wasm.Result
+				p.Call(context.Background(), &wasm.Call{Hook: hostapi.HookRequest, Message: m}, &r)
+				if got := sum(&r); !strings.HasPrefix(got, "deny abi: the decision is neither true or false nor an object: [["+want) {
+					t.Errorf("%s, want %s", got, want)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }

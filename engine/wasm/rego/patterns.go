@@ -29,38 +29,55 @@ type pattern struct {
 	size int64 // instructions, about
 }
 
+// Fuel of compiling. It is paid for also where a pattern is compiled already, for what a call costs
+// must not depend on those before it.
+const (
+	costParse   = 100  // a byte of a pattern
+	costCompile = 1000 // an instruction
+)
+
 // compile returns a pattern, or nil if it is none.
 func (c *Call) compile(text string) (*pattern, error) {
 	if len(text) > maxPattern {
 		return nil, errPattern
 	}
-	c.Cache.mu.Lock()
-	p := c.Cache.list[text]
-	c.Cache.mu.Unlock()
-	if p != nil {
+	c.Charge(int64(len(text)) * costParse)
+	p := c.Cache.get(text)
+	if p == nil {
+		tree, err := syntax.Parse(text, syntax.Perl)
+		if err != nil {
+			return nil, nil //nolint:nilnil,nilerr // what is no pattern makes the builtin undefined
+		}
+		p = &pattern{size: instructions(tree)}
+		if p.size > maxInstructions {
+			return nil, errPattern
+		}
+	}
+	c.Charge(p.size * costCompile)
+	if p.re != nil {
 		return p, nil
 	}
-	tree, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return nil, nil //nolint:nilnil // what is no pattern makes the builtin undefined
+	var err error
+	if p.re, err = regexp.Compile(text); err != nil {
+		return nil, nil //nolint:nilnil,nilerr // likewise
 	}
-	n := instructions(tree)
-	if n > maxInstructions {
-		return nil, errPattern
-	}
-	c.Charge(1000 * n)
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, nil //nolint:nilnil // likewise
-	}
-	p = &pattern{re, n}
-	c.Cache.mu.Lock()
-	defer c.Cache.mu.Unlock()
-	if c.Cache.list == nil || len(c.Cache.list) >= maxPatterns {
-		c.Cache.list = make(map[string]*pattern)
-	}
-	c.Cache.list[text] = p
+	c.Cache.put(text, p)
 	return p, nil
+}
+
+func (c *Cache) get(text string) *pattern {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.list[text]
+}
+
+func (c *Cache) put(text string, p *pattern) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.list == nil || len(c.list) >= maxPatterns {
+		c.list = make(map[string]*pattern)
+	}
+	c.list[text] = p
 }
 
 // instructions is about how many a pattern is compiled to.
