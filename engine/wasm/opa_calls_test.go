@@ -66,6 +66,41 @@ var calls = map[string]string{
 	"numbers.range_step": "0, 10, 3\n10, 0, 4\n1, 1, 1\n0, 1, 0\n0, 1, -1\n-3, 3, 2\n0, 1.5, 1\n0, 1000, 250",
 	"object.subset": "{\"a\": 1, \"b\": {\"c\": [1, 2, 3]}}, {\"b\": {\"c\": [2, 3]}}\n{\"a\": 1}, {\"a\": 2}\n{\"a\": 1}, {}\n[1, 2, 3, 4], [2, 3]\n[1, 2, 3], [1, 3]\n" +
 		"[1, 2, 3], [3, 1]\n[], []\n{\"a\": [1]}, {\"a\": [1, 2]}",
+	"json.patch": `{"a": [1, 2]}, [{"op": "add", "path": "/a/1", "value": 9}, {"op": "add", "path": "/a/-", "value": 3}]
+{"a": {"b": 1}}, [{"op": "replace", "path": "a/b", "value": 2}, {"op": "add", "path": "/c~1d~0e", "value": null}]
+{"a": 1}, [{"op": "remove", "path": "/b"}]
+{"a": 1, "b": [{"c": 2}]}, [{"op": "move", "from": "/b/0", "path": "/d"}, {"op": "copy", "from": "/d", "path": "/b/0"}, {"op": "remove", "path": "/a"}]
+{"a": 1}, [{"op": "test", "path": "/a", "value": 1.0}, {"op": "add", "path": "/ok", "value": true}]
+{"a": 1}, [{"op": "test", "path": "/a", "value": 2}]
+{"a": 1}, [{"op": "replace", "path": "", "value": [1]}]
+{"a": 1}, [{"op": "add", "path": ["x", "y"], "value": 0}]
+{"a": {"x": 1}}, [{"op": "add", "path": ["a", "y/z"], "value": 0}]
+[1, 2], [{"op": "add", "path": "/3", "value": 0}]
+[1, 2], [{"op": "remove", "path": "/-"}]
+[1, 2], [{"op": "replace", "path": "/01", "value": 0}]
+[1, 2], [{"op": "replace", "path": "/1", "value": 0}, {"op": "add", "path": "/2", "value": {"n": []}}, {"op": "add", "path": "/2/n/0", "value": 5}]
+[1, 2], [{"op": "add", "path": "/-1", "value": 0}]
+[[1], [2]], [{"op": "add", "path": [1, 0], "value": 0}]
+{"a": 1}, []
+{"a": 1}, [{"op": "jump", "path": "/a"}]
+{"a": 1}, [{"op": "add", "path": "/a/b", "value": 1}]
+{"a": 1}, [7]
+{"": {"": 1}}, [{"op": "replace", "path": "/", "value": 2}]`,
+	"json.patch of a set": `[1, "a"], [{"op": "add", "path": ["s", 2], "value": 2}]
+[1, "a"], [{"op": "remove", "path": "/s/a"}]
+[1, "a"], [{"op": "add", "path": "/s/b", "value": "c"}]
+[1, "a"], [{"op": "remove", "path": "/s/1"}]`,
+	"uuid.parse": `"00000000-0000-1000-8000-325096b39f47"
+"6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+"{6ba7b811-9dad-11d1-80b4-01c04fd430c8}"
+"urn:uuid:000003e8-cf2c-21ef-9501-325096b39f47"
+"f47ac10b-58cc-4372-a567-0e02b2c3d479"
+"f47ac10b58cc4372e5670e02b2c3d479"
+"f47ac10b-58cc-0372-c567-0e02b2c3d47"
+"f47ac10b-58cc-0372-c567_0e02b2c3d479"
+"F47AC10B-58CC-0372-C567-0E02B2C3D479"
+"g47ac10b-58cc-4372-a567-0e02b2c3d479"
+""`,
 	"net.cidr_is_valid": "\"10.0.0.0/8\"\n\"10.0.0.0/33\"\n\"::1/64\"\n\"10.0.0.1\"\n1",
 	"net.cidr_expand":   "\"192.168.0.0/30\"\n\"192.168.0.9/30\"\n\"::1/126\"\n\"x\"",
 }

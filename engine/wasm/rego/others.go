@@ -9,6 +9,8 @@ import (
 var others = []Builtin{
 	{Name: "numbers.range_step", Args: 3, Do: rangeStep},
 	{Name: "object.subset", Args: 2, Do: subset},
+	{Name: "json.patch", Args: 2, Do: jsonPatch},
+	{Name: "uuid.parse", Args: 1, Do: withTexts(parseUUID)},
 	{Name: "net.cidr_is_valid", Args: 1, Do: func(_ *Call, args []Value) (Value, error) {
 		s, ok := args[0].(string)
 		if ok {

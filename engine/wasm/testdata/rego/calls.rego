@@ -88,6 +88,12 @@ results contains object.subset(a[0], a[1]) if input.args.f == "object.subset"
 
 results contains object.subset({x | some x in a[0]}, {x | some x in a[1]}) if input.args.f == "object.subset of sets"
 
+results contains json.patch(a[0], a[1]) if input.args.f == "json.patch"
+
+results contains json.patch({"s": {x | some x in a[0]}}, a[1]).s if input.args.f == "json.patch of a set"
+
+results contains uuid.parse(a[0]) if input.args.f == "uuid.parse"
+
 results contains net.cidr_is_valid(a[0]) if input.args.f == "net.cidr_is_valid"
 
 results contains sort(net.cidr_expand(a[0])) if input.args.f == "net.cidr_expand"
