@@ -9,9 +9,6 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
-	"github.com/sallyport-dev/sallyport/engine/policy"
-	"github.com/sallyport-dev/sallyport/engine/source"
-	"github.com/sallyport-dev/sallyport/engine/wasm"
 )
 
 type pluginBench struct {
@@ -26,6 +23,7 @@ type measure struct {
 	Version  string  `json:"version"`
 	Module   string  `json:"module"`
 	Rule     string  `json:"rule"`
+	Hook     string  `json:"hook"`
 	Messages int     `json:"messages"`
 	Calls    int     `json:"calls"`
 	Failed   int     `json:"failed"`
@@ -43,21 +41,16 @@ func (c pluginBench) Run(p *process) error {
 	if err != nil {
 		return casesError(err)
 	}
-	host, err := wasm.New(wasm.Options{EjectFailures: -1})
-	if err != nil {
-		return err
-	}
-	defer host.Close() //nolint:errcheck // the command ends
 	all := []measure{}
 	for _, s := range suites {
-		some, err := c.suite(p, host, s)
+		some, err := c.suite(p, s)
 		if err != nil {
 			return err
 		}
 		all = append(all, some...)
 	}
 	if len(all) == 0 {
-		return failf(exitFailed, "%s: no case has a message for a plugin", c.Dir)
+		return failf(exitFailed, "%s: no case has a message that a plugin is asked about", c.Dir)
 	}
 	if c.Output == "json" {
 		e := json.NewEncoder(p.stdout)
@@ -72,92 +65,104 @@ func (c pluginBench) Run(p *process) error {
 	return nil
 }
 
-// suite measures the plugins that the policies of a suite call, each on the messages that it has a hook for.
-func (c pluginBench) suite(p *process, host *wasm.Host, s *enginetest.Suite) (out []measure, err error) {
+// suite measures the plugins that the policies of a suite call, on the messages of its cases: the engine calls them as a gateway's would.
+func (c pluginBench) suite(p *process, s *enginetest.Suite) ([]measure, error) {
 	b, err := s.Bundle()
 	if err != nil {
 		return nil, err
 	}
-	modules := map[string][]byte{}
-	for _, f := range b.Modules {
-		info, err := wasm.Inspect(f.Content)
-		if err != nil {
-			return nil, unfit(f.Path, err)
-		}
-		modules[info.Manifest.Name] = f.Content
-	}
-	for _, set := range b.Policies {
-		for i := range set.Rules {
-			r := &set.Rules[i]
-			if r.Plugin == "" || modules[r.Plugin] == nil {
-				continue
-			}
-			m, err := c.rule(p, host, modules[r.Plugin], r, s.Requests())
-			if err != nil {
-				return nil, err
-			}
-			if m != nil {
-				m.Rule = set.ID(r)
-				out = append(out, *m)
-			}
-		}
-	}
-	return out, nil
-}
-
-// warm is how often a message is given before it counts.
-const warm = 20
-
-// rule measures the plugin of a rule; nil if there is no message for it.
-func (c pluginBench) rule(p *process, host *wasm.Host, module []byte, r *policy.Rule, requests []*engine.Request) (*measure, error) {
 	begin := p.now()
-	plugin, err := host.Load(p.ctx, module, wasm.Config{Settings: r.Config, CheckSettings: source.CheckJSON})
+	snapshot, done, err := compileOnce(p.ctx, b, engine.Options{})
+	if done != nil {
+		defer done()
+	}
 	if err != nil {
-		return nil, unfit(r.Plugin, err)
+		return nil, err
 	}
-	defer plugin.Close()
-	m := &measure{Plugin: r.Plugin, Version: plugin.Info().Manifest.Version, Module: plugin.Info().Module, LoadMS: float64(p.now().Sub(begin)) / 1e6}
-	requests = slices.DeleteFunc(slices.Clone(requests), func(q *engine.Request) bool {
-		return q.Phase != r.Phase || !slices.Contains(plugin.Info().Manifest.Hooks, hookOf(q))
-	})
-	if m.Messages = len(requests); m.Messages == 0 {
-		return nil, nil //nolint:nilnil // there is nothing to measure
-	}
-	var times []time.Duration
-	var fuel []int64
-	var result wasm.Result
-	for round := 0; round < warm || p.now().Sub(begin) < c.Time; round++ {
-		for _, q := range requests {
-			var message wasm.Message
-			showTo(&message, q)
-			plugin.Call(p.ctx, &wasm.Call{Hook: hookOf(q), Message: &message}, &result)
-			if round < warm {
-				begin = p.now()
-				continue
-			}
-			times, fuel = append(times, result.Time), append(fuel, result.Fuel)
-			if result.Failure.Type != "" {
-				m.Failed++
-			}
+	bench := &benchmark{load: p.now().Sub(begin), of: map[string]*samples{}}
+	for round := 0; round <= warm || p.now().Sub(begin) < c.Time; round++ {
+		for i, q := range s.Requests() {
+			d := snapshot.Decide(p.ctx, q)
+			bench.add(i, &d, round > warm)
+		}
+		if round == warm {
+			begin = p.now()
 		}
 		if err := p.ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
-	slices.Sort(times)
-	slices.Sort(fuel)
-	at := func(percent int) float64 { return float64(times[(len(times)-1)*percent/100]) / 1e3 }
-	m.Calls, m.P50, m.P90, m.P99 = len(times), at(50), at(90), at(99)
-	m.FuelP50, m.FuelMax, m.Memory = fuel[len(fuel)/2], fuel[len(fuel)-1], plugin.Stats().Memory
-	return m, nil
+	return bench.measures(snapshot), nil
+}
+
+// warm is how often a message is given before it counts.
+const warm = 20
+
+// benchmark gathers what plugins took, by rule and hook.
+type benchmark struct {
+	load  time.Duration
+	order []string
+	of    map[string]*samples
+}
+
+type samples struct {
+	measure
+
+	messages map[int]bool
+	times    []time.Duration
+	fuel     []int64
+}
+
+func (b *benchmark) add(message int, d *engine.Decision, counts bool) {
+	for i := range d.Plugins {
+		o := &d.Plugins[i]
+		key := o.Rule.ID() + " " + o.Hook
+		s := b.of[key]
+		if s == nil {
+			s = &samples{messages: map[int]bool{}}
+			s.measure = measure{Plugin: o.Name, Version: o.Version, Module: o.Module, Rule: o.Rule.ID(), Hook: o.Hook}
+			b.of[key], b.order = s, append(b.order, key)
+		}
+		s.messages[message] = true
+		if !counts {
+			continue
+		}
+		s.times, s.fuel = append(s.times, o.Time), append(s.fuel, o.Fuel)
+		if o.Failure != "" {
+			s.Failed++
+		}
+	}
+}
+
+func (b *benchmark) measures(s *engine.Snapshot) []measure {
+	memory := map[string]int{}
+	for _, p := range s.Plugins() {
+		memory[p.Info.Module] = max(memory[p.Info.Module], p.Stats.Memory)
+	}
+	var out []measure
+	for _, key := range b.order {
+		s := b.of[key]
+		if len(s.times) == 0 { // none was counted: it has been ejected meanwhile
+			continue
+		}
+		slices.Sort(s.times)
+		slices.Sort(s.fuel)
+		at := func(percent int) float64 { return float64(s.times[(len(s.times)-1)*percent/100]) / 1e3 }
+		m := s.measure
+		m.Messages, m.Calls, m.P50, m.P90, m.P99 = len(s.messages), len(s.times), at(50), at(90), at(99)
+		m.FuelP50, m.FuelMax = s.fuel[(len(s.fuel)-1)/2], s.fuel[len(s.fuel)-1]
+		m.Memory, m.LoadMS = memory[s.Module], float64(b.load)/1e6
+		out = append(out, m)
+	}
+	return out
 }
 
 func (m *measure) write(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%s %s, by %s: %d calls of %d messages, %d failed\n"+
+	_, err := fmt.Fprintf(w, "%s %s, %s by %s: %d calls of %d messages, %d failed\n"+
 		"  time    p50 %.1f µs, p90 %.1f µs, p99 %.1f µs\n"+
 		"  fuel    p50 %d, at most %d units\n"+
 		"  memory  %d KiB\n"+
 		"  load    %.0f ms\n",
-		m.Plugin, m.Version, m.Rule, m.Calls, m.Messages, m.Failed, m.P50, m.P90, m.P99, m.FuelP50, m.FuelMax, m.Memory>>10, m.LoadMS)
+		m.Plugin, m.Version, m.Hook, m.Rule, m.Calls, m.Messages, m.Failed, m.P50, m.P90, m.P99, m.FuelP50, m.FuelMax, m.Memory>>10, m.LoadMS)
 	return err
 }

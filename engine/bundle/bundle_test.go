@@ -204,3 +204,36 @@ func TestRevision_isInjective(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestOf_readsFilesAndDirectoriesIntoOne(t *testing.T) {
+	dir := write(t, map[string]string{
+		"a.yaml": fmt.Sprintf(text, "a"), "more/b.yaml": fmt.Sprintf(text, "b"), "more/cases.yaml": "kind: PolicyTest\n",
+		"more/p.wasm": "x", "q.wasm": "y", "unnamed.wasm": "z", "only/cases.yaml": "kind: PolicyTest\n",
+	})
+	at := func(name string) string { return filepath.Join(dir, name) }
+	b, err := Of(at("a.yaml"), at("more"), at("q.wasm"), at("more/b.yaml"))
+	if err != nil || len(b.Diagnostics) > 0 {
+		t.Fatal(err, b.Diagnostics)
+	}
+	var modules []string
+	for _, m := range b.Modules {
+		modules = append(modules, m.Path)
+	}
+	if want := []string{at("more/p.wasm"), at("q.wasm")}; len(b.Policies) != 2 || strings.Join(modules, " ") != strings.Join(want, " ") {
+		t.Errorf("%d policies, modules %v, want %v", len(b.Policies), modules, want)
+	}
+	if b.Source(at("more/b.yaml")) == nil {
+		t.Error("a file is not known by the path that it can be opened by")
+	}
+	for _, tt := range []struct {
+		name string
+		want error
+	}{{"only", ErrNoPolicy}, {"nothing", os.ErrNotExist}} {
+		if _, err := Of(at(tt.name)); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+	}
+	if _, err := Of("bundle.go"); err == nil {
+		t.Error("a file of Go was taken")
+	}
+}

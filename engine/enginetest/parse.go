@@ -154,16 +154,17 @@ func (b *builder) cases(c *testCase, n *source.Node) {
 	if !b.shape(c, n) {
 		return
 	}
-	ok := c.Matrix.combinations(func(chosen []*source.Node) {
+	if len(b.suite.cases)+c.Matrix.count() > maxCases {
+		b.found = append(b.found, c.Name.Pos().Diagnose("SP5004", fmt.Sprintf("the cases up to here, with all combinations of their matrixes, are more than %d", maxCases), "split the document"))
+		return
+	}
+	c.Matrix.combinations(func(chosen []*source.Node) {
 		v := &values{matrix: &c.Matrix, chosen: chosen}
 		s := b.single(c, n, v)
 		s.name, s.line = v.text(c.Name)+v.suffix(), c.Name.Pos().Line
 		b.found = append(b.found, v.found...)
 		b.suite.cases = append(b.suite.cases, s)
 	})
-	if !ok {
-		b.found = append(b.found, c.Matrix.node.Pos().Diagnose("SP5004", fmt.Sprintf("the matrix has more than %d combinations", maxCombinations), "split the case"))
-	}
 }
 
 // shape says whether the fields of a case go together.

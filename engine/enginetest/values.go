@@ -21,15 +21,23 @@ func (v *values) report(p source.Pos, code, message, help string) {
 	v.found = append(v.found, p.Diagnose(code, message, help))
 }
 
-// combinations calls use with each combination, the last name changing first. It says false if there are too many.
-func (m *matrix) combinations(use func([]*source.Node)) bool {
+// maxCases bounds the cases of a document, each combination counted.
+const maxCases = 10_000
+
+// count is the number of combinations, or some number above maxCases.
+func (m *matrix) count() int {
 	total := 1
 	for _, v := range m.values {
-		if total *= len(v); total > maxCombinations {
-			return false
+		if total *= len(v); total > maxCases {
+			break
 		}
 	}
-	for i := range total {
+	return total
+}
+
+// combinations calls use with each combination, the last name changing first.
+func (m *matrix) combinations(use func([]*source.Node)) {
+	for i := range m.count() {
 		chosen := make([]*source.Node, len(m.values))
 		for k := len(m.values) - 1; k >= 0; k-- {
 			chosen[k] = m.values[k][i%len(m.values[k])]
@@ -37,10 +45,7 @@ func (m *matrix) combinations(use func([]*source.Node)) bool {
 		}
 		use(chosen)
 	}
-	return true
 }
-
-const maxCombinations = 10_000
 
 // suffix names a combination.
 func (v *values) suffix() string {
