@@ -33,7 +33,7 @@ func TestBuildSaysWhatIsWrongAndWhere(t *testing.T) {
 		`eval("1"); export default {};`:                                                           "own.js:1:1: TypeError: eval is not supported",
 		"// é\nconst x = '\xff';":                                                                 "own.js:2:12: the script is not UTF-8",
 		`export default { request() {}, ` + rest[:len(rest)-1] + `, reads: { request: "x" } } };`: "reads.request: not a list",
-		`export default { request() {}, ` + rest[:len(rest)-1] + `, limits: { pages: 4 } } };`:    "ask for",
+		`export default { request() {}, ` + rest[:len(rest)-1] + `, limits: { pages: 3 } } };`:    "ask for",
 	} {
 		_, err := js.Script{File: "own.js", CacheDir: cache, Source: []byte(source)}.Build(context.Background())
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -203,8 +203,8 @@ function edited(code, path) {
 
 // verdict makes a number of what a hook returned.
 function verdict(v, hook) {
-  if (typeof v === "string" && Object.hasOwn(VERDICT, v)) return VERDICT[v];
-  if (Number.isInteger(v)) return v;
+  const number = typeof v === "string" ? VERDICT[v] : v;
+  if (Number.isInteger(number)) return number; // members that all objects have are no numbers
   const what = v instanceof Promise ? "a promise, and a hook can't wait" : v === undefined ? "nothing" : JSON.stringify(v) ?? String(v);
   throw new TypeError(`${hook} returned ${what}: return a verdict, such as "pass"`);
 }

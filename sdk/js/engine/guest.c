@@ -33,7 +33,7 @@ __attribute__((export_name("_initialize"))) void initialize(void) {
     const trailer *t = (const trailer *)(uintptr_t)(end - sizeof(trailer));
     const uint8_t *manifest = (const uint8_t *)t - t->manifest, *script = manifest - t->script, *sdk = script - t->sdk, *abi = sdk - t->abi;
     JSValue sdk_space, script_space, start, made, args[3];
-    js_memory_begin((uint32_t)(uintptr_t)abi & ~(PAGE - 1u));
+    js_memory_begin((uint32_t)(uintptr_t)abi);
     js_start();
     JS_FreeValue(js_ctx, run(abi, t->abi));
     sdk_space = run(sdk, t->sdk);

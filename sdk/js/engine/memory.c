@@ -23,7 +23,7 @@ static block *free_blocks[CLASSES];
 /* js_memory_begin gives the heap everything from the program's data up to an address. */
 void js_memory_begin(uint32_t limit) {
     at = (unsigned char *)(((uintptr_t)&__heap_base + 15u) & ~(uintptr_t)15);
-    end = (unsigned char *)(uintptr_t)limit;
+    end = (unsigned char *)(uintptr_t)(limit & ~(uint32_t)15);
 }
 
 /* class_of finds the class of a size and makes the size that of the class. */
