@@ -71,7 +71,7 @@ func buildPlugin(t *testing.T, out string) {
 func runDocument(t *testing.T, d *document, programs string) {
 	dir := t.TempDir()
 	sh := newShell(t, dir, programs, documentPorts(t))
-	for _, name := range []string{"examples", "policies", "Makefile"} {
+	for _, name := range []string{"examples", "plugins", "policies", "Makefile"} {
 		copyTree(t, filepath.Join(root, name), filepath.Join(sh.dir, name), sh.to)
 	}
 	differs, changed := false, false

@@ -39,7 +39,7 @@ var fileMark = regexp.MustCompile(`^<!-- file: (\S+) -->$`)
 func documents(t *testing.T) []*document {
 	t.Helper()
 	var docs []*document
-	for _, pattern := range []string{"README.md", "docs/*.md", "examples/*/README.md", "policies/*/README.md"} {
+	for _, pattern := range []string{"README.md", "docs/*.md", "examples/*/README.md", "plugins/*/README.md", "policies/*/README.md"} {
 		names, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(names) == 0 {
 			t.Fatalf("no %s: %v", pattern, err)
