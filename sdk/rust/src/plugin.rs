@@ -132,6 +132,10 @@ macro_rules! plugin {
             $crate::plugin!(@list $plugin [] $($part)+);
         }
 
+        // On another machine only tests use it, and the compiler shouldn't call it unused.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn($crate::Value<'static>) -> Result<$plugin, $crate::Refusal> = <$plugin as $crate::Plugin>::boot;
+
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             #[used]
