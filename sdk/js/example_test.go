@@ -156,3 +156,33 @@ func BenchmarkLoad(b *testing.B) {
 		})
 	}
 }
+
+// The plugin that README.md begins with is one.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```js\n")
+	script, _, _ := strings.Cut(rest, "```")
+	p := load(t, buildScript(t, script))
+	for arguments, want := range map[string]string{`{}`: "deny no_path: A path is needed.", `{"path":1}`: "deny no_path: A path is needed.", `{"path":""}`: "pass"} {
+		if _, got := ask(t, p, arguments); got != want {
+			t.Errorf("%s: got %s, want %s", arguments, got, want)
+		}
+	}
+}
+
+// Plugins with the same hooks share what a gateway has compiled.
+func TestPluginsShareCompiledCode(t *testing.T) {
+	code := func(body string) string {
+		info, err := wasm.Inspect(build(t, body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Code
+	}
+	if one, two := code(`return "pass";`), code(`return call.deny("no", "Never.");`); one != two {
+		t.Errorf("the code of one is %s, of the other %s", one, two)
+	}
+}
