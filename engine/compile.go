@@ -69,7 +69,7 @@ func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *conditio
 		out.message = c.expression(r.Message, condition.Text, vs)
 	}
 	if out.when != nil {
-		out.needs = out.when.Subjects()
+		out.needs, out.guard = out.when.Subjects(), out.when.Guard()
 		out.fields = out.when.Reads()
 		c.checkScope(p, r, out.needs)
 	}

@@ -147,9 +147,12 @@ func (r *Request) fill(in *condition.Input) {
 }
 
 // consider evaluates one rule, unless it can no longer change anything: something has denied, or it would only allow what is
-// allowed or overridden already. An approve is always looked at, for its failure denies; so are shadow rules.
+// allowed or overridden already, or its guard excludes it. An approve is always looked at, for its failure denies; so are shadow rules.
 func (e *evaluation) consider(r *rule) {
 	if !r.shadow && (e.deny != nil || r.effect == Allow && (e.allow != nil || e.approve != nil)) {
+		return
+	}
+	if e.frame.Excludes(r.guard) {
 		return
 	}
 	truth, err := e.test(r)

@@ -11,19 +11,22 @@ import (
 // policy, then as they stand in it. It decides which of several rules a decision names, and
 // nothing else.
 type rule struct {
+	// What is looked at first stands together: of most rules nothing else is.
+	order  int
+	effect Effect
+	shadow bool
+	plain  bool               // the match is nothing but names: to stand under them in the index is to match
+	needs  condition.Subjects // the rule cannot apply to a message that is not about these
+	guard  condition.Guard    // of when
+	plugin *plugin            // that says the effect; nil: the rule says it
+	match  *match
+	when   *condition.Condition // nil: always
+
 	Rule
-	order     int
-	effect    Effect
-	reason    string
-	shadow    bool
-	when      *condition.Condition // nil: always
-	message   *condition.Condition // nil: none
-	plugin    *plugin              // that says the effect; nil: the rule says it
 	variables *condition.Variables
-	match     *match
-	plain     bool               // the match is nothing but names: to stand under them in the index is to match
-	needs     condition.Subjects // the rule cannot apply to a message that is not about these
-	fields    []string           // that it can read
+	reason    string
+	message   *condition.Condition // nil: none
+	fields    []string             // that it can read
 }
 
 // match is a policy's match, compiled. nil globs match everything, and what they would match

@@ -268,14 +268,7 @@ func (d *direct) in(f *Frame) Truth {
 	if p == nil {
 		return Unknown
 	}
-	names := p.Groups
-	switch d.name.slot {
-	case slotRoles:
-		names = p.Roles
-	case slotScopes:
-		names = p.Scopes
-	default:
-	}
+	names := p.names(d.list())
 	if len(names) > maxListed {
 		return Unknown
 	}

@@ -42,6 +42,7 @@ type Frame struct {
 	json     [jsonRoots]jsonObject
 	lists    [listRoots]stringList
 	headers  headers
+	sums     [listRoots]sums
 
 	variables *Variables
 	memo      []ref.Val // of variables; nil is not evaluated yet
@@ -108,6 +109,9 @@ func (f *Frame) Close() {
 		f.json[i].reset(reader{}, jsonscan.Value{})
 	}
 	clear(f.lists[:])
+	for i := range f.sums {
+		f.sums[i].known = false
+	}
 	clear(f.vals[:])
 	clear(f.memo)
 	f.Input, f.Blank, f.ctx, f.subjects = Input{}, false, nil, 0
