@@ -118,7 +118,7 @@ pub fn Functions(comptime P: type, comptime functions: anytype) type {
         fn take(text: []u8, comptime function: anytype) i32 {
             const T = @typeInfo(@TypeOf(function)).@"fn".param_types[0].?;
             if (T == []const u8) return answer(function(text));
-            var rest = std.heap.FixedBufferAllocator.init(memory[std.mem.alignForward(usize, text.len, 8)..]);
+            var rest = std.heap.FixedBufferAllocator.init(memory[@min(memory.len, std.mem.alignForward(usize, text.len, 8))..]);
             const taken = settings.decode(T, rest.allocator(), text) catch |err| return answer(@as(?sallyport.Refusal, .{ .text = switch (err) {
                 error.OutOfMemory => "The settings are larger than the plugin's memory for them.",
                 error.NotOfThatForm => "The settings are not of the form that the plugin takes.",
