@@ -9,11 +9,12 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
+	"github.com/sallyport-dev/sallyport/engine/wasm"
 )
 
 type pluginBench struct {
 	Dir    string        `arg:"" help:"The plugin's directory, or a file of cases."`
-	Time   time.Duration `default:"1s" help:"How long to measure each plugin."`
+	Time   time.Duration `default:"1s" help:"How long to measure, for each document of cases."`
 	Output string        `short:"o" enum:"text,json" default:"text" help:"How to report: text or json."`
 }
 
@@ -71,14 +72,17 @@ func (c pluginBench) suite(p *process, s *enginetest.Suite) ([]measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	begin := p.now()
-	snapshot, done, err := compileOnce(p.ctx, b, engine.Options{})
-	if done != nil {
-		defer done()
-	}
+	host, err := wasm.New(wasm.Options{EjectFailures: -1}) // cases may want failures
 	if err != nil {
 		return nil, err
 	}
+	defer host.Close() //nolint:errcheck // the command ends
+	begin := p.now()
+	snapshot, err := engine.Compile(p.ctx, b, engine.Options{Plugins: host})
+	if err != nil {
+		return nil, err
+	}
+	defer snapshot.Close()
 	bench := &benchmark{load: p.now().Sub(begin), of: map[string]*samples{}}
 	for round := 0; round <= warm || p.now().Sub(begin) < c.Time; round++ {
 		for i, q := range s.Requests() {
@@ -142,9 +146,6 @@ func (b *benchmark) measures(s *engine.Snapshot) []measure {
 	var out []measure
 	for _, key := range b.order {
 		s := b.of[key]
-		if len(s.times) == 0 { // none was counted: it has been ejected meanwhile
-			continue
-		}
 		slices.Sort(s.times)
 		slices.Sort(s.fuel)
 		at := func(percent int) float64 { return float64(s.times[(len(s.times)-1)*percent/100]) / 1e3 }

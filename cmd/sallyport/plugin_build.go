@@ -55,6 +55,9 @@ func makePlugin(ctx context.Context, dir string) (*toolchain.Built, error) {
 	if err == nil {
 		return b, nil
 	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if several, ok := errors.AsType[wasm.LoadErrors](err); ok {
 		return nil, unfit(dir, several)
 	}

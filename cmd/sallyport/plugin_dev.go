@@ -37,7 +37,7 @@ func (c pluginDev) Run(p *process) error {
 		if err := c.watch(w); err != nil {
 			return err
 		}
-		if err := c.round(p); err != nil {
+		if err := c.round(p); err != nil && p.ctx.Err() == nil {
 			code := report(err, process{stderr: p.stdout, getenv: p.getenv})
 			if code == exitUsage || code == exitUnreachable {
 				return &fail{code: code}

@@ -155,6 +155,29 @@ func TestMethodsAreThoseOfTheGateway(t *testing.T) {
 	}
 }
 
+func TestParseCall(t *testing.T) {
+	r, ds := enginetest.ParseCall("m.yaml", []byte(`{"principal": {"id": "alice", "groups": ["dev"], "claims": {"tenant": "acme"}}, "call": {"tool": "files/read_file", "args": {"n": 2.50}}}`))
+	if len(ds) > 0 {
+		t.Fatal(ds)
+	}
+	got := r.Server + " " + r.Tool + " " + string(r.Arguments.AppendTo(nil)) + " " + r.Principal.ID + " " + string(r.Principal.Claims.AppendTo(nil))
+	if want := `files read_file {"n":2.50} alice {"sub":"alice","tenant":"acme"}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for text, want := range map[string]string{
+		"":                                     "error[SP1010]: there must be one message",
+		"call: { tool: s/t }\n---\ncall: {}\n": "error[SP1010]: there must be one message",
+		"principal: { id: a }":                 "error[SP1006]: missing field `call`",
+		"call: { as: bob, tool: s/t }":         "error[SP5002]: no principal is called `bob`",
+		"call: { tool: s/t, method: ping }":    "error[SP5001]: `method` doesn't go with `tool`",
+		"call: { tool: t }":                    "error[SP5004]: `t` is not a server and its tool",
+	} {
+		if _, ds := enginetest.ParseCall("m.yaml", []byte(text)); !strings.Contains(ds.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text, ds, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*/*.yaml")
 	for _, file := range files {
