@@ -132,7 +132,11 @@ func TestScript(t *testing.T) {
 		"gives up":                   {`try { call.fail("can't say"); } catch {} return "pass";`, `{}`, "trap: the guest gave up: can't say"},
 		"recursion without end":      {`const f = (n) => f(n + 1) + 1; return f(0);`, `{}`, "trap: the guest gave up: RangeError: Maximum call stack size exceeded"},
 		"an edit that finds nothing": {`call.remove("args.gone"); return "mutate";`, `{}`, "trap: the guest gave up: RangeError: args.gone: there is no such place to edit"},
-		"logs":                       {`console.warn("a", 1); return "pass";`, `{}`, "pass"},
+		"walks what is nested": {
+			`const depth = (v) => { let most = 0; for (const x of v) most = Math.max(most, depth(x)); return most + 1; }; return call.deny("depth", String(depth(call.get("args").a)));`,
+			`{"a":` + strings.Repeat("[", 120) + strings.Repeat("]", 120) + `}`, "deny depth: 120",
+		},
+		"logs": {`console.warn("a", 1); return "pass";`, `{}`, "pass"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, got := ask(t, load(t, build(t, tt.body)), tt.arguments)
