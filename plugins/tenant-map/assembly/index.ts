@@ -129,14 +129,12 @@ export function onList(list: ListCall): Verdict {
   if (marks === null) return noMarks(list);
   const strings = list.strings();
   const items = list.items();
-  const dropped = new StaticArray<bool>(items.length);
   let verdict = Verdict.Pass;
   for (let i = 0; i < strings.length; i++) {
     if (!marks.find(strings[i].text, 0)) continue;
     const path = strings[i].path; // items[INDEX]...
     const index = <i32>parseInt(path.substring(6, path.indexOf("]")));
-    if (!dropped[index]) items[index].drop();
-    dropped[index] = true;
+    items[index].drop();
     verdict = Verdict.Mutate;
   }
   return verdict;

@@ -102,7 +102,8 @@ export class Call {
     const id = this.id(f);
     const kind = abi.field_kind(id);
     if (kind == Kind.Absent) return Json.absent;
-    const text = decode(answer, ask(Ask.Field, id));
+    const n = ask(Ask.Field, id); // sets answer
+    const text = decode(answer, n);
     return kind == Kind.String ? Json.text(text) : Json.parse(text);
   }
 

@@ -41,6 +41,12 @@ test("texts come through whole, whatever they hold", () => {
   }
 });
 
+test("large and small values in turn", () => {
+  const long = "y".repeat(5000);
+  const got = ask("sizes", { body: long, tags: [long], "odd key": "z", list: [{ text: "s" }, { text: long }, { text: "t" }] });
+  assert.deepEqual(got.notes, { tags: "5000", odd: "z", again: "5000", body: "5000", strings: "5000 1 5000 1", kinds: "5000 1" });
+});
+
 test("half a surrogate pair is never written", () => {
   const got = ask("cut", { body: "a\u{1f600}" });
   assert.equal(said(got), "deny plugin_failed trap a text has half a surrogate pair: it was cut inside a character");

@@ -63,6 +63,20 @@ function copy(call: Call): Verdict {
   return Verdict.Mutate;
 }
 
+/** Values that fit into the SDK's buffer, and values that don't, one after the other. */
+function sizes(call: Call): Verdict {
+  call.note("tags", shown(call.json(TAGS).at(0).text).length.toString());
+  call.note("odd", shown(call.json(ODD).text));
+  call.note("again", shown(call.json(TAGS).at(0).text).length.toString());
+  call.note("body", shown(call.raw(BODY)).length.toString());
+  const strings = call.strings();
+  call.note("strings", strings.map<string>((s) => s.text.length.toString()).join(" "));
+  const bytes = call.bytes(BODY);
+  const odd = call.bytes(ODD);
+  if (bytes !== null && odd !== null) call.note("kinds", bytes.byteLength.toString() + " " + odd.byteLength.toString());
+  return Verdict.Pass;
+}
+
 function utf8(call: Call): Verdict {
   const hex = shown(call.text(BODY)).split(" ");
   const bytes = new Uint8Array(hex[0] == "" ? 0 : hex.length);
@@ -117,6 +131,7 @@ export function onRequest(call: Call): Verdict {
   if (path == "values") return values(call);
   if (path == "edit") return edit(call);
   if (path == "copy") return copy(call);
+  if (path == "sizes") return sizes(call);
   if (path == "utf8") return utf8(call);
   if (path == "lookup") return lookup(call);
   if (path == "view") return view(call);
