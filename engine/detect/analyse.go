@@ -112,37 +112,6 @@ func classSizes(class []rune) (least, most int) {
 	return least, most
 }
 
-// alphabet notes the bytes that matches of an expression can have: of those outside of ASCII all or none.
-func alphabet(re *syntax.Regexp, of *[256]bool) {
-	add := func(from, to rune) {
-		for r := from; r <= min(to, unicode.MaxASCII); r++ {
-			of[r] = true
-		}
-		for b := 0x80; to > unicode.MaxASCII && b < len(of); b++ {
-			of[b] = true
-		}
-	}
-	switch re.Op {
-	case syntax.OpLiteral:
-		for _, r := range re.Rune {
-			add(r, r)
-			for f := unicode.SimpleFold(r); re.Flags&syntax.FoldCase != 0 && f != r; f = unicode.SimpleFold(f) {
-				add(f, f)
-			}
-		}
-	case syntax.OpCharClass:
-		for i := 0; i < len(re.Rune); i += 2 {
-			add(re.Rune[i], re.Rune[i+1])
-		}
-	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		add(0, unicode.MaxRune)
-	default:
-	}
-	for _, sub := range re.Sub {
-		alphabet(sub, of)
-	}
-}
-
 // oddFolds are the letters that are equal to an ASCII letter without case: what is said below of ASCII texts holds of others without them.
 var oddFolds = []rune{'\u017f', '\u212a'}
 

@@ -18,7 +18,7 @@ const (
 	base32 = upper + "234567"
 	alnum  = upper + "abcdefghijklmnopqrstuvwxyz" + digits
 	url64  = alnum + "_-"
-	base64 = alnum + "+/"
+	b64    = alnum + "+/"
 )
 
 var random = rand.New(rand.NewPCG(1, 2)) // the same examples every time
@@ -48,9 +48,9 @@ type example struct{ rule, text string }
 func secret(before, s, after string) string { return before + "\u00ab" + s + "\u00bb" + after }
 
 func examples() []example {
-	awsSecret, jwt := some(base64, 40), "eyJhbGci"+"OiJIUzI1NiJ9."+some(url64, 40)+"."+some(url64, 43)
-	pem := "-----BEGIN " + "RSA PRIVATE KEY-----\n" + some(base64, 64) + "\n" + some(base64, 64) + "\n" + some(base64, 20) + "==\n-----END RSA PRIVATE KEY-----"
-	encrypted := "-----BEGIN " + "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0123\n\n" + some(base64, 64) + "\n-----END RSA PRIVATE KEY-----"
+	awsSecret, jwt := some(b64, 40), "eyJhbGci"+"OiJIUzI1NiJ9."+some(url64, 40)+"."+some(url64, 43)
+	pem := "-----BEGIN " + "RSA PRIVATE KEY-----\n" + some(b64, 64) + "\n" + some(b64, 64) + "\n" + some(b64, 20) + "==\n-----END RSA PRIVATE KEY-----"
+	encrypted := "-----BEGIN " + "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0123\n\n" + some(b64, 64) + "\n-----END RSA PRIVATE KEY-----"
 	return []example{
 		{"aws-access-key-id", secret("id: ", "AK"+"IA"+some(base32, 16), ", and")},
 		{"aws-access-key-id", secret("(", "AS"+"IA"+some(base32, 16), ")")},
@@ -61,7 +61,7 @@ func examples() []example {
 		{"aws-secret-access-key", secret(`{"SecretAccessKey": "`, awsSecret, `"}`)},
 		{"aws-secret-access-key", secret(`{\"secretAccessKey\":\"`, awsSecret, `\"}`)},
 		{"aws-secret-access-key", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY"},
-		{"aws-bedrock-key", secret("", "ABSK"+"QmVkcm9ja0FQSUtleS"+some(base64, 100), "")},
+		{"aws-bedrock-key", secret("", "ABSK"+"QmVkcm9ja0FQSUtleS"+some(b64, 100), "")},
 		{"github-token", secret("token ", "gh"+"p_"+some(alnum, 36), ".")},
 		{"github-token", secret("", "gh"+"s_"+some(alnum, 60), "")},
 		{"github-token", "gh" + "p_" + some(alnum, 35)},
@@ -82,8 +82,8 @@ func examples() []example {
 		{"google-api-key", "AI" + "za" + some(alnum, 36)},
 		{"google-oauth-client-secret", secret("", "GOC"+"SPX-"+some(alnum, 28), "")},
 		{"google-oauth-token", secret("", "ya"+"29."+some(alnum, 120), "")},
-		{"azure-storage-key", secret("AccountName=a;Account"+"Key=", some(base64, 86)+"==", ";EndpointSuffix=core.windows.net")},
-		{"azure-shared-access-key", secret("SharedAccess"+"Key=", some(base64, 43)+"=", "")},
+		{"azure-storage-key", secret("AccountName=a;Account"+"Key=", some(b64, 86)+"==", ";EndpointSuffix=core.windows.net")},
+		{"azure-shared-access-key", secret("SharedAccess"+"Key=", some(b64, 43)+"=", "")},
 		{"azure-sas-signature", secret("?sv=2024-01-01&si"+"g=", some(alnum, 43)+"%3D", "&se=1")},
 		{"azure-devops-token", secret("", some(alnum, 76)+"AZ"+"DO"+some(alnum, 4), "")},
 		{"azure-ai-key", secret("", some(alnum, 52)+"JQQ"+"J99"+some(alnum, 6)+"AC"+some(alnum, 18), "")},
@@ -119,7 +119,7 @@ func examples() []example {
 		{"private-key", secret(`{"private_key":"`, strings.ReplaceAll(pem, "\n", `\n`), `\n"}`)},
 		{"private-key", secret("", encrypted, "")},
 		{"private-key", secret("", pem[:150], "")},
-		{"private-key", "-----BEGIN " + "PUBLIC KEY-----\n" + some(base64, 64) + "\n-----END PUBLIC KEY-----"},
+		{"private-key", "-----BEGIN " + "PUBLIC KEY-----\n" + some(b64, 64) + "\n-----END PUBLIC KEY-----"},
 		{"private-key", "a file that begins with -----BEGIN " + "PRIVATE KEY-----, as they do"},
 		{"jwt", secret("at=", jwt, ";")},
 		{"jwt", strings.Join(strings.Split(jwt, ".")[:2], ".")},
@@ -132,7 +132,7 @@ func examples() []example {
 		{"url-password", "https://example.net:8443/a@b"},
 		{"bearer-token", secret("Authorization: Bearer ", some(alnum, 40), "\n")},
 		{"bearer-token", "the bearer authentication_scheme_of_http is simple"},
-		{"basic-credentials", secret("Authorization: Basic ", some(base64, 22)+"==", "\n")},
+		{"basic-credentials", secret("Authorization: Basic ", some(b64, 22)+"==", "\n")},
 		{"password-assignment", secret("DB_PASSWORD=", "tr0ub4"+"dor", "\n")},
 		{"password-assignment", secret(`"password": "`, "x9!kQ"+"72z", `"`)},
 		{"password-assignment", secret("Server=db;Pwd=", "x9!kQ"+"72z", ";")},
@@ -191,10 +191,10 @@ func TestBuiltin_triesWhereMatchesBegin(t *testing.T) {
 func TestBuiltin_findsNothing(t *testing.T) {
 	s := builtin(t)
 	for _, text := range []string{
-		"commit " + some(hex, 40) + " by Ann", "id 6ba7b810-9dad-11d1-80b4-00c04fd430c8", "sha256-" + some(base64, 43) + "=",
-		`"integrity": "sha512-` + some(base64, 86) + `=="`, "data:image/png;base64," + some(base64, 400), "h1:" + some(base64, 43) + "=",
+		"commit " + some(hex, 40) + " by Ann", "id 6ba7b810-9dad-11d1-80b4-00c04fd430c8", "sha256-" + some(b64, 43) + "=",
+		`"integrity": "sha512-` + some(b64, 86) + `=="`, "data:image/png;base64," + some(b64, 400), "h1:" + some(b64, 43) + "=",
 		"sha256:" + some(hex, 64), "ETag: \"" + some(hex, 32) + "\"", "A token is a word; the secret of tokens: they are short.",
-		"password reset: see the manual", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + some(base64, 43) + " ann@host", string(clean(4096)),
+		"password reset: see the manual", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + some(b64, 43) + " ann@host", string(clean(4096)),
 	} {
 		if found := detect.Find[detect.Match](s, nil, []byte(text)); len(found) > 0 {
 			t.Errorf("%q: %s finds %q", text, s.Rules()[found[0].Rule], text[found[0].Start:found[0].End])

@@ -2,7 +2,8 @@
 //
 // A rule is a regular expression with RE2's semantics, words of which one must be in a text for the expression to be tried, and what its
 // finds must pass: a least entropy, lists of what is no secret. What a set finds is what running every expression whose keyword is in the text
-// over the whole text would find; most expressions are tried only where a match could begin or lie.
+// over the whole text would find; most expressions are tried only where a match could begin or lie. A set may say that what stands in base64 is searched
+// as well.
 package detect
 
 import (
@@ -27,6 +28,7 @@ type Set struct {
 	words  finder
 	of     [][]uint16 // the rules of a word
 	always []uint16   // the rules without a word
+	decode bool       // look inside base64, too
 	digest string
 }
 

@@ -1,8 +1,10 @@
 package detect
 
 import (
+	"encoding/base64"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // Naive finds what Find finds, by running every expression whose keyword is in the text over the whole text.
@@ -13,7 +15,33 @@ func Naive(s *Set, text []byte) []Match {
 			x.whole(i, r)
 		}
 	}
+	for _, at := range runs.FindAllIndex(text, -1) {
+		found := x.found
+		for _, m := range naiveInside(s, text[at[0]:at[1]]) {
+			found = append(found, Match{at[0], at[1], m.Rule})
+		}
+		x.found = found
+	}
 	return x.found
+}
+
+var runs = regexp.MustCompile(`[A-Za-z0-9+/_-]{32,}={0,2}`)
+
+func naiveInside(s *Set, run []byte) []Match {
+	if !s.decode || strings.ContainsAny(string(run), "+/") && strings.ContainsAny(string(run), "-_") {
+		return nil
+	}
+	text := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(string(run), "="))
+	if len(text)%4 == 1 {
+		text = text[:len(text)-1]
+	}
+	b, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	plain := *s
+	plain.decode = false
+	return Naive(&plain, b)
 }
 
 // All runs every expression over the whole text.

@@ -20,16 +20,20 @@ var searches = sync.Pool{New: func() any { return new(search) }}
 
 // search is one search of a text.
 type search struct {
-	set   *Set
-	text  []byte
-	hits  []hit
-	found []Match
-	begun []int
-	odd   bool // the text has letters that are as good as ASCII's where case doesn't count
+	set     *Set
+	text    []byte
+	hits    []hit
+	found   []Match
+	begun   []int
+	decoded []byte
+	odd     bool // the text has letters that are as good as ASCII's where case doesn't count
 }
 
-// kept is the most elements of a slice that the next search begins with.
-const kept = 1 << 12
+// The most elements of slices, and bytes, that the next search begins with.
+const (
+	kept      = 1 << 12
+	keptBytes = 1 << 16
+)
 
 // done makes the search ready for another.
 func (x *search) done() {
@@ -37,10 +41,22 @@ func (x *search) done() {
 	if cap(x.hits)+cap(x.found)+cap(x.begun) > kept {
 		x.hits, x.found, x.begun = nil, nil, nil
 	}
+	if cap(x.decoded) > keptBytes {
+		x.decoded = nil
+	}
 	searches.Put(x)
 }
 
 func (x *search) find(s *Set, text []byte) []Match {
+	x.plain(s, text)
+	if s.decode {
+		x.decode()
+	}
+	return x.found
+}
+
+// plain finds what is in the text as it stands.
+func (x *search) plain(s *Set, text []byte) []Match {
 	x.set, x.text, x.found = s, text, x.found[:0]
 	x.hits = s.words.find(text, x.hits[:0])
 	if len(x.hits) > 0 || len(s.always) > 0 {

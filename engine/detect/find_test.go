@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"encoding/base64"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,6 +88,25 @@ func TestFind_isTheNaiveSearch(t *testing.T) {
 	})
 }
 
+// What stands in base64 is found as a whole run, wherever that lies and whatever pads it.
+func TestFind_inBase64(t *testing.T) {
+	s := builtin(t)
+	around := []string{"", " ", "data:text/plain;base64,", "a very long line of words and such, ", "\n"}
+	rapid.Check(t, func(rt *rapid.T) {
+		before, after := rapid.SampledFrom(around).Draw(rt, "before"), rapid.SampledFrom([]string{"", " and so on", ".", "\""}).Draw(rt, "after")
+		plain := rapid.SampledFrom([]string{"", "key ", "{\"a\":1,\"k\":\"", "\xff\xfe"}).Draw(rt, "prefix") + githubToken + rapid.SampledFrom([]string{"", ".", " \n"}).Draw(rt, "suffix")
+		encoding := rapid.SampledFrom([]*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding}).Draw(rt, "encoding")
+		run := encoding.EncodeToString([]byte(plain))
+		text := before + run + after
+		got := detect.Find[detect.Match](s, nil, []byte(text))
+		if len(got) != 1 || text[got[0].Start:got[0].End] != run || s.Rules()[got[0].Rule] != "github-token" {
+			rt.Fatalf("%q: %v", text, got)
+		}
+		same(rt, s, "the set", text)
+	})
+	same(t, s, "the set", strings.Repeat("QUJD", 5000)+" "+base64.StdEncoding.EncodeToString(dirty(5000))+" +-"+strings.Repeat("_/", 100))
+}
+
 // Texts that are full of keywords are searched as wholes, and nothing is different.
 func TestFind_manyKeywords(t *testing.T) {
 	for _, c := range exprs {
@@ -106,6 +126,7 @@ func FuzzFind(f *testing.F) {
 		text := strings.NewReplacer("\u00ab", "", "\u00bb", "").Replace(e.text)
 		f.Add(`(?i)tok[e3]n[=: ]+(\w{4,})`, "token", text)
 	}
+	f.Add("x", "x", base64.StdEncoding.EncodeToString(dirty(100)))
 	for _, c := range exprs {
 		f.Add(c.expr, strings.Join(c.keywords, "|"), strings.Join(pieces, ""))
 	}

@@ -17,11 +17,14 @@ func Parse(file string, data []byte) (*Set, source.Diagnostics) {
 		return nil, p.found
 	}
 	root := table{doc: p.document, of: p.root}
-	root.only("title", "description", "minVersion", "extend", "allowlist", "allowlists", "rules")
+	root.only("title", "description", "minVersion", "decodeBase64", "extend", "allowlist", "allowlists", "rules")
 	for _, name := range []string{"title", "description", "minVersion"} {
 		root.text(name)
 	}
 	p.extend(root)
+	if root.of["decodeBase64"] != nil {
+		p.decode = root.flag("decodeBase64")
+	}
 	root.tables("rules", p.rule)
 	p.global(root)
 	p.keywords()
@@ -32,15 +35,16 @@ func Parse(file string, data []byte) (*Set, source.Diagnostics) {
 		return nil, p.found
 	}
 	s := newSet(p.rules)
-	s.digest = digest(data, p.base)
+	s.decode, s.digest = p.decode, digest(data, p.base)
 	return s, p.found
 }
 
 type parser struct {
 	*document
-	rules []rule
-	seen  []string // the ids of the file's own rules
-	base  []byte   // the text of the set that is extended
+	rules  []rule
+	seen   []string // the ids of the file's own rules
+	base   []byte   // the text of the set that is extended
+	decode bool
 }
 
 // extend begins with the rules of the set that comes with the package.
@@ -56,7 +60,7 @@ func (p *parser) extend(root table) {
 		if base == nil {
 			return
 		}
-		p.rules, p.base = slices.Clone(base.rules), data
+		p.rules, p.base, p.decode = slices.Clone(base.rules), data, base.decode
 		t.texts("disabledRules", func(at path, id string) {
 			before := len(p.rules)
 			ids := p.ids()

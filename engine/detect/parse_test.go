@@ -54,11 +54,14 @@ func TestParse(t *testing.T) {
 		"a list for some rules": {
 			one + "[[rules]]\nid='s'\nregex='dog'\nkeywords=['dog']\n[[allowlists]]\ntargetRules=['r']\nregexes=['a','dog']", "key=a key=b dog", []string{"r:b", "s:dog"},
 		},
-		"the set that comes with it":    {"[extend]\nuseDefault=true\n" + one, "key=a " + awsID, []string{"aws-access-key-id:" + awsID, "r:a"}},
-		"without one of its rules":      {"[extend]\nuseDefault=true\ndisabledRules=['aws-access-key-id']\n" + one, "key=a " + awsID, []string{"r:a"}},
-		"with another in its place":     {"[extend]\nuseDefault=true\n[[rules]]\nid='aws-access-key-id'\nregex='AKI.'\nkeywords=['aki']", "z " + awsID, []string{"aws-access-key-id:" + awsID[:4]}},
-		"no keywords: every text":       {"[[rules]]\nid='r'\nregex='b+'", "abba", []string{"r:bb"}},
-		"a gitleaks file's other lines": {"title='t'\nminVersion='v8.25.0'\n" + one + "description='d'\ntags=['x']", "key=1", []string{"r:1"}},
+		"the set that comes with it":     {"[extend]\nuseDefault=true\n" + one, "key=a " + awsID, []string{"aws-access-key-id:" + awsID, "r:a"}},
+		"without one of its rules":       {"[extend]\nuseDefault=true\ndisabledRules=['aws-access-key-id']\n" + one, "key=a " + awsID, []string{"r:a"}},
+		"with another in its place":      {"[extend]\nuseDefault=true\n[[rules]]\nid='aws-access-key-id'\nregex='AKI.'\nkeywords=['aki']", "z " + awsID, []string{"aws-access-key-id:" + awsID[:4]}},
+		"in base64":                      {"decodeBase64 = true\n" + one, "x a2V5PXNlY3JldDEga2V5PXNlY3JldDIuLi4= x", []string{"r:a2V5PXNlY3JldDEga2V5PXNlY3JldDIuLi4=", "r:a2V5PXNlY3JldDEga2V5PXNlY3JldDIuLi4="}},
+		"in base64, by what is extended": {"[extend]\nuseDefault=true\n" + one, "a2V5PXNlY3JldDEgIGJ1dCBub3QgbXVjaCBtb3JlLg", []string{"r:a2V5PXNlY3JldDEgIGJ1dCBub3QgbXVjaCBtb3JlLg"}},
+		"not in base64":                  {"decodeBase64=false\n[extend]\nuseDefault=true\n" + one, "a2V5PXNlY3JldDEgIGJ1dCBub3QgbXVjaCBtb3JlLg", nil},
+		"no keywords: every text":        {"[[rules]]\nid='r'\nregex='b+'", "abba", []string{"r:bb"}},
+		"a gitleaks file's other lines":  {"title='t'\nminVersion='v8.25.0'\n" + one + "description='d'\ntags=['x']", "key=1", []string{"r:1"}},
 	} {
 		if d := cmp.Diff(c.want, found(t, c.set, c.text)); d != "" {
 			t.Errorf("%s: %s", name, d)

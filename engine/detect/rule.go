@@ -20,9 +20,11 @@ type rule struct {
 	re    *regexp.Regexp
 	mode  mode
 	uses  []use
-	most  int        // the longest match in bytes; -1: there is none
-	bytes *[256]bool // that matches are made of
-	folds bool       // the expression matches letters outside of ASCII as if they were in it
+	most  int         // the longest match in bytes; -1: there is none
+	bytes *[256]uint8 // of which matches are made: bit 0; others are for bytes of which every match has one
+	needs uint8       // the bits that the bytes of a match have together
+	least int         // the shortest match
+	folds bool        // the expression matches letters outside of ASCII as if they were in it
 
 	// The expression at the beginning of a text, and behind its first character.
 	first, later *regexp.Regexp
@@ -53,9 +55,8 @@ func (r *rule) plan() error {
 	if err != nil {
 		return err
 	}
-	_, r.most = lengths(tree)
-	r.bytes = new([256]bool)
-	alphabet(tree, r.bytes)
+	r.least, r.most = lengths(tree)
+	r.bytes, r.needs = bytesOf(tree)
 	r.folds = foldsOutside(tree)
 	r.mode, r.uses = planOf(tree, r.keywords)
 	if r.mode == window && (r.most < 0 || r.most > maxWindow) {
@@ -83,9 +84,13 @@ func (r *rule) at(text []byte, begin int) (loc []int, looked int) {
 	if r.most >= 0 {
 		end = min(end, begin+r.most)
 	}
-	n := 0
-	for n < end-begin && r.bytes[text[begin+n]] {
+	n, has := 0, uint8(0)
+	for n < end-begin && r.bytes[text[begin+n]]&1 != 0 {
+		has |= r.bytes[text[begin+n]]
 		n++
+	}
+	if n < r.least || has&r.needs != r.needs {
+		return nil, n
 	}
 	end = min(begin+n+margin, len(text))
 	if begin == 0 {

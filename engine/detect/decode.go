@@ -1,0 +1,72 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/base64"
+)
+
+// Runs of base64 of which a set says that it looks inside.
+const (
+	minRun = 32      // characters; fewer hold no secret
+	maxRun = 8 << 20 // what is longer is decoded to here
+)
+
+// isBase64 has the characters of both alphabets.
+var isBase64 = func() (of [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_") {
+		of[c] = true
+	}
+	return of
+}()
+
+// decode searches what runs of base64 stand for. A find in one is the whole run, with what pads it.
+func (x *search) decode() {
+	text := x.text
+	// Every run that is long enough has a character at one of these places.
+	for at := minRun - 1; at < len(text); at += minRun {
+		if !isBase64[text[at]] {
+			continue
+		}
+		from, to := at, at+1
+		for from > 0 && isBase64[text[from-1]] {
+			from--
+		}
+		for to < len(text) && isBase64[text[to]] {
+			to++
+		}
+		if to-from >= minRun {
+			x.inside(from, to)
+		}
+		at += (to - at) / minRun * minRun
+	}
+}
+
+// inside searches what one run stands for.
+func (x *search) inside(from, to int) {
+	run := x.text[from:min(to, from+maxRun)]
+	std, url := bytes.ContainsAny(run, "+/"), bytes.ContainsAny(run, "-_")
+	encoding := base64.RawStdEncoding
+	switch {
+	case std && url:
+		return
+	case url:
+		encoding = base64.RawURLEncoding
+	}
+	if len(run)%4 == 1 {
+		run = run[:len(run)-1]
+	}
+	for n := 0; n < 2 && to < len(x.text) && x.text[to] == '='; n++ {
+		to++
+	}
+	y := searches.Get().(*search) //nolint:forcetypeassert // the pool has nothing else
+	if need := encoding.DecodedLen(len(run)); cap(y.decoded) < need {
+		y.decoded = make([]byte, need)
+	}
+	n, err := encoding.Decode(y.decoded[:cap(y.decoded)], run)
+	if err == nil {
+		for _, m := range y.plain(x.set, y.decoded[:n]) {
+			x.found = append(x.found, Match{from, to, m.Rule})
+		}
+	}
+	y.done()
+}
