@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport-dev/sallyport/engine/detect"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
@@ -90,11 +91,22 @@ func load(t testing.TB, module []byte, c *corpus) *wasm.Plugin {
 		tables[name] = func(key string) jsonscan.Value { return values[key] }
 	}
 	config.Tables = func() wasm.Tables { return tables }
+	config.Matchers = map[string]wasm.Matcher{detect.BuiltinName: builtin(t)}
 	p, err := h.Load(t.Context(), module, config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// builtin is the set of detectors that comes with the gateway.
+func builtin(t testing.TB) wasm.Matcher {
+	t.Helper()
+	s, found := detect.Parse(detect.Builtin())
+	if s == nil {
+		t.Fatal(found)
+	}
+	return wasm.Matcher{Rules: s.Rules(), Find: func(dst []wasm.Match, text []byte) []wasm.Match { return detect.Find(s, dst, text) }}
 }
 
 // answer says in a word or two what a plugin says.
