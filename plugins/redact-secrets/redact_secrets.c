@@ -98,12 +98,20 @@ static char *need(uint32_t bytes) {
 /* ---- what is said ---- */
 
 static uint32_t counts[RULES];
+static int32_t rules[32]; /* that have found something, in the order in which they did */
+static uint32_t rules_len;
 static char said[1024];
 static uint32_t said_len;
 
+static void count(int32_t rule) {
+    if (!counts[rule]++ && rules_len < sizeof rules / sizeof *rules) rules[rules_len++] = rule;
+}
+
 static void say(sp_text t) {
-    uint32_t i;
-    for (i = 0; i < t.len && said_len < sizeof said; i++) said[said_len++] = t.ptr[i];
+    uint32_t n = sizeof said - said_len;
+    if (t.len < n) n = t.len;
+    __builtin_memcpy(said + said_len, t.ptr, n);
+    said_len += n;
 }
 
 static void say_number(uint32_t n) {
@@ -116,15 +124,13 @@ static void say_number(uint32_t n) {
 /* tell puts into the decision's record which rules have found something, and how often: never what. */
 static void tell(void) {
     char buf[NAME];
-    sp_text rule;
-    int32_t k;
+    uint32_t k;
     said_len = 0;
-    for (k = 0; k < RULES && sp_there(rule = name(k, buf)); k++) {
-        if (!counts[k]) continue;
+    for (k = 0; k < rules_len; k++) {
         if (said_len) say(SP_TEXT(", "));
-        say(rule);
+        say(name(rules[k], buf));
         say(SP_TEXT(" "));
-        say_number(counts[k]);
+        say_number(counts[rules[k]]);
     }
     sp_record(SP_TEXT("found"), sp_text_of(said, said_len));
     sp_mark(SP_TEXT("secret"));
@@ -147,54 +153,50 @@ static int ends(sp_text t, sp_text with) { return t.len >= with.len && sp_same(s
 /* encoded says whether a place must hold base64: a picture, a sound, a file. */
 static int encoded(sp_text path) { return ends(path, SP_TEXT(".blob")) || (ends(path, SP_TEXT(".data")) && !sp_same(path, SP_TEXT("params.data"))); }
 
-/* write puts the replacement of a find to at, unless at is null, and returns its length. */
+enum { WORD = NAME + 16 }; /* the longest replacement but stars */
+
+/* write puts the replacement of a find to at, and returns its length. */
 static uint32_t write(char *at, sp_found f, const char *text) {
     char buf[NAME];
     uint32_t i, n = 0;
-    said_len = 0;
     if (style == STARS) {
         for (i = f.start; i < f.end; i++)
-            if (((unsigned char)text[i] & 0xc0) != 0x80) { /* of a character the first byte */
-                if (at) at[n] = '*';
-                n++;
-            }
+            if (((unsigned char)text[i] & 0xc0) != 0x80) at[n++] = '*'; /* for each character's first byte */
         return n;
     }
+    said_len = 0;
     say(SP_TEXT("[redacted"));
     if (style == RULE) {
         say(SP_TEXT(":"));
         say(name(f.rule, buf));
     }
     say(SP_TEXT("]"));
-    for (i = 0; at && i < said_len; i++) at[i] = said[i];
+    __builtin_memcpy(at, said, said_len);
     return said_len;
 }
 
 /* redact gives a string another text. */
 static void redact(sp_call *call, int32_t string, sp_matches m) {
-    uint32_t cap = room_now(), from = 0, n, k, used;
+    uint32_t from = 0, n = room_now(), used = 0;
     char *text = need(0), *out;
-    int32_t i, len = sp_str(string, text, cap);
-    if (len > 0 && (uint32_t)len > cap) {
+    int32_t i, len = sp_str(string, text, n);
+    if (len > 0 && (uint32_t)len > n) {
         text = need((uint32_t)len);
         len = sp_str(string, text, (uint32_t)len);
     }
     n = (uint32_t)len;
-    for (i = 0; i < m.count; i++) { /* how long it will be at most */
-        sp_found f = sp_found_at(m, i);
-        n += write(0, f, text);
-    }
-    text = need((uint32_t)len + n);
-    out = text + len;
-    for (i = 0, used = 0; i < m.count; i++) {
+    text = need(2 * n + (uint32_t)m.count * WORD);
+    out = text + n;
+    for (i = 0; i < m.count; i++) {
         sp_found f = sp_found_at(m, i);
         if (actions[f.rule] == IGNORE) continue;
-        for (k = from; k < f.start; k++) out[used++] = text[k];
+        __builtin_memcpy(out + used, text + from, f.start - from);
+        used += f.start - from;
         used += write(out + used, f, text);
         from = f.end;
     }
-    for (k = from; k < (uint32_t)len; k++) out[used++] = text[k];
-    sp_replace(call, string, sp_text_of(out, used));
+    __builtin_memcpy(out + used, text + from, n - from);
+    sp_replace(call, string, sp_text_of(out, used + n - from));
 }
 
 /* matches asks the host what is in a string. */
@@ -224,7 +226,7 @@ static sp_verdict judge(sp_call *call) {
         int32_t wanted = 0;
         for (k = 0; k < m.count; k++) {
             int32_t rule = sp_found_at(m, k).rule;
-            counts[rule] += actions[rule] != IGNORE;
+            if (actions[rule] != IGNORE) count(rule);
             if (actions[rule] == DENY) return refuse(call, rule);
             wanted |= actions[rule] == REDACT;
         }
