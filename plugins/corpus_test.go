@@ -39,6 +39,7 @@ type sample struct {
 	Bad     bool    // what the plugin should find
 	Kind    string  // what it is an example of; recall is reported by kind
 	Text    string  // stands where the message says "$"
+	Times   int     // how often; 0 is once
 	Message message // parts that differ from the head's
 	Want    string  // the exact answer, where that matters: pass, deny CODE, ...
 	Becomes *string // of a bad text: what the plugin must make of it

@@ -139,7 +139,7 @@ func (c *corpus) run(t *testing.T, p *wasm.Plugin, s *sample) (found bool) {
 	t.Helper()
 	var r wasm.Result
 	m := s.Message.or(c.Message)
-	call := m.with(t, s.Text).call(t)
+	call := m.with(t, strings.Repeat(s.Text, max(1, s.Times))).call(t)
 	p.Call(t.Context(), call, &r)
 	got, v := answer(&r), r.Verdict()
 	if r.Failure.Type != "" && s.Want != got {

@@ -56,7 +56,7 @@ static void what_programs_read_differently(void) {
         "//api.example.com/x",          "https:/api.example.com/",     "https://",                        "https:///x",
         "https://api.example.com@evil/", "https://evil\\@api.example.com/", "https://api.example.com\\.evil/", "https://api.example.com%2eevil/",
         "https://[::1]/",               "https://api.example.com:/",   "https://api.example.com:80a/",    " https://api.example.com/",
-        "https://api.example.com/\n",   "https://api.example.com/a b", "https://\xd0\xb0pi.example.com/", "HTTPS://api.example.com/", "",
+        "https://api.example.com/\n",   "https://api.example.com/a b", "https://api.example.com/a\\b", "https://\xd0\xb0pi.example.com/", "HTTPS://api.example.com/", "",
     };
     size_t i;
     for (i = 0; i < sizeof bad / sizeof *bad; i++) {
