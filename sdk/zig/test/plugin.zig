@@ -71,7 +71,7 @@ fn redact(call: *plugin.Request) !plugin.Verdict {
     return verdict;
 }
 
-const Case = enum { etc, ask, outside, set, text, element, remove, nowhere, bad, fail, err, tenant, view, number, fill, inside, twice, redact };
+const Case = enum { etc, ask, outside, set, text, element, remove, gone, nowhere, bad, fail, err, tenant, view, number, fill, inside, twice, redact };
 
 fn onRequest(call: *plugin.Request) !plugin.Verdict {
     const path = call.text("args.path") orelse return call.deny("no_path", "A path is needed.");
@@ -83,6 +83,7 @@ fn onRequest(call: *plugin.Request) !plugin.Verdict {
         .text => try call.setText("args.note", "a\"\\\n\x01\xc3\xa9"),
         .element => try call.setText("args.list[1].text", "new"),
         .remove => try call.remove("args.list[0].text"),
+        .gone => try call.remove("args.note"),
         .nowhere => call.remove("args.list[7].text") catch |err| return if (err == error.NoSuchPlace) .deny else .pass,
         .inside => {
             try call.set("args.note", "{}");
@@ -115,7 +116,7 @@ fn onRequest(call: *plugin.Request) !plugin.Verdict {
             for (0..s.len) |i| call.log(@fromBackingInt(@as(i32, @intCast(s.at(i).path))), s.at(i).text.?);
             return .pass;
         },
-        .number => return if (call.number("args.amount").? > 10 and call.kind("args.tags") == .array) .pass else .deny,
+        .number => return if ((call.number("args.amount") orelse 11) > 10 and call.kind("args.tags") == .array) .pass else .deny,
         .fill => while (call.value("args.path")) |_| {},
         .redact => return redact(call),
     }

@@ -27,6 +27,8 @@ test "a call comes to a line" {
         .{ "{\"path\":\"outside\"}", "failed capability: args.path is not within writes" },
         .{ "{\"path\":\"nowhere\"}", "deny denied_by_plugin" },
         .{ "{\"path\":\"remove\"}", "failed trap: NoSuchPlace" },
+        .{ "{\"path\":\"gone\"}", "failed trap: NoSuchPlace" },
+        .{ "{\"path\":\"number\",\"amount\":\"12\",\"tags\":[]}", "pass" },
         .{ "{\"path\":\"inside\",\"note\":{}}", "failed abi: args.note and args.note.a are edited, and one is inside the other" },
         .{ "{\"path\":\"bad\"}", "failed abi: there is no verdict 9" },
         .{ "{\"path\":\"fail\"}", "failed trap: can't judge" },
