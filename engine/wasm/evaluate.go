@@ -84,13 +84,16 @@ func (in *instance) giveInput(h hostapi.Hook) {
 	copy(in.slice(uint64(r.heap), n), g.input)
 }
 
+// maxAnswer is how many values an answer may have.
+const maxAnswer = 1 << 16
+
 // readAnswer makes a verdict of the result set at an address.
 func (in *instance) readAnswer(at uint32) hostapi.Verdict {
 	text := in.text(at)
 	in.charge(int64(len(text)) * costOfParse)
 	g := &in.opa
 	defer g.answer.Reset()
-	if err := g.answer.Scan(text, jsonscan.Options{}); err != nil {
+	if err := g.answer.Scan(text, jsonscan.Options{Values: maxAnswer}); err != nil {
 		in.stop(hostapi.FailureABI, "the decision can't be read: %v", err)
 	}
 	set := g.answer.Root()

@@ -114,7 +114,7 @@ func TestADocumentSaysMore(t *testing.T) {
 }
 
 func TestVerdictsThatAreNotDeclaredFail(t *testing.T) {
-	manifest := `{"abi":"sallyport/1","name":"rego","version":"1.0.0","hooks":["request"],"reads":{"request":["args"]},"rego":{"entrypoints":{"request":"echo/decision"},"clock":true}}`
+	manifest := `{"abi":"sallyport/1","name":"rego","version":"1.0.0","hooks":["request"],"reads":{"request":["args"]},"rego":{"entrypoints":{"request":"echo/decision"},"clock":true},"limits":{"deadline_ms":10000}}`
 	p := load(t, newHost(t, wasm.Options{EjectFailures: -1}), attached(t, manifest), wasm.Config{})
 	for decision, want := range map[string]string{
 		`true`:                  "pass",
@@ -130,7 +130,7 @@ func TestVerdictsThatAreNotDeclaredFail(t *testing.T) {
 
 func TestTheInputIsWhatIsDeclared(t *testing.T) {
 	h := newHost(t, wasm.Options{EjectFailures: -1})
-	const manifest = `{"abi":"sallyport/1","name":"rego","version":"1.0.0","hooks":["request"],"reads":{"request":[%s]},"rego":{"entrypoints":{"request":"echo/seen"},"clock":true}}`
+	const manifest = `{"abi":"sallyport/1","name":"rego","version":"1.0.0","hooks":["request"],"reads":{"request":[%s]},"rego":{"entrypoints":{"request":"echo/seen"},"clock":true},"limits":{"deadline_ms":10000}}`
 	for reads, want := range map[string]string{
 		``:                                       `{}`,
 		`"args.a"`:                               `{"args":{"a":1.50}}`,
@@ -158,7 +158,7 @@ func TestTheInputIsWhatIsDeclared(t *testing.T) {
 
 func TestAModuleSeesAndDropsItems(t *testing.T) {
 	const manifest = `{"abi":"sallyport/1","name":"rego","version":"1.0.0","hooks":["list","request"],"reads":{"list":["items[*].annotations.hint","items[*].name","mcp.method"]},` +
-		`"verdicts":["mutate"],"rego":{"entrypoints":{"list":"echo/list","request":"echo/seen"},"clock":true}}`
+		`"verdicts":["mutate"],"rego":{"entrypoints":{"list":"echo/list","request":"echo/seen"},"clock":true},"limits":{"deadline_ms":10000}}`
 	p := load(t, newHost(t, wasm.Options{EjectFailures: -1}), attached(t, manifest), wasm.Config{})
 	m := &wasm.Message{Method: "tools/list", Items: scan(t, `[{"name":"a","annotations":{"hint":true}},{"name":"secret-b"},7,{"name":"secret-c","description":"x"}]`)}
 	if e := wasm.Evaluate(p, hostapi.HookList, m); canonical(t, e.Input) != canonical(t, `{"items":[{"annotations":{"hint":true},"name":"a"},{"name":"secret-b"},{},{"name":"secret-c"}],"mcp":{"method":"tools/list"}}`) {

@@ -44,8 +44,10 @@ func rangeStep(c *Call, args []Value) (Value, error) {
 		step = -step
 	}
 	count := (to-from)/step + 1
-	c.Charge(count * element)
-	out := make(Array, 0, min(count, 1<<20))
+	if c.Charge(count * element); count > maxElements {
+		return nil, errTooLong
+	}
+	out := make(Array, 0, count)
 	for i := range count {
 		out = append(out, Int(from+i*step))
 	}
@@ -62,7 +64,7 @@ func expand(c *Call, args []Value) (Value, error) {
 		return Undefined, nil //nolint:nilerr // that is what undefined says
 	}
 	ones, bits := block.Mask.Size()
-	if bits-ones > 20 {
+	if bits-ones > 16 {
 		return nil, errTooLong
 	}
 	count := 1 << (bits - ones)

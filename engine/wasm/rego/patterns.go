@@ -4,8 +4,8 @@ import (
 	"errors"
 	"regexp"
 	"regexp/syntax"
+	"strings"
 	"sync"
-	"unicode/utf8"
 )
 
 // Bounds on patterns, which may come from a message. What a pattern costs to have is bounded by its
@@ -118,10 +118,9 @@ func regexReplace(c *Call, args []Value) (Value, error) {
 		return Undefined, nil
 	}
 	return onPattern(c, args[1], args[0], func(re *regexp.Regexp, text string) (Value, error) {
-		// At worst each character is a match, and each second byte of what replaces it stands for a
-		// match again.
-		size := int64(len(text)) + int64(utf8.RuneCountInString(text)+1)*int64(len(with))
-		if size += int64(len(text)) * int64(len(with)); size > maxText {
+		matches := re.FindAllStringIndex(text, maxElements+1)
+		size := int64(len(text)) + int64(len(matches))*int64(len(with)) + int64(len(text))*int64(strings.Count(with, "$"))
+		if len(matches) > maxElements || size > maxText {
 			return nil, errTooLong
 		}
 		c.Charge(size)

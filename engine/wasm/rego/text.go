@@ -3,17 +3,25 @@ package rego
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep values are nested that a module writes.
-const maxDepth = 1000
+// Bounds on a value that a module writes: how deep it is nested, and its bytes, for it takes many
+// times as many here.
+const (
+	maxDepth = 1000
+	maxValue = 512 << 10
+)
 
 // Parse reads a value as modules write them: JSON, but for sets, and keys of any type. What is a
 // value of JSON is read as strictly as JSON is.
 func Parse(text []byte) (Value, error) {
+	if len(text) > maxValue {
+		return nil, errTooLarge
+	}
 	p := parser{text: text}
 	v := p.value(0)
 	if p.space(); p.err == nil && p.at < len(text) {
@@ -24,6 +32,8 @@ func Parse(text []byte) (Value, error) {
 	}
 	return v, nil
 }
+
+var errTooLarge = errors.New("the value is too large for a builtin of the host")
 
 type parser struct {
 	text []byte

@@ -139,10 +139,13 @@ func quoteMeta(s string) string {
 	return b.String()
 }
 
-var errTooLong = errors.New("the text would become too long")
+var errTooLong = errors.New("the result would become too long")
 
-// maxText bounds what a builtin makes of little.
-const maxText = 4 << 20
+// maxText bounds the text that a builtin makes of little, about, and maxElements the list.
+const (
+	maxText     = 2 << 20
+	maxElements = 1 << 18
+)
 
 func sprintf(c *Call, args []Value) (Value, error) {
 	format, ok := args[0].(string)
