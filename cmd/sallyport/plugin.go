@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,11 +26,15 @@ type pluginCommand struct {
 }
 
 type pluginInspect struct {
-	File   string `arg:"" help:"The .wasm file."`
+	File   string `arg:"" help:"The .wasm file, or the plugin's directory."`
 	Output string `short:"o" enum:"text,json" default:"text" help:"How to say it: text or json."`
 }
 
 func (c pluginInspect) Run(p *process) error {
+	var err error
+	if c.File, err = moduleFile(c.File); err != nil {
+		return err
+	}
 	module, err := readModule(c.File)
 	if err != nil {
 		return err
@@ -46,6 +52,23 @@ func (c pluginInspect) Run(p *process) error {
 		}
 	}
 	return nil
+}
+
+// moduleFile is the module of a plugin that is named by its directory.
+func moduleFile(name string) (string, error) {
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return name, nil //nolint:nilerr // reading it will say so
+	}
+	modules, err := filepath.Glob(filepath.Join(name, "*.wasm"))
+	switch {
+	case err != nil:
+		return "", err
+	case len(modules) == 0:
+		return "", failf(exitInvalid, "%s has no module yet: sallyport plugin build %s", name, name)
+	case len(modules) > 1:
+		return "", failf(exitUsage, "%s has several modules: name one of %s", name, strings.Join(modules, ", "))
+	}
+	return modules[0], nil
 }
 
 // readModule reads a module, with the manifest and the data that may lie beside it.

@@ -17,7 +17,7 @@ import (
 )
 
 type pluginRun struct {
-	File     string `arg:"" help:"The .wasm file."`
+	File     string `arg:"" help:"The .wasm file, or the plugin's directory."`
 	Message  string `arg:"" optional:"" default:"-" help:"The message: a file of YAML or JSON with a call as cases have it (docs/testing.md), and a principal who sends it; - is standard input."`
 	Hook     string `enum:",request,response,list" default:"" help:"The hook to call: request, response or list. Left out, it is that of the message."`
 	Settings string `placeholder:"FILE" help:"The plugin's settings, a file of JSON."`
@@ -27,6 +27,9 @@ type pluginRun struct {
 func (c pluginRun) Run(p *process) error {
 	request, err := c.message(p)
 	if err != nil {
+		return err
+	}
+	if c.File, err = moduleFile(c.File); err != nil {
 		return err
 	}
 	module, err := readModule(c.File)
