@@ -85,7 +85,7 @@ func start(p process, o origin, b *builder) (*program, error) {
 	b.origin, b.getenv, b.now = o, p.getenv, p.now
 	b.log = newLog(p, config.Default().Log)
 	g.builder = b
-	first, err := b.make(p.ctx, nil)
+	first, err := compact(func() (*build, error) { return b.make(p.ctx, nil) })
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -61,6 +62,18 @@ func (s *sharedServer) release(log *slog.Logger, name string) {
 	if err := s.Close(); err != nil {
 		log.Warn("server closed badly", "server", name, "error", err)
 	}
+}
+
+// compact makes something of which much less stays than was needed to make it. Collecting garbage often meanwhile keeps what stays
+// together: of a thousand rules it takes 5 MiB less. Nothing is served yet that would be slowed down.
+func compact(first func() (*build, error)) (*build, error) {
+	const percent = 25
+	was := debug.SetGCPercent(percent)
+	if 0 <= was && was < percent { // the operator wants less still
+		debug.SetGCPercent(was)
+	}
+	defer debug.SetGCPercent(was)
+	return first()
 }
 
 // builder makes builds.
