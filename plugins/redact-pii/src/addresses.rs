@@ -11,11 +11,14 @@ const FILES: [&[u8]; 16] =
 pub fn email(text: &Text<'_>, at: usize, len: usize) -> Option<Found> {
     let b = text.bytes;
     let mut start = at;
-    while start > 0 && at - start < 64 && is_local(b[start - 1]) {
-        start -= 1;
+    while let Some(before) = local_before(b, start) {
+        if at - before > 64 {
+            break;
+        }
+        start = before;
     }
-    while start < at && (matches!(b[start], b'.' | b'\'' | b'*' | b'_' | b'-') || b[start] & 0xc0 == 0x80) {
-        start += 1; // quotes and marks of Markdown; the rest of a character that was cut
+    while start < at && matches!(b[start], b'.' | b'\'' | b'*' | b'_' | b'-') {
+        start += 1; // quotes and marks of Markdown
     }
     let end = domain(text, at + len)?;
     let closed = text.before(at) == b'.' || b[start..at].windows(2).any(|w| w == b"..");
@@ -25,8 +28,27 @@ pub fn email(text: &Text<'_>, at: usize, len: usize) -> Option<Found> {
     Some(Found { start, end, kind: Kind::Email })
 }
 
-fn is_local(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || b".!$'*+-^_~".contains(&c) || c >= 0x80
+/// Where the character before a position begins, if it may stand in the local part of an address.
+fn local_before(b: &[u8], end: usize) -> Option<usize> {
+    let mut i = end.checked_sub(1)?;
+    if b[i] < 0x80 {
+        return if b[i].is_ascii_alphanumeric() || b".!$'*+-^_~".contains(&b[i]) { Some(i) } else { None };
+    }
+    while i > 0 && b[i] & 0xc0 == 0x80 {
+        i -= 1;
+    }
+    // Of scripts that need no blanks, what stands right before Latin letters is the text around them.
+    let mixed = b[i] >= 0xe3 && b.get(end).map_or(false, u8::is_ascii_alphanumeric);
+    if is_sign(&b[i..]) || mixed {
+        None
+    } else {
+        Some(i)
+    }
+}
+
+/// Whether a character that is not ASCII is a blank, a quote, a dash or the like.
+fn is_sign(b: &[u8]) -> bool {
+    matches!(b, [0xc2 | 0xe2, ..] | [0xe3, 0x80, ..] | [0xef, 0xbc | 0xbd, ..])
 }
 
 /// The end of the domain at a position.
@@ -34,7 +56,7 @@ fn domain(text: &Text<'_>, from: usize) -> Option<usize> {
     let (mut i, mut label, mut dots, mut end, mut last) = (from, from, 0, from, from);
     loop {
         let c = text.at(i);
-        if c.is_ascii_alphanumeric() || c == b'-' || c >= 0x80 {
+        if c.is_ascii_alphanumeric() || c == b'-' || c >= 0x80 && !is_sign(&text.bytes[i..]) {
             i += 1;
             continue;
         }
@@ -50,6 +72,10 @@ fn domain(text: &Text<'_>, from: usize) -> Option<usize> {
         i += 1;
         label = i;
     }
+    // com of com\u{8b1d}: text that goes on without a blank.
+    let top = text.bytes.get(last..end)?;
+    let latin = top.iter().position(|c| *c >= 0x80).filter(|n| *n >= 2);
+    let end = latin.map_or(end, |n| last + n);
     let top = text.bytes.get(last..end)?;
     let letters = top.iter().all(|c| c.is_ascii_alphabetic() || *c >= 0x80) || top.starts_with(b"xn--");
     let file = FILES.iter().any(|f| f.eq_ignore_ascii_case(top));

@@ -49,11 +49,12 @@ impl Runs {
             r.sign[r.n] = sign;
             r.n += 1;
             i += run;
-            sign = text.at(i);
-            if !matches!(sign, b' ' | b'-' | b'.' | b'/') || !text.at(i + 1).is_ascii_digit() {
+            let (mark, width) = text.sign(i);
+            sign = mark;
+            if !matches!(sign, b' ' | b'-' | b'.' | b'/') || !text.at(i + width).is_ascii_digit() {
                 break;
             }
-            i += 1;
+            i += width;
         }
         r
     }
@@ -98,7 +99,7 @@ pub fn find(text: &Text<'_>, start: usize, kinds: Kinds) -> Option<Found> {
         b'_' => true,
         b'.' | b',' => prior.is_ascii_digit(),
         b'-' => prior.is_ascii_alphanumeric(),
-        c => c >= 0x80 && !matches!(c, 0x80..=0xbf),
+        _ => false,
     };
     if joined {
         return None;
@@ -230,8 +231,8 @@ fn ipv4(text: &Text<'_>, r: &Runs) -> Option<(usize, Kind)> {
 
 // ---- telephone numbers ----
 
-const PHONE: [&str; 16] = [
-    "phone", "telephone", "tel", "mobile", "mobil", "cell", "fax", "whatsapp", "telefon", "telefono", "handy", "celular", "portable", "gsm", "sms", "ph",
+const PHONE: [&str; 17] = [
+    "phone", "telephone", "tel", "mobile", "mobil", "cell", "fax", "whatsapp", "telefon", "telefono", "handy", "celular", "portable", "gsm", "sms", "ph", "t\u{e9}l",
 ];
 const CALL: [&str; 8] = ["call", "dial", "contact", "reach", "ring", "anruf", "llama", "appel"];
 
@@ -242,15 +243,16 @@ fn international(text: &Text<'_>, start: usize, prior: u8) -> Option<Found> {
     }
     let (mut i, mut end, mut n, mut signs) = (start, start, 0, 0);
     while n < 15 {
-        match text.at(i) {
+        let (sign, width) = text.sign(i);
+        match sign {
             b'0'..=b'9' => {
                 n += 1;
                 end = i + 1;
             }
-            b' ' | b'-' | b'.' | b'(' | b')' | b'/' if i - end < 2 => signs += 1,
+            b' ' | b'-' | b'.' | b'(' | b')' | b'/' if i - end < 4 => signs += 1,
             _ => break,
         }
-        i += 1;
+        i += width;
     }
     let code = checks::country_code(Digits::of(text, start, end).all());
     if code == 0 || n < 8 || n < 10 && signs == 0 || !ends(text, end) {

@@ -146,6 +146,17 @@ impl<'a> Text<'a> {
         self.at(i.wrapping_sub(1))
     }
 
+    /// The sign at a position and how many bytes it has: blanks that don't break are blanks.
+    pub fn sign(&self, i: usize) -> (u8, usize) {
+        match self.bytes.get(i..).unwrap_or(&[]) {
+            [0xc2, 0xa0, ..] => (b' ', 2),
+            [0xe2, 0x80, 0xaf, ..] => (b' ', 3),
+            [0xe2, 0x80, 0x90 | 0x91, ..] => (b'-', 3),
+            [c, ..] => (*c, 1),
+            [] => (0, 0),
+        }
+    }
+
     /// Whether one of these words, in lower case, stands in the `far` bytes before a position and begins there, or is in the name of the
     /// member. Other digits in between speak of something else.
     pub fn says(&self, start: usize, far: usize, words: &[&str]) -> bool {

@@ -83,6 +83,15 @@ fn pieces_are_found_where_they_stand() {
         ("123-45-6789", vec![(Ssn, "123-45-6789")]),
         ("ssn 123456789, sin 046454286", vec![(Ssn, "123456789"), (CaSin, "046454286")]),
         ("from 203.0.113.7:443 or 2001:db8::1", vec![(Ip, "203.0.113.7"), (Ip, "2001:db8::1")]),
+        ("“CH93 0076 2011 6238 5295 7”—“4111111111111111”…", vec![(Iban, "CH93 0076 2011 6238 5295 7"), (Card, "4111111111111111")]),
+        ("4111\u{a0}1111\u{a0}1111\u{a0}1111, +33\u{202f}6\u{202f}12\u{202f}34\u{202f}56\u{202f}78", vec![
+            (Card, "4111\u{a0}1111\u{a0}1111\u{a0}1111"),
+            (Phone, "+33\u{202f}6\u{202f}12\u{202f}34\u{202f}56\u{202f}78"),
+        ]),
+        ("番号4111111111111111です", vec![(Card, "4111111111111111")]),
+        ("请联系bob@example.com谢谢", vec![(Email, "bob@example.com")]),
+        ("“jürgen.müller@müller.example”—gut", vec![(Email, "jürgen.müller@müller.example")]),
+        ("«用户@例子.公司»", vec![(Email, "用户@例子.公司")]),
         ("NI AB 12 34 56 C", vec![(UkNino, "AB 12 34 56 C")]),
     ] {
         let want: Vec<_> = want.into_iter().map(|(k, t)| (k, t.to_string())).collect();

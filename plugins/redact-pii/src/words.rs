@@ -7,7 +7,7 @@ use crate::scan::{Found, Text};
 /// What begins at a position.
 pub fn find(text: &Text<'_>, start: usize) -> Option<Found> {
     let before = text.before(start);
-    if before == b'_' || before == b'-' && text.before(start - 1).is_ascii_alphanumeric() || before >= 0x80 {
+    if before == b'_' || before == b'-' && text.before(start - 1).is_ascii_alphanumeric() {
         return None;
     }
     let end = iban(text, start).map(|end| (end, Kind::Iban));
@@ -19,7 +19,7 @@ pub fn find(text: &Text<'_>, start: usize) -> Option<Found> {
 pub fn ends(text: &Text<'_>, end: usize) -> bool {
     let c = text.at(end);
     let next = text.at(end + 1);
-    !(c.is_ascii_alphanumeric() || c == b'_' || c >= 0x80 || matches!(c, b'-' | b'@') && next.is_ascii_alphanumeric() || matches!(c, b'.' | b':') && next.is_ascii_digit())
+    !(c.is_ascii_alphanumeric() || c == b'_' || matches!(c, b'-' | b'@') && next.is_ascii_alphanumeric() || matches!(c, b'.' | b':') && next.is_ascii_digit())
 }
 
 /// Takes up to `out.len()` letters and digits in upper case, with single blanks in between if the text has them in upper case. It
@@ -28,7 +28,8 @@ fn take(text: &Text<'_>, start: usize, out: &mut [u8]) -> (usize, usize) {
     let (mut i, mut n) = (start, 0);
     let blanks = text.at(start).is_ascii_uppercase();
     while n < out.len() {
-        let skip = usize::from(blanks && n > 0 && matches!(text.at(i), b' ' | b'-'));
+        let (sign, width) = text.sign(i);
+        let skip = if blanks && n > 0 && matches!(sign, b' ' | b'-') { width } else { 0 };
         let c = text.at(i + skip);
         if !c.is_ascii_alphanumeric() {
             break;

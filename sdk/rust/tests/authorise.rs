@@ -23,14 +23,15 @@ struct Authorise;
 
 impl OnRequest for Authorise {
     fn on_request(&self, call: &Call<Request>) -> Verdict {
-        if call.text(TOOL) != Some("read_file") {
+        let all = call.fields();
+        if all.text(TOOL) != Some("read_file") {
             return Verdict::Abstain;
         }
-        let path = call.text(PATH).unwrap_or("");
+        let path = all.text(PATH).unwrap_or("");
         if path.starts_with("/srv/") && !path.contains("..") {
             return Verdict::Pass;
         }
-        match call.value(GROUPS) {
+        match all.value(GROUPS) {
             Some(groups) if groups.contains("ops") => Verdict::Pass,
             _ => call.deny("outside", "The path is outside of /srv."),
         }
