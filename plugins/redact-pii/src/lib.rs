@@ -111,16 +111,13 @@ impl RedactPii {
     }
 
     fn replacement(&self, found: Found, piece: &str, out: &mut Buffer<'_>) {
+        if self.config.style == Style::Label {
+            out.push_str("[");
+            out.push_str(found.kind.name());
+            return out.push_str("]");
+        }
         let letters = piece.chars().filter(|c| !is_mark(*c)).count();
-        let keep = match self.config.style {
-            Style::Label => {
-                out.push_str("[");
-                out.push_str(found.kind.name());
-                return out.push_str("]");
-            }
-            Style::Last4 if found.kind != Kind::Email && letters > 8 => 4,
-            _ => 0,
-        };
+        let keep = if self.config.style == Style::Last4 && found.kind != Kind::Email && letters > 8 { 4 } else { 0 };
         let mut seen = 0;
         for c in piece.chars() {
             if is_mark(c) {
@@ -155,11 +152,10 @@ fn say<'c, H: Hook>(call: &'c Call<H>, counts: &Counts) -> &'c str {
 
 /// The last key of a path: `phone` of `args.people[0].phone`.
 fn last_key(path: &str) -> &str {
-    let key = match path.rfind('.') {
-        Some(dot) => &path[dot + 1..],
-        None => path,
-    };
-    key.split('[').next().unwrap_or("")
+    let b = path.as_bytes();
+    let start = b.iter().rposition(|c| *c == b'.').map_or(0, |dot| dot + 1);
+    let end = b[start..].iter().position(|c| *c == b'[').map_or(b.len(), |n| start + n);
+    path.get(start..end).unwrap_or("")
 }
 
 /// What the protocol itself needs: cursors, types, and names by which things are asked for. It stays, except in what a server calls

@@ -66,7 +66,7 @@ impl Runs {
     /// Whether the first runs have these lengths, with one of these signs in between, and end there.
     fn fit(&self, text: &Text<'_>, lens: &[usize], signs: &[u8]) -> bool {
         let k = lens.len();
-        if self.n < k || self.len[..k] != *lens {
+        if self.n < k || self.len[0] != lens[0] || self.len[..k] != *lens {
             return false;
         }
         let same = self.sign[1..k].iter().all(|s| *s == self.sign[1]);

@@ -165,10 +165,14 @@ impl<'a> Text<'a> {
             from += digit + 1;
         }
         let window = &self.bytes[from..start];
-        if words.iter().any(|w| stands(window, w.as_bytes(), self.before(from))) {
+        if says(window, self.before(from), words) {
             return true;
         }
-        from == 0 && words.iter().any(|w| names((self.key)(), w))
+        if from > 0 {
+            return false;
+        }
+        let key = (self.key)();
+        words.iter().any(|w| names(key, w))
     }
 }
 
@@ -176,15 +180,23 @@ fn same(a: u8, lower: u8) -> bool {
     a.to_ascii_lowercase() == lower
 }
 
-fn stands(window: &[u8], word: &[u8], before: u8) -> bool {
-    for (i, part) in window.windows(word.len()).enumerate() {
-        let prior = if i == 0 { before } else { window[i - 1] };
-        if !prior.is_ascii_alphabetic() && part.iter().zip(word).all(|(a, w)| same(*a, *w)) {
-            // A word of up to three letters must end too: ph, not photo.
-            return word.len() > 3 || !window.get(i + word.len()).map_or(false, u8::is_ascii_alphabetic) || stands(&window[i + 1..], word, part[0]);
+/// Whether one of the words begins where a word of the window does. A word of up to three letters must end too: ph, not photo.
+fn says(window: &[u8], mut prior: u8, words: &[&str]) -> bool {
+    for (i, c) in window.iter().enumerate() {
+        if c.is_ascii_alphabetic() && !prior.is_ascii_alphabetic() {
+            let rest = &window[i..];
+            let whole = |w: &[u8]| w.len() > 3 || !rest.get(w.len()).map_or(false, u8::is_ascii_alphabetic);
+            if words.iter().any(|w| begins(rest, w.as_bytes()) && whole(w.as_bytes())) {
+                return true;
+            }
         }
+        prior = *c;
     }
     false
+}
+
+fn begins(text: &[u8], word: &[u8]) -> bool {
+    text.len() >= word.len() && text.iter().zip(word).all(|(a, w)| same(*a, *w))
 }
 
 /// Whether a key names something: has a word as a part, as `home_phone` and `homePhone` do. A short one must be the whole part.

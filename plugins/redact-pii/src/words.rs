@@ -10,6 +10,10 @@ pub fn find(text: &Text<'_>, start: usize) -> Option<Found> {
     if before == b'_' || before == b'-' && text.before(start - 1).is_ascii_alphanumeric() {
         return None;
     }
+    let letters = text.at(start).is_ascii_alphabetic() && text.at(start + 1).is_ascii_alphabetic();
+    if !letters && !matches!(text.at(start), b'X'..=b'Z') {
+        return None;
+    }
     let end = iban(text, start).map(|end| (end, Kind::Iban));
     let end = end.or_else(|| single(text, start)).or_else(|| nino(text, start).map(|end| (end, Kind::UkNino)));
     end.map(|(end, kind)| Found { start, end, kind })
@@ -42,9 +46,12 @@ fn take(text: &Text<'_>, start: usize, out: &mut [u8]) -> (usize, usize) {
 }
 
 fn iban(text: &Text<'_>, start: usize) -> Option<usize> {
+    if !text.at(start + 2).is_ascii_digit() || !text.at(start + 3).is_ascii_digit() {
+        return None;
+    }
     let mut c = [0; 33];
     let length = checks::iban_length(text.at(start).to_ascii_uppercase(), text.at(start + 1).to_ascii_uppercase());
-    if length == 0 || !text.at(start + 2).is_ascii_digit() {
+    if length == 0 {
         return None;
     }
     let iban = c.get_mut(..length)?;
@@ -84,9 +91,12 @@ fn single(text: &Text<'_>, start: usize) -> Option<(usize, Kind)> {
 
 /// AB 12 34 56 C, or without blanks where the text says what it is.
 fn nino(text: &Text<'_>, start: usize) -> Option<usize> {
+    if !checks::nino_prefix(text.at(start), text.at(start + 1)) {
+        return None;
+    }
     let mut c = [0; 9];
     let (n, end) = take(text, start, &mut c);
-    let good = n == 9 && checks::nino_prefix(c[0], c[1]) && c[2..8].iter().all(u8::is_ascii_digit) && (b'A'..=b'D').contains(&c[8]) && ends(text, end);
+    let good = n == 9 && c[2..8].iter().all(u8::is_ascii_digit) && (b'A'..=b'D').contains(&c[8]) && ends(text, end);
     let upper = text.bytes[start..end].iter().all(|c| !c.is_ascii_lowercase());
     if good && upper && (end - start == 13 || text.says(start, 48, &["national insurance", "nino", "ni number", "ni no"])) {
         Some(end)

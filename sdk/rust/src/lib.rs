@@ -77,6 +77,11 @@ pub use json::{Chars, Elements, Members, Text, Value};
 pub use manifest::Manifest;
 pub use plugin::{OnList, OnRequest, OnResponse, Plugin, Refusal, SelfTest, Settings};
 
+/// What README.md shows is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 /// Whether the host has a feature, one of `abi::FEATURE_...`. Ask before using what
 /// `features.optional` names.
 pub fn has_feature(feature: i32) -> bool {
