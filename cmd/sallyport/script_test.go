@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TCK_GUEST", absolute(t, "../../hostapi/tck/testdata/guest.wasm"))
+			e.Setenv("REDACT_SECRETS", absolute(t, "../../plugins/redact-secrets/redact-secrets.wasm"))
 			for _, name := range []string{"DATA", "ADMIN", "UPSTREAM"} {
 				e.Setenv(name, fmt.Sprint("127.0.0.1:", freePort(t)))
 			}

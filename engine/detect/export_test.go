@@ -97,3 +97,6 @@ func MatchesEmpty(expr string) bool {
 	least, _ := lengths(tree)
 	return least == 0
 }
+
+// Entropy is what a secret is measured by.
+func Entropy(text []byte) float64 { return entropy(text) }

@@ -202,3 +202,11 @@ func TestFind_zeroSet(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestEntropy(t *testing.T) {
+	for text, want := range map[string]float64{"a": 0, "aaaa": 0, "ab": 1, "abcd": 2, "aabb": 1, "aaab": 0.8112781244591328, strings.Repeat("abcdefgh", 100): 3} {
+		if got := detect.Entropy([]byte(text)); got < want-1e-9 || got > want+1e-9 {
+			t.Errorf("%.10q: %v, want %v", text, got, want)
+		}
+	}
+}

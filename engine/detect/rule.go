@@ -137,18 +137,34 @@ func (r *rule) secretIn(text []byte, loc []int) (begin, end int, ok bool) {
 
 // entropy is Shannon's, in bits a byte.
 func entropy(b []byte) float64 {
-	var counts [256]int
+	var counts [256]uint32
 	for _, c := range b {
 		counts[c]++
 	}
 	sum := 0.0
-	for _, n := range counts {
-		if n > 0 {
-			p := float64(n) / float64(len(b))
-			sum -= float64(p * math.Log2(p)) // the conversion keeps every machine's sum the same
+	for _, c := range b { // each byte once, in the order of the text
+		if n := counts[c]; n > 0 {
+			sum += weight(n)
+			counts[c] = 0
 		}
 	}
-	return sum
+	n := float64(len(b))
+	return math.Log2(n) - sum/n
+}
+
+// weights are n * log2(n) of small numbers.
+var weights = func() (of [64]float64) {
+	for n := 2; n < len(of); n++ {
+		of[n] = float64(n) * math.Log2(float64(n))
+	}
+	return of
+}()
+
+func weight(n uint32) float64 {
+	if int(n) < len(weights) {
+		return weights[n]
+	}
+	return float64(n) * math.Log2(float64(n))
 }
 
 // allowlist says what is no secret.
