@@ -260,9 +260,9 @@ static uint8_t dropped[ITEMS];
 SP_ON_LIST(call) {
     uint32_t used, told = 0, kinds, denies = 0, saved = call->used;
     int32_t i, pass;
-    int changed = 0, editable;
+    int changed = 0, strips = 0, editable;
     sp_values v = strings(&used);
-    for (pass = 0; pass < 2; pass++) /* an item that is left out can't be edited: so first, which are */
+    for (pass = 0; pass < 1 + strips; pass++) /* an item that is left out can't be edited: so first, which are */
         for (i = 0; i < v.count; i++, call->used = saved) {
             sp_text t = sp_nth(v, i).text;
             uint32_t n;
@@ -272,7 +272,10 @@ SP_ON_LIST(call) {
             n = item(sp_string_path(call, i), &editable);
             if (pass == 0) {
                 tell(call, &scans[0], kinds, i, &told);
-                if (!with_action(kinds, DENY) && (editable || !with_action(kinds, STRIP))) continue;
+                if (!with_action(kinds, DENY) && (editable || !with_action(kinds, STRIP))) {
+                    if (with_action(kinds, STRIP)) strips = 1;
+                    continue;
+                }
                 denies |= with_action(kinds, DENY) | with_action(kinds, STRIP);
                 if (n >= ITEMS) return refuse(call, denies);
                 if (!dropped[n]) sp_drop(call, (int32_t)n);

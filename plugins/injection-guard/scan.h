@@ -28,9 +28,30 @@ static uint32_t length(const char *s) {
     return n;
 }
 
+/* What a byte of ASCII is to the scanner: the character that it folds to if it is a letter or a digit,
+   0 if it ends a word, and more. */
+enum { BASE64 = 1, OTHER = 2 /* not ASCII, or a control */, APOSTROPHE = 4, LEET = 8 };
+static char folds[256];
+static uint8_t traits[256];
+
+static int base64_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' || c == '_'; }
+
+static void build_traits(void) {
+    uint32_t i;
+    for (i = 0; i < 256; i++) {
+        char c = (char)i;
+        folds[i] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : c >= 'A' && c <= 'Z' ? (char)(c | 32) : 0;
+        traits[i] = i >= 0x80 || i == 0x7f || (i < 0x20 && c != '\n' && c != '\t' && c != '\r') ? OTHER : 0;
+        if (i < 0x80 && base64_letter(c)) traits[i] |= BASE64;
+        if (c == '\'') traits[i] |= APOSTROPHE;
+        if (c == '@' || c == '$') traits[i] |= LEET;
+    }
+}
+
 static int build(void) {
     uint32_t w, c, p, refs = 0;
     int k;
+    build_traits();
     __builtin_memset(slots, 0, sizeof slots);
     for (w = 0; w < WORDS; w++) {
         uint32_t at = hash(vocabulary[w].word, length(vocabulary[w].word)) % SLOTS;
@@ -320,8 +341,6 @@ static void speaker(scan *s, uint32_t i) {
     }
 }
 
-static int base64_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' || c == '_'; }
-
 /* param says whether a parameter of a query is there to sign or to version a URL. */
 static int signs(const scan *s, uint32_t i) {
     static const char *const names[] = {"x-amz-", "x-goog-", "sig=", "signature=", "jwt=", "token=", "expires=", "hmac=", "hash=", "sha=", "v=", "ver=", "version=", "cb=", "s=", "se=", "sv=", "etag=", "key-pair-id=", "policy="};
@@ -506,22 +525,32 @@ static void elsewhere(scan *s) {
 
 static void scan_text(scan *s, const char *text, uint32_t n, int depth) {
     rune r;
+    uint32_t i;
     int others = 0;
     __builtin_memset(s, 0, sizeof *s);
     s->text = text;
     s->n = n;
     s->depth = depth;
     line(s, 0);
-    for (s->i = 0; s->i < n; s->i += r.len) {
-        char c = text[s->i], folded;
+    for (i = 0; i < n; i += r.len) {
+        char c = text[i], folded = folds[(unsigned char)c];
+        uint8_t trait = traits[(unsigned char)c];
         r.code = (unsigned char)c;
         r.len = 1;
-        if ((unsigned char)c >= 0x80 || ((unsigned char)c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7f) {
+        if (folded) { /* most of it */
+            if (!s->base64) s->base64 = i + 1;
+            s->before = r;
+            s->row = 0;
+            add(s, folded, i);
+            continue;
+        }
+        s->i = i;
+        if (trait & OTHER) {
             uint32_t gone;
-            if ((unsigned char)c >= 0x80) r = rune_at(text, n, s->i);
+            if ((unsigned char)c >= 0x80) r = rune_at(text, n, i);
             gone = unseen(s, r);
             if (gone) {
-                if (r.code < 0x20) end_token(s, s->i);
+                if (r.code < 0x20) end_token(s, i);
                 s->before = r;
                 r.len = gone;
                 continue;
@@ -531,8 +560,8 @@ static void scan_text(scan *s, const char *text, uint32_t n, int depth) {
             if (!in(r.code, 0x300, 0x36f)) { /* accents that stand by themselves */
                 folded = letter(r.code);
                 others |= folded == 1;
-                if (folded) add(s, folded, s->i);
-                else end_token(s, s->i);
+                if (folded) add(s, folded, i);
+                else end_token(s, i);
             }
             s->base64 = 0;
             s->before = r;
@@ -540,21 +569,20 @@ static void scan_text(scan *s, const char *text, uint32_t n, int depth) {
         }
         s->before = r;
         s->row = 0;
-        if (base64_letter(c)) {
-            if (!s->base64) s->base64 = s->i + 1;
+        if (trait & BASE64) {
+            if (!s->base64) s->base64 = i + 1;
         } else {
-            if (s->base64 && s->i + 1 - s->base64 >= 40 && !depth) ends_base64(s, s->base64 - 1, s->i);
+            if (s->base64 && i + 1 - s->base64 >= 40 && !depth) ends_base64(s, s->base64 - 1, i);
             s->base64 = 0;
         }
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) add(s, c, s->i);
-        else if (c >= 'A' && c <= 'Z') add(s, (char)(c | 32), s->i);
-        else if ((c == '@' || c == '$') && s->token_len && s->i + 1 < n && lower(text[s->i + 1]) >= 'a' && lower(text[s->i + 1]) <= 'z' && s->digits) add(s, c == '@' ? 'a' : 's', s->i);
-        else if (c == '\'' && s->token_len) continue;
-        else {
-            end_token(s, s->i);
+        if (trait & LEET && s->token_len && i + 1 < n && lower(text[i + 1]) >= 'a' && lower(text[i + 1]) <= 'z' && s->digits) {
+            add(s, c == '@' ? 'a' : 's', i);
+        } else if (!(trait & APOSTROPHE) || !s->token_len) {
+            end_token(s, i);
             punctuation(s, c);
         }
     }
+    s->i = n;
     if (s->base64 && n + 1 - s->base64 >= 40 && !depth) ends_base64(s, s->base64 - 1, n);
     end_token(s, n);
     joins_up(s);
