@@ -111,6 +111,11 @@ func pluginLines(info *wasm.Info) [][2]string {
 			lines = append(lines, [2]string{part.name, prefixed(h.String()+": ", joined(part.of[h]))})
 		}
 	}
+	for _, h := range m.Hooks {
+		if m.Rego != nil {
+			lines = append(lines, [2]string{"decides", fmt.Sprintf("%v: %s", h, m.Rego.Entrypoints[h])})
+		}
+	}
 	deterministic := ""
 	if m.Deterministic {
 		deterministic = "yes"
