@@ -18,7 +18,7 @@ var goArchive []byte
 //go:embed rust/README.md rust/Cargo.toml rust/src
 //go:embed zig/README.md zig/build.zig zig/build.zig.zon zig/src
 //go:embed assemblyscript/README.md assemblyscript/package.json assemblyscript/asconfig.json assemblyscript/tsconfig.json
-//go:embed js/package.json js/abi.js js/sallyport.js js/sallyport.d.ts js/testing.js js/testing.d.ts js/testing
+//go:embed js/README.md js/package.json js/abi.js js/sallyport.js js/sallyport.d.ts js/testing.js js/testing.d.ts js/testing
 //go:embed assemblyscript/index.ts assemblyscript/transform.mjs assemblyscript/assembly assemblyscript/testing
 var files embed.FS
 
