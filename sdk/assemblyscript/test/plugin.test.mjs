@@ -6,7 +6,7 @@ import { load } from "../testing/index.mjs";
 import { compile } from "./asc.mjs";
 
 const read = (name) => readFileSync(new URL(name, import.meta.url), "utf8");
-const { errors, file } = compile(read("plugin.ts"), JSON.parse(read("plugin.json")));
+const { errors, file } = await compile(read("plugin.ts"), JSON.parse(read("plugin.json")));
 assert.equal(errors, "");
 
 const tables = { tenants: { alice: "acme", bob: { id: 2, tags: ["x"] } } };

@@ -9,8 +9,8 @@ import { compile } from "./asc.mjs";
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 const block = (language, n) => [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms"))][n][1];
 
-test("the quick start", () => {
-  const { errors, file } = compile(block("ts", 0), block("json", 0));
+test("the quick start", async () => {
+  const { errors, file } = await compile(block("ts", 0), block("json", 0));
   assert.equal(errors, "");
   const dir = path.dirname(file);
   for (const name of ["build", "test"]) mkdirSync(path.join(dir, name));
