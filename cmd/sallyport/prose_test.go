@@ -76,7 +76,7 @@ func compilePolicies(text string) source.Diagnostics {
 	if err != nil && !ok {
 		return source.Diagnostics{{Message: err.Error()}}
 	}
-	return slices.DeleteFunc(found, func(d source.Diagnostic) bool { return strings.HasPrefix(d.Code, "SP40") }) // the plugins are not here
+	return slices.DeleteFunc(found, func(d source.Diagnostic) bool { return strings.HasPrefix(d.Code, "SP40") || d.Code == "SP6005" }) // the plugins and tables are not here
 }
 
 // wrongOnPurpose says that the commands below a file show what is wrong with it.

@@ -158,7 +158,11 @@ func (b *builder) cases(c *testCase, n *source.Node) {
 		b.found = append(b.found, c.Name.Pos().Diagnose("SP5004", fmt.Sprintf("the cases up to here, with all combinations of their matrixes, are more than %d", maxCases), "split the document"))
 		return
 	}
+	before := len(b.found)
 	c.Matrix.combinations(func(chosen []*source.Node) {
+		if len(b.found)-before > maxMistakes {
+			return
+		}
 		v := &values{matrix: &c.Matrix, chosen: chosen}
 		s := b.single(c, n, v)
 		s.name, s.line = v.text(c.Name)+v.suffix(), c.Name.Pos().Line
@@ -166,6 +170,9 @@ func (b *builder) cases(c *testCase, n *source.Node) {
 		b.suite.cases = append(b.suite.cases, s)
 	})
 }
+
+// maxMistakes are enough of those of one case: other combinations most often repeat them.
+const maxMistakes = 20
 
 // shape says whether the fields of a case go together.
 func (b *builder) shape(c *testCase, n *source.Node) bool {

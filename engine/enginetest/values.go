@@ -22,7 +22,7 @@ func (v *values) report(p source.Pos, code, message, help string) {
 }
 
 // maxCases bounds the cases of a document, each combination counted.
-const maxCases = 10_000
+const maxCases = 2000
 
 // count is the number of combinations, or some number above maxCases.
 func (m *matrix) count() int {
