@@ -104,6 +104,11 @@ func TestFind_inBase64(t *testing.T) {
 		}
 		same(rt, s, "the set", text)
 	})
+	odd := base64.RawStdEncoding.EncodeToString([]byte(githubToken+" .")) + "A" // a character that stands for nothing
+	if got := detect.Find[detect.Match](s, nil, []byte(odd)); len(odd)%4 != 1 || len(got) != 1 || got[0].End != len(odd) {
+		t.Errorf("%q: %v", odd, got)
+	}
+	same(t, s, "the set", odd)
 	same(t, s, "the set", strings.Repeat("QUJD", 5000)+" "+base64.StdEncoding.EncodeToString(dirty(5000))+" +-"+strings.Repeat("_/", 100))
 }
 
