@@ -15,7 +15,7 @@ const MANIFEST: Manifest = Manifest::new(
     "list": ["items[*].name", "principal.groups"]
   },
   "strings": {"request": ["args.body", "args.list[*].text"], "response": ["mcp.tool.result"]},
-  "writes": ["args.body", "args.list[*].text", "args.note", "args.path", "mcp.result"],
+  "writes": ["args.body", "args.list[*].text", "args.note", "args.path", "mcp.result", "params.name"],
   "verdicts": ["deny", "mutate"],
   "capabilities": ["lookup:tenants", "match:pii"],
   "settings_schema": {"type": "object"}
