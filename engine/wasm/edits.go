@@ -76,6 +76,23 @@ func (in *instance) room(n, written int) {
 	}
 }
 
+// brief is a text that is written before its length as JSON is known: at most six times as much.
+const brief = 64 << 10
+
+// quote keeps a text as JSON.
+func (in *instance) quote(text []byte) span {
+	e := &in.edits
+	length := len(text) + len(`""`)
+	if len(text) > brief {
+		length = quoted(text)
+	}
+	in.room(len(text), length)
+	from := len(e.text)
+	e.text = jsonscan.AppendQuote(e.text, alias(text))
+	in.room(0, 0)
+	return span{from, len(e.text)}
+}
+
 // quoted returns about how long a text is as JSON, and not less.
 func quoted(text []byte) int {
 	n := len(text) + len(`""`)
@@ -103,10 +120,7 @@ func strReplace(in *instance, s []uint64) {
 	if !in.mayReplace(int(int32(s[0])), at) {
 		in.stop(hostapi.FailureCapability, "%s is not within the granted writes", in.index.appendPath(nil, in.hook.strings, int(int32(s[0]))))
 	}
-	in.room(len(text), quoted(text))
-	from := len(in.edits.text)
-	in.edits.text = jsonscan.AppendQuote(in.edits.text, alias(text))
-	in.edit(edit{kind: EditReplace, value: at.value, item: -1, string: int32(s[0]), json: span{from, len(in.edits.text)}})
+	in.edit(edit{kind: EditReplace, value: at.value, item: -1, string: int32(s[0]), json: in.quote(text)})
 	s[0] = code(hostapi.CodeOk)
 }
 
