@@ -73,10 +73,11 @@ func (c *compiler) give(b *bundle.Bundle) {
 	}
 	if old, own := before.sets[detect.BuiltinName], c.given.sets[detect.BuiltinName]; own == nil {
 		file, data := detect.Builtin()
-		r := &read[*detect.Set]{file: file, content: sha256.Sum256(data)}
-		if old != nil && old.content == r.content {
+		r := &read[*detect.Set]{file: file} // without its content it is not taken for one that has been read
+		if sum := sha256.Sum256(data); old != nil && old.content == sum {
 			r = old
 		} else if c.grants(hostapi.CapabilityKindMatch, detect.BuiltinName) {
+			r.content = sum
 			r.value, _ = detect.Parse(file, data)
 		}
 		c.given.sets[detect.BuiltinName] = r

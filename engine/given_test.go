@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -182,5 +183,31 @@ func TestBuiltinDetectors(t *testing.T) {
 	}
 	if err := with(map[string]string{"p.yaml": rule(``), "detectors/secrets.toml": "[[rules]]\nid='x'\n"}); err == nil || !strings.Contains(err.Error(), "detectors/secrets.toml:1:3: error[SP6002]") {
 		t.Error(err)
+	}
+}
+
+// A rule that is added later is given the set, too, which no rule before it was.
+func TestBuiltinDetectorsAreReadWhenTheyAreGranted(t *testing.T) {
+	module, err := os.ReadFile("../plugins/redact-secrets/redact-secrets.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rule = "  - { name: mask, plugin: redact-secrets, phase: response, grant: [\"match:secrets\"] }\n"
+	h := pluginHost(t)
+	var last *engine.Snapshot
+	for _, more := range []string{"", "  - { name: more, effect: allow }\n", rule} {
+		b, err := bundle.FS(fstest.MapFS{
+			"p.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nrules:\n  - { name: any, effect: allow }\n" + more)},
+			"r.wasm": {Data: module},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := engine.Compile(t.Context(), b, engine.Options{Plugins: h, Previous: last})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		last = s
 	}
 }

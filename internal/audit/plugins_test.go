@@ -67,3 +67,24 @@ func TestPluginsOfARecord_areBounded(t *testing.T) {
 		t.Errorf("%d plugins, of the first %d notes, %d labels, %d edits", len(got), len(got[0].Notes), len(got[0].Labels), len(got[0].Patch))
 	}
 }
+
+// The new value of a field is masked where the field's old value is: by every name that leads to it, the operator's own included.
+func TestPatchesOfSecretsAreMasked(t *testing.T) {
+	m := NewMasker("tenant.code")
+	for path, want := range map[string]string{
+		"args.otp":                         `"[redacted]"`,
+		"args.auth.user":                   `"[redacted]"`,
+		"args.tenantCode":                  `"[redacted]"`,
+		`args["tenant.code"][0]`:           `"[redacted]"`,
+		"mcp.result.structuredContent.pin": `"[redacted]"`,
+		"mcp.result.content[0].text":       `"x"`,
+		"args.opt":                         `"x"`,
+		`args["a \" \\ b"].pinboard`:       `"x"`,
+	} {
+		r := &Record{Kind: Decision, Time: at, Plugins: []Plugin{{Name: "p", Patch: []PluginEdit{{"replace", path, []byte(`"x"`)}}}}}
+		r.encode(m)
+		if got := string(r.line); !strings.Contains(got, `"value":`+want+`}`) {
+			t.Errorf("%s: want %s in %s", path, want, got)
+		}
+	}
+}
