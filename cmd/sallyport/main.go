@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -114,8 +115,11 @@ func report(err error, p process) int {
 		return exitOK
 	}
 	if ds, ok := errors.AsType[source.Diagnostics](err); ok {
-		ds.WriteText(p.stderr, readFile, colors(p), maxDiagnostics) //nolint:errcheck // there is nowhere else to say it
+		ds.WriteText(p.stderr, readText, colors(p), maxDiagnostics) //nolint:errcheck // there is nowhere else to say it
 		return exitInvalid
+	}
+	if errors.Is(err, context.Canceled) && p.ctx != nil && p.ctx.Err() != nil {
+		err = errInterrupted
 	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(p.stderr, "sallyport:", strings.TrimSuffix(text, "\n"))
@@ -132,6 +136,17 @@ const maxDiagnostics = 20
 func readFile(name string) []byte {
 	b, err := os.ReadFile(name)
 	if err != nil {
+		return nil
+	}
+	return b
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// readText reads a file whose lines are shown; those of a module say nothing to people.
+func readText(name string) []byte {
+	b := readFile(name)
+	if bytes.HasPrefix(b, []byte("\x00asm")) {
 		return nil
 	}
 	return b

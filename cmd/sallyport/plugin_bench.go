@@ -84,7 +84,7 @@ func (c pluginBench) suite(p *process, s *enginetest.Suite) ([]measure, error) {
 	}
 	defer snapshot.Close()
 	bench := &benchmark{load: p.now().Sub(begin), of: map[string]*samples{}}
-	for round := 0; round <= warm || p.now().Sub(begin) < c.Time; round++ {
+	for round := 0; round <= warm+1 || p.now().Sub(begin) < c.Time; round++ {
 		for i, q := range s.Requests() {
 			d := snapshot.Decide(p.ctx, q)
 			bench.add(i, &d, round > warm)
@@ -146,6 +146,9 @@ func (b *benchmark) measures(s *engine.Snapshot) []measure {
 	var out []measure
 	for _, key := range b.order {
 		s := b.of[key]
+		if len(s.times) == 0 {
+			continue
+		}
 		slices.Sort(s.times)
 		slices.Sort(s.fuel)
 		at := func(percent int) float64 { return float64(s.times[(len(s.times)-1)*percent/100]) / 1e3 }

@@ -51,6 +51,9 @@ func builtLine(dir string, b *toolchain.Built) string {
 
 // makePlugin builds a plugin; its error has the exit code for why it couldn't.
 func makePlugin(ctx context.Context, dir string) (*toolchain.Built, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, failf(exitUsage, "%s is not a plugin's directory", dir)
+	}
 	b, err := toolchain.Build(ctx, dir)
 	if err == nil {
 		return b, nil
@@ -98,8 +101,11 @@ func builtFromThis(dir string) error {
 		return failf(exitInvalid, "%s has no module yet: sallyport plugin build %s", dir, dir)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
-	if err != nil { // the sources have it
-		return nil //nolint:nilerr // likewise
+	if errors.Is(err, fs.ErrNotExist) { // the sources have it
+		return nil
+	}
+	if err != nil {
+		return failf(exitUsage, "%w", err)
 	}
 	want, err := hostapi.ParseManifest(text)
 	if err != nil {

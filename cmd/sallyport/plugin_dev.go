@@ -34,7 +34,9 @@ func (c pluginDev) Run(p *process) error {
 	}
 	defer w.Close() //nolint:errcheck // the command ends
 	for {
-		if err := c.watch(w); err != nil {
+		if err := c.watch(w); errors.Is(err, fs.ErrNotExist) {
+			return failf(exitUsage, "%s is not there any more", c.Dir)
+		} else if err != nil {
 			return err
 		}
 		if err := c.round(p); err != nil && p.ctx.Err() == nil {
@@ -98,14 +100,21 @@ var notSources = []string{"node_modules", "target", "build", "zig-out"}
 
 // watch follows the directory and those below it.
 func (c pluginDev) watch(w *fsnotify.Watcher) error {
-	return filepath.WalkDir(c.Dir, func(name string, entry fs.DirEntry, err error) error {
+	root := c.Dir + string(filepath.Separator) // a link to a directory is followed
+	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if name != root && errors.Is(err, fs.ErrNotExist) { // it has just gone
+			return nil
+		}
 		if err != nil || !entry.IsDir() {
 			return err
 		}
-		if name != c.Dir && (strings.HasPrefix(entry.Name(), ".") || slices.Contains(notSources, entry.Name())) {
+		if name != root && (strings.HasPrefix(entry.Name(), ".") || slices.Contains(notSources, entry.Name())) {
 			return fs.SkipDir
 		}
-		return w.Add(name)
+		if err := w.Add(name); name == root || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
 	})
 }
 

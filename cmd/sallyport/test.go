@@ -2,7 +2,7 @@ package main
 
 import (
 	"errors"
-	"os"
+	"io/fs"
 	"regexp"
 
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
@@ -51,12 +51,17 @@ func (c caseFlags) cases(p *process, paths []string) error {
 	return nil
 }
 
+func isPathError(err error) bool {
+	_, ok := errors.AsType[*fs.PathError](err)
+	return ok
+}
+
 // casesError gives the exit code for why cases can't be run.
 func casesError(err error) error {
 	switch {
 	case errors.Is(err, enginetest.ErrNoCases):
 		return &fail{code: exitFailed, err: err}
-	case errors.Is(err, os.ErrNotExist):
+	case isPathError(err):
 		return &fail{code: exitUsage, err: err}
 	}
 	return err

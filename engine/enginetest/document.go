@@ -134,6 +134,9 @@ func (m *matcher) DecodeNode(n *source.Node) source.Diagnostics {
 		m.Equals = n.Text()
 		return nil
 	}
+	if n.Kind() != source.Map {
+		return source.Diagnostics{n.Pos().Diagnose("SP1004", fmt.Sprintf("this must be text or a mapping, but it is %s", n.Kind()), "write the whole text in quotes, or `contains` or `matches` with a part of it")}
+	}
 	type fields matcher
 	ds := n.Decode((*fields)(m))
 	if len(ds) == 0 && m.Equals.IsZero() && m.Contains.IsZero() && m.Matches.IsZero() {

@@ -102,11 +102,13 @@ const maxFiles = 4096
 func Load(paths []string) ([]*Suite, error) {
 	var suites []*Suite
 	var found source.Diagnostics
+	var empty []string
 	for _, path := range paths {
 		files, err := files(path)
 		if err != nil {
 			return nil, err
 		}
+		before := len(suites)
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			if err != nil {
@@ -115,12 +117,15 @@ func Load(paths []string) ([]*Suite, error) {
 			some, ds := Parse(file, data)
 			suites, found = append(suites, some...), append(found, ds...)
 		}
+		if len(suites) == before {
+			empty = append(empty, path)
+		}
 	}
 	if found = found.Sort(); found.HasErrors() {
 		return nil, found
 	}
-	if len(suites) == 0 {
-		return nil, fmt.Errorf("%w in %s: a document of cases has `kind: %s`", ErrNoCases, strings.Join(paths, ", "), Kind)
+	if len(empty) > 0 {
+		return nil, fmt.Errorf("%w in %s: a document of cases has `kind: %s`", ErrNoCases, strings.Join(empty, ", "), Kind)
 	}
 	return suites, nil
 }
@@ -135,11 +140,12 @@ func files(path string) ([]string, error) {
 		return []string{path}, err
 	}
 	var out []string
-	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+	root := path + string(filepath.Separator) // a link to a directory is followed
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case name != path && (strings.HasPrefix(entry.Name(), ".") || entry.IsDir() && slices.Contains(others, entry.Name())):
+		case name != root && (strings.HasPrefix(entry.Name(), ".") || entry.IsDir() && slices.Contains(others, entry.Name())):
 			if entry.IsDir() {
 				return fs.SkipDir
 			}

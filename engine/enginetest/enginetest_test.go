@@ -69,11 +69,48 @@ func TestRun_onlyWhatIsCalledSo(t *testing.T) {
 
 func TestRun_withoutCasesFails(t *testing.T) {
 	_, err := enginetest.Run(t.Context(), []string{"testdata/pass/policy.yaml"}, enginetest.Options{})
-	if want := "no cases found in testdata/pass/policy.yaml: a document of cases has `kind: PolicyTest`"; err == nil || err.Error() != want || !errors.Is(err, enginetest.ErrNoCases) {
+	const want = "no cases found in testdata/pass/policy.yaml: a document of cases has `kind: PolicyTest`"
+	if err == nil || err.Error() != want || !errors.Is(err, enginetest.ErrNoCases) {
 		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, err = enginetest.Run(t.Context(), []string{"testdata/pass", "testdata/pass/policy.yaml"}, enginetest.Options{}); err == nil || err.Error() != want {
+		t.Errorf("beside a path with cases: got %v, want %s", err, want)
 	}
 	if _, err = enginetest.Run(t.Context(), []string{"testdata/nothing"}, enginetest.Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestRun_followsALinkToADirectory(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"real/p.yaml": "apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nrules:\n  - { name: a, effect: allow }\n",
+		"real/c.yaml": "apiVersion: sallyport/v1\nkind: PolicyTest\npolicies: [p.yaml]\ncases:\n  - { name: a, call: { tool: s/t }, expect: { effect: allow } }\n",
+	} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("real", link); err != nil {
+		t.Fatal(err)
+	}
+	report, err := enginetest.Run(t.Context(), []string{link}, enginetest.Options{})
+	if err != nil || report.Passed != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// A document of cases whose kind is left out is a mistake, and not passed over.
+func TestParse_kindLeftOut(t *testing.T) {
+	const cases = "policies: [p.yaml]\ncases:\n  - { name: a, call: { tool: s/t }, expect: { effect: deny } }\n"
+	suites, ds := enginetest.Parse("c.yaml", []byte("apiVersion: sallyport/v1\n"+cases))
+	if len(suites) != 1 || !strings.Contains(ds.Error(), "missing field `kind`") {
+		t.Errorf("got %d, %v", len(suites), ds)
+	}
+	if suites, ds := enginetest.Parse("c.yaml", []byte(cases)); len(suites) != 0 || len(ds) != 0 {
+		t.Errorf("of somebody else's: got %d, %v", len(suites), ds)
 	}
 }
 

@@ -99,8 +99,7 @@ func Parse(file string, data []byte) ([]*Suite, source.Diagnostics) {
 	roots, ds := source.Parse(file, data)
 	var suites []*Suite
 	for _, root := range roots {
-		kind := root.Get("kind").Text().Value
-		if word, near := source.Suggest(kind, []string{Kind}); kind != Kind && (!near || word != Kind) {
+		if !isCases(root) {
 			continue
 		}
 		var d document
@@ -113,6 +112,16 @@ func Parse(file string, data []byte) ([]*Suite, source.Diagnostics) {
 		}
 	}
 	return suites, ds.Sort()
+}
+
+// isCases says whether a document is one of cases, or is meant to be one and has a mistake in its kind.
+func isCases(root *source.Node) bool {
+	if root.Get("kind") == nil {
+		return root.Get("cases") != nil && strings.HasPrefix(root.Get("apiVersion").Text().Value, "sallyport/")
+	}
+	kind := root.Get("kind").Text().Value
+	word, near := source.Suggest(kind, []string{Kind})
+	return kind == Kind || near && word == Kind
 }
 
 // builder makes the cases of a document.

@@ -76,11 +76,18 @@ func buildRust(j *job) error {
 	if err != nil {
 		return err
 	}
-	return j.run(nil, program, append(args, "--crate-type", "cdylib", "--crate-name", "plugin", "-C", "lto", "-C", "strip=symbols",
+	err = j.run(nil, program, append(args, "--crate-type", "cdylib", "--crate-name", "plugin", "-C", "lto", "-C", "strip=symbols",
 		"-C", "link-arg=-zstack-size=16384", "--extern", "sallyport="+library, root, "-o", j.out)...)
+	if failed, ok := errors.AsType[*BuildError](err); ok && strings.Contains(failed.Output, "linker `rust-lld` not found") {
+		return &MissingError{Program: "rust-lld", Install: installRust}
+	}
+	return err
 }
 
-const rustTarget = "wasm32-unknown-unknown"
+const (
+	rustTarget  = "wasm32-unknown-unknown"
+	installRust = "rustup target add " + rustTarget + ", or apt-get install -y rustc libstd-rust-dev-wasm32 lld-14"
+)
 
 // rustc finds a compiler that has the library of Wasm: of two that are installed, only one may.
 func rustc(j *job) (string, error) {
@@ -95,7 +102,7 @@ func rustc(j *job) (string, error) {
 	}
 	return "", &MissingError{
 		Program: "a rustc with its library for " + rustTarget,
-		Install: "rustup target add " + rustTarget + ", or apt-get install -y rustc libstd-rust-dev-wasm32 lld-14",
+		Install: installRust,
 	}
 }
 

@@ -119,6 +119,19 @@ func TestBuild_namesAMissingCompiler(t *testing.T) {
 	}
 }
 
+func TestBuild_namesAMissingLinkerOfRust(t *testing.T) {
+	programs := t.TempDir()
+	const rustc = "#!/bin/sh\ncase $* in --print*) echo \"${0%/*}\";; *cdylib*) echo 'error: linker `rust-lld` not found' >&2; exit 1;; esac\n"
+	if err := os.WriteFile(filepath.Join(programs, "rustc"), []byte(rustc), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", programs)
+	_, err := Build(t.Context(), dir(t, map[string]string{"plugin.rs": ""}))
+	if missing, ok := errors.AsType[*MissingError](err); !ok || missing.Program != "rust-lld" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCargo(t *testing.T) {
 	const refused = ": build the plugin with cargo, and check it with `sallyport plugin inspect`"
 	for _, tt := range []struct{ name, text, cfg, err string }{
