@@ -178,7 +178,11 @@ func (in *instance) store(name string) uint32 {
 		in.outside("result of "+name, uint64(at), n)
 	}
 	copy(into, in.scratch)
-	return in.within(in.opa.parse, uint64(at), n)
+	value := in.within(in.opa.parse, uint64(at), n)
+	if value == 0 { // which would be undefined, and deny nothing
+		in.stop(hostapi.FailureABI, "%s: the module can't read the result", name)
+	}
+	return value
 }
 
 // within calls the guest from within one of its host functions.

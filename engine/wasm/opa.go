@@ -167,6 +167,9 @@ func (in *instance) bootRego(v *verified) error {
 	if r.data, err = in.boot("opa_json_parse", uint64(at), uint64(len(data))); err != nil {
 		return err
 	}
+	if r.data == 0 { // all of it would be undefined, and who may not do something with it
+		return refused(LoadBoot, opaHelp, "the module can't read the data")
+	}
 	if err := in.findBuiltins(); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ const (
 // fake is a module whose functions do as little as they can, but for those that a test gives.
 type fake struct {
 	dump, malloc, eval func(m *module, call uint32) []byte
+	noData, noResult   bool // what it is given is no value to it
 	heap               int32
 	builtins           string
 }
@@ -45,6 +46,7 @@ func (f fake) module() []byte {
 	if f.heap == 0 {
 		f.heap = atHeap
 	}
+	number := map[bool]int32{false: 1, true: 0}
 	if f.builtins == "" {
 		f.builtins = `{"sprintf":7}`
 	}
@@ -52,9 +54,9 @@ func (f fake) module() []byte {
 	m.fun("opa_eval", "iiiiiii:i", "", or(f.eval, atAnswer))
 	m.fun("opa_malloc", "i:i", "", or(f.malloc, 2048))
 	m.fun("opa_heap_ptr_get", ":i", "", i32(f.heap))
-	m.fun("opa_json_parse", "ii:i", "", i32(1))
+	m.fun("opa_json_parse", "ii:i", "", i32(number[f.noData]))
 	m.fun("opa_json_dump", "i:i", "", local)
-	m.fun("opa_value_parse", "ii:i", "", i32(1))
+	m.fun("opa_value_parse", "ii:i", "", i32(number[f.noResult]))
 	m.fun("opa_value_dump", "i:i", "", or(f.dump, atText))
 	m.fun("builtins", ":i", "", i32(atBuiltins))
 	m.fun("entrypoints", ":i", "", i32(atEntries))
@@ -91,6 +93,7 @@ func TestModulesThatOnlyLookLikeOPAs(t *testing.T) {
 		"a dump outside of the memory":      {fake{eval: asking(7), dump: returns(-1)}, "deny abi: sprintf: argument 1: not a value of Rego"},
 		"a dump that is no value":           {fake{eval: asking(7), dump: returns(atAnswer + 1)}, "deny abi: sprintf: argument 1: not a value of Rego"},
 		"a dump that is the rest of memory": {fake{eval: asking(7), dump: returns(65535)}, "deny abi: sprintf: argument 1: not a value of Rego"},
+		"a result that it can't read":       {fake{eval: asking(9), builtins: `{"strings.count":9}`, noResult: true}, "deny abi: strings.count: the module can't read the result"},
 		"builtins again and again": {fake{eval: func(_ *module, builtin uint32) []byte {
 			return cat(loop(i32(7), i32(0), i32(1), i32(1), call(builtin), drop), unreachable)
 		}}, "deny fuel: "},
@@ -111,6 +114,7 @@ func TestModulesThatOnlyLookLikeOPAsAreRefused(t *testing.T) {
 		want string
 	}{
 		"a heap outside of the memory": {fake{heap: 1 << 20}, "the heap ends at 1048576, in a memory of 65536 bytes"},
+		"data that it can't read":      {fake{noData: true}, "the module can't read the data"},
 		"builtins that are no object":  {fake{builtins: `["sprintf"]`}, "what builtins returns can't be read: "},
 		"a builtin below all":          {fake{builtins: `{"sprintf":-1}`}, "what builtins returns can't be read: "},
 		"memory that is none":          {fake{malloc: returns(-1)}, "opa_malloc(2) returned 4294967295, in a memory of 65536 bytes"},

@@ -105,12 +105,12 @@ func within(c *Call, whole, part Value) bool {
 			return !slices.ContainsFunc(p.Keys, func(k Value) bool {
 				v := w.get(k)
 				c.Charge(element)
-				return v == Undefined || Compare(v, p.get(k)) != 0 && !within(c, v, p.get(k))
+				return v == Undefined || !within(c, v, p.get(k))
 			})
 		}
 	case *Set:
 		if w, ok := whole.(*Set); ok {
-			c.Charge(int64(len(p.Elems)) * element)
+			c.Charge(int64(len(p.Elems))*element + int64(weight(p, maxValue)))
 			return !slices.ContainsFunc(p.Elems, func(e Value) bool {
 				_, found := slices.BinarySearchFunc(w.Elems, e, Compare)
 				return !found
@@ -118,7 +118,7 @@ func within(c *Call, whole, part Value) bool {
 		}
 	case Array:
 		if w, ok := whole.(Array); ok {
-			c.Charge(int64(len(w)) * int64(len(p)))
+			c.Charge(int64(max(len(w)-len(p)+1, 0)) * int64(weight(p, maxValue)))
 			for i := 0; i+len(p) <= len(w); i++ {
 				if Compare(w[i:i+len(p)], p) == 0 {
 					return true
@@ -126,6 +126,8 @@ func within(c *Call, whole, part Value) bool {
 			}
 			return false
 		}
+	default:
+		return Compare(whole, part) == 0
 	}
 	return false
 }

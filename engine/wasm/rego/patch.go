@@ -18,20 +18,26 @@ func jsonPatch(c *Call, args []Value) (Value, error) {
 	if !ok {
 		return Undefined, nil
 	}
-	doc := args[0]
+	doc, room := args[0], maxText
 	for _, v := range list {
 		op, ok := v.(*Object)
 		if !ok {
 			return Undefined, nil
 		}
-		if doc, ok = operate(c, doc, op); !ok {
+		doc, ok = operate(c, doc, op, &room)
+		switch {
+		case room < 0:
+			return nil, errTooLong
+		case !ok:
 			return Undefined, nil
 		}
 	}
 	return doc, nil
 }
 
-func operate(c *Call, doc Value, op *Object) (Value, bool) {
+// operate does one operation. Room is how much may still be copied: a document that is copied into
+// itself doubles each time.
+func operate(c *Call, doc Value, op *Object, room *int) (Value, bool) {
 	path, ok := pathOf(op.get("path"))
 	name, ok2 := op.get("op").(string)
 	value := op.get("value")
@@ -47,7 +53,13 @@ func operate(c *Call, doc Value, op *Object) (Value, bool) {
 		if value, ok = at(c, doc, from); !ok {
 			return nil, false
 		}
-		if name == "move" {
+		if name == "copy" {
+			size := weight(value, *room)
+			if *room -= size; *room < 0 {
+				return nil, false
+			}
+			c.Charge(int64(size))
+		} else {
 			if doc, ok = remove(c, doc, from); !ok {
 				return nil, false
 			}

@@ -97,8 +97,30 @@ func (p *pattern) run(c *Call, text string) {
 	c.Charge(int64(len(text)+1) * (20 + p.size))
 }
 
+// Fuel of matches, besides: a pattern may look at all of what is left of a text for each of them.
+const (
+	atOnce      = 1 << 18 // bytes that may be looked at before the clock is
+	bytesForOne = 64      // for a unit
+)
+
+// matches finds the first n matches in a text, all if n is below zero. It looks for few first, and
+// for more when those are paid for, so that the time that is up ends it.
+func (p *pattern) matches(c *Call, text string, n int) [][]int {
+	for most := max(8, atOnce/(len(text)+1)); ; most *= 4 {
+		if n >= 0 {
+			most = min(most, n)
+		}
+		found := p.re.FindAllStringIndex(text, most)
+		c.Charge(int64(len(found)) * int64(len(text)) / bytesForOne)
+		if len(found) < most || most == n {
+			return found
+		}
+		p.run(c, text)
+	}
+}
+
 // onPattern is a builtin that runs a pattern over a text.
-func onPattern(c *Call, pattern, text Value, f func(re *regexp.Regexp, text string) (Value, error)) (Value, error) {
+func onPattern(c *Call, pattern, text Value, f func(p *pattern, text string) (Value, error)) (Value, error) {
 	ps, ok := pattern.(string)
 	ts, ok2 := text.(string)
 	if !ok || !ok2 {
@@ -109,7 +131,7 @@ func onPattern(c *Call, pattern, text Value, f func(re *regexp.Regexp, text stri
 		return Undefined, err
 	}
 	p.run(c, ts)
-	return f(p.re, ts)
+	return f(p, ts)
 }
 
 func regexReplace(c *Call, args []Value) (Value, error) {
@@ -117,20 +139,21 @@ func regexReplace(c *Call, args []Value) (Value, error) {
 	if !ok {
 		return Undefined, nil
 	}
-	return onPattern(c, args[1], args[0], func(re *regexp.Regexp, text string) (Value, error) {
-		matches := re.FindAllStringIndex(text, maxElements+1)
+	return onPattern(c, args[1], args[0], func(p *pattern, text string) (Value, error) {
+		matches := p.matches(c, text, maxElements+1)
 		size := int64(len(text)) + int64(len(matches))*int64(len(with)) + int64(len(text))*int64(strings.Count(with, "$"))
 		if len(matches) > maxElements || size > maxText {
 			return nil, errTooLong
 		}
 		c.Charge(size)
-		return re.ReplaceAllString(text, with), nil
+		return p.re.ReplaceAllString(text, with), nil
 	})
 }
 
 func regexSplit(c *Call, args []Value) (Value, error) {
-	return onPattern(c, args[0], args[1], func(re *regexp.Regexp, text string) (Value, error) {
-		return arrayOf(re.Split(text, -1)), nil
+	return onPattern(c, args[0], args[1], func(p *pattern, text string) (Value, error) {
+		p.matches(c, text, -1) // which Split does again, in the same time
+		return arrayOf(p.re.Split(text, -1)), nil
 	})
 }
 
@@ -143,7 +166,11 @@ func regexFind(c *Call, args []Value) (Value, error) {
 	if !ok {
 		return Undefined, nil
 	}
-	return onPattern(c, args[0], args[1], func(re *regexp.Regexp, text string) (Value, error) {
-		return arrayOf(re.FindAllString(text, int(n))), nil
+	return onPattern(c, args[0], args[1], func(p *pattern, text string) (Value, error) {
+		out := Array{}
+		for _, m := range p.matches(c, text, int(n)) {
+			out = append(out, text[m[0]:m[1]])
+		}
+		return out, nil
 	})
 }

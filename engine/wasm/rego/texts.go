@@ -111,7 +111,7 @@ func splitN(_ *Call, args []Value) (Value, error) {
 	return arrayOf(parts), nil
 }
 
-func indexesOf(_ *Call, s []string) Value {
+func indexesOf(c *Call, s []string) Value {
 	if s[1] == "" {
 		return Undefined
 	}
@@ -121,6 +121,7 @@ func indexesOf(_ *Call, s []string) Value {
 		if i < 0 {
 			return out
 		}
+		c.Charge(int64(len(s[1])))
 		runes += utf8.RuneCountInString(s[0][at : at+i])
 		out = append(out, Int(runes))
 		_, size := utf8.DecodeRuneInString(s[0][at+i:])

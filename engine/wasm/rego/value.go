@@ -124,6 +124,31 @@ func compareNumbers(a, b Number) int {
 	return strings.Compare(string(a), string(b))
 }
 
+// weight is about how large a value is: its values and the bytes of its texts. It stops counting
+// above a number.
+func weight(v Value, most int) int {
+	n := 1
+	add := func(list []Value) {
+		for i := 0; i < len(list) && n <= most; i++ {
+			n += weight(list[i], most-n)
+		}
+	}
+	switch v := v.(type) {
+	case string:
+		n += len(v)
+	case Number:
+		n += len(v)
+	case Array:
+		add(v)
+	case *Set:
+		add(v.Elems)
+	case *Object:
+		add(v.Keys)
+		add(v.Values)
+	}
+	return n
+}
+
 // newSet makes a set of elements, which it sorts.
 func newSet(elems []Value) *Set {
 	slices.SortFunc(elems, Compare)
