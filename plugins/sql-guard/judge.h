@@ -30,12 +30,12 @@ static struct rules {
 static const char *const banned[] = {
     /* PostgreSQL */
     "pg_read_*", "pg_ls_*", "pg_stat_file", "pg_file_*", "pg_sleep*", "lo_*", "loread", "lowrite", "dblink*", "pg_terminate_backend", "pg_cancel_backend", "pg_reload_conf", "pg_rotate_*", "pg_logfile_*", "set_config", "pg_advisory_*", "pg_try_advisory_*",
-    "pg_logical_*", "pg_replication_*", "pg_create_*", "pg_drop_*", "pg_copy_*", "pg_switch_*", "pg_wal_*", "pg_promote", "pg_backup_*", "pg_start_backup", "pg_stop_backup", "pg_stat_reset*", "pg_notify", "pg_execute_*", "pg_import_*", "pg_extension_config_dump",
-    "query_to_xml*", "table_to_xml*", "schema_to_xml*", "database_to_xml*", "cursor_to_xml*", "ts_stat", "ts_rewrite", "crosstab*", "connectby", "nextval", "setval", "http", "http_*", "net_http_*", "plperl_*", "binary_upgrade_*",
+    "pg_logical_*", "pg_replication_*", "pg_create_*", "pg_drop_*", "pg_copy_*", "pg_switch_*", "pg_wal_*", "pg_promote", "pg_backup_*", "pg_start_backup", "pg_stop_backup", "pg_stat_reset*", "pg_notify", "pg_execute_*", "pg_import_*", "pg_extension_config_dump", "pg_export_snapshot", "pg_stat_statements_reset", "pg_prewarm", "pg_log_*",
+    "query_to_xml*", "table_to_xml*", "schema_to_xml*", "database_to_xml*", "cursor_to_xml*", "ts_stat", "ts_rewrite", "crosstab*", "connectby", "xpath_table", "nextval", "setval", "http", "http_*", "net_http_*", "plperl_*", "binary_upgrade_*",
     /* MySQL */
     "load_file", "sleep", "benchmark", "get_lock", "release_lock", "release_all_locks", "master_pos_wait", "source_pos_wait", "wait_for_executed_gtid_set", "wait_until_sql_thread_after_gtids", "sys_exec", "sys_eval", "sys_get", "sys_set", "last_insert_id",
     /* SQL Server */
-    "openrowset", "opendatasource", "openquery", "xp_*", "sp_*", "fn_get_audit_file", "fn_trace_gettable", "fn_xe_file_*", "fn_dump_dblog", "fn_dblog", "bulkcolumn",
+    "openrowset", "opendatasource", "openquery", "xp_*", "sp_*", "fn_get_audit_file", "fn_trace_gettable", "fn_xe_file_*", "fn_dump_dblog", "fn_dblog", "bulkcolumn", "dm_os_file_exists", "dm_os_enumerate_*",
     /* SQLite */
     "load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "fsdir", "zipfile", "shell", "eval", "sqlite_rename_*",
 };
@@ -238,6 +238,7 @@ static struct level {
     uint8_t query;   /* there was a verb at this depth, so FROM begins such a list */
     uint8_t merge;   /* the verb was MERGE or DELETE: USING begins one too */
     uint8_t where;   /* UPDATE or DELETE: 1 wants a WHERE, 2 has one, 3 has one with a name in it */
+    uint8_t set;     /* its SET was seen */
     uint8_t body;    /* in the body of a query of WITH; 2: of WITH RECURSIVE */
     uint32_t verb;   /* the token of UPDATE or DELETE */
 } levels[DEPTH + 1];
@@ -315,7 +316,12 @@ static int judge_kind(int kind, uint32_t i) {
 static int ends_from(uint32_t i) {
     uint8_t before = i ? tokens[i - 1].keyword : (uint8_t)KW_none, after = tokens[i + 1].keyword, kind = tokens[i + 1].kind;
     switch (tokens[i].keyword) {
-    case KW_where: case KW_having: case KW_set: return 1;
+    case KW_where: case KW_having: return 1;
+    case KW_set: { /* elsewhere it is another name of a table, in PostgreSQL */
+        struct level *l = &levels[tokens[i].depth];
+        if (before == KW_update || (rules.dialect != POSTGRESQL && rules.dialect != SQLITE)) return 1;
+        return (l->where || statement_kind == DOES_explain) && !l->set++;
+    }
     case KW_group: case KW_order: return before != KW_for; /* not in MySQL's hints for an index */
     case KW_limit: return rules.dialect != SQLSERVER && kind != ',';
     case KW_offset: return kind == T_NUMBER || kind == T_PARAM || kind == '(' || kind == '?';
@@ -362,9 +368,12 @@ static int operator_word(uint8_t k) {
 /* into judges INTO: of INSERT and MERGE it is a part of the verb, otherwise it makes something. */
 static int into(uint32_t i, uint32_t from) {
     uint32_t k = i, steps = 0;
+    if (rules.dialect == MYSQL && (kw(i + 1, KW_outfile) || kw(i + 1, KW_dumpfile))) return refuse("sql.file", "The statement writes a file.", i, i + 3);
     while (k > from && steps++ < 5 && !kw(k, KW_select)) {
         k--;
         if (tokens[k].depth != tokens[i].depth) continue;
+        /* Not where it is the name of a column, as in SELECT 1 insert INTO t. */
+        if (k > from && rules.dialect != SQLSERVER && tokens[k - 1].kind != '(' && !kw(k - 1, KW_or) && !(tokens[k - 1].kind == ')' && statement_kind != DOES_select)) continue;
         if (kw(k, KW_insert) || kw(k, KW_merge) || (kw(k, KW_replace) && (k == from || (rules.dialect == SQLITE && kw(k - 1, KW_or))))) return 0;
     }
     if (kw(i + 1, KW_outfile) || kw(i + 1, KW_dumpfile) || kw(from, KW_vacuum)) return refuse("sql.file", "The statement writes a file.", i, i + 3);
@@ -376,6 +385,7 @@ static int into(uint32_t i, uint32_t from) {
 static int word(uint32_t i, uint32_t from, uint32_t to, int runs) {
     struct level *l = &levels[tokens[i].depth];
     uint8_t k = tokens[i].keyword, before = i > from ? tokens[i - 1].keyword : (uint8_t)KW_none;
+    uint32_t at;
     if (l->from && ends_from(i)) l->from = l->table = 0;
     if (runs && embedded(i, from) && !(i > 0 && tokens[i - 1].kind == '.')) {
         if (judge_kind(verb(k), i)) return 1;
@@ -430,12 +440,22 @@ static int word(uint32_t i, uint32_t from, uint32_t to, int runs) {
         break;
     case KW_where:
         if (l->where == 1) l->where = 2;
+        if (runs && l->where > 1 && !rules.any_where && always(i + 1))
+            for (at = i + 2; at < i + 6 && at < to && !kw(at, KW_and); at++)
+                if (kw(at, KW_or)) return refuse("sql.where", "The WHERE holds for every row.", i, i + 4);
+        break;
+    case KW_in:
+        if (rules.dialect == SQLITE && tokens[i + 1].kind != '(') l->table = 1; /* a table as a list of values */
         break;
     case KW_returning: case KW_order: case KW_limit:
+        if (k == KW_returning && l->where == 1 && (rules.dialect == POSTGRESQL || rules.dialect == SQLITE)) l->where = 4; /* a WHERE behind it is a name */
         if (l->where == 2) l->where = 4; /* without a name until here */
         break;
     case KW_or:
         if (runs && l->where > 1 && !rules.any_where && always(i + 1)) return refuse("sql.where", "The WHERE holds for every row.", i, i + 4);
+        for (at = i + 1; tokens[at].kind == '('; at++) {}
+        if (runs && at > i + 1 && l->where > 1 && !rules.any_where && literal(at) && (tokens[at + 1].kind == ')' || (always(at) && (tokens[at + 3].kind == ')' || tokens[at + 4].kind == ')') && tokens[at + 2].kind != ')')))
+            return refuse("sql.where", "The WHERE holds for every row.", i, at + 3);
         break;
     case KW_for:
         if (runs && (kw(i + 1, KW_update) || kw(i + 1, KW_share) || kw(i + 1, KW_no) || kw(i + 1, KW_key)) && judge_kind(DOES_lock, i)) return 1;
@@ -447,8 +467,9 @@ static int word(uint32_t i, uint32_t from, uint32_t to, int runs) {
         if (kw(from, KW_copy) && (before == KW_to || before == KW_from)) return refuse("sql.file", "The statement runs a program.", i, i + 2);
         break;
     case KW_with: {
-        uint32_t at = i + 1, body;
-        int recursive = kw(at, KW_recursive);
+        uint32_t body;
+        int recursive = kw(i + 1, KW_recursive);
+        at = i + 1;
         if (recursive) at++;
         body = cte(at, to, recursive || rules.dialect == SQLSERVER || rules.dialect == SQLITE);
         if (body) l->body = recursive ? 2 : 1;
@@ -485,18 +506,28 @@ static int close_(uint32_t i, uint32_t to) {
 
 static int has_tables(void) { return rules.tables.ptr || rules.not_tables.ptr; }
 
+/* is_target says whether the name of a table at i is what INSERT, UPDATE, DELETE or MERGE changes: that
+   is a table, whatever WITH calls so. */
+static int is_target(uint32_t i) {
+    if (rules.dialect == SQLSERVER) return 0; /* there it may be a query of WITH */
+    while (i > 1 && kw(i - 1, KW_only)) i--;
+    if (i > 2 && kw(i - 2, KW_or)) i -= 2; /* SQLite's UPDATE OR IGNORE */
+    return i > 0 && (kw(i - 1, KW_into) || kw(i - 1, KW_update) || kw(i - 1, KW_merge) || (i > 1 && kw(i - 1, KW_from) && kw(i - 2, KW_delete)));
+}
+
 /* table reads the name of a table at token i; next is the token after it. */
 static int table(uint32_t i, uint32_t *next) {
     struct level *l = &levels[tokens[i].depth];
     uint32_t end;
     uint8_t k = tokens[i].keyword;
     *next = i;
-    if (k == KW_only || k == KW_lateral || k == KW_top || k == KW_low_priority || k == KW_ignore || k == KW_quick || k == KW_table || k == KW_into || k == KW_from || k == KW_or || k == KW_percent || (rules.dialect == MYSQL && (is(sql + tokens[i].at, tokens[i].len, "delayed") || is(sql + tokens[i].at, tokens[i].len, "high_priority")))) {
+    if (k == KW_only || k == KW_lateral || (k == KW_top && rules.dialect == SQLSERVER) || k == KW_low_priority || k == KW_ignore || k == KW_quick || k == KW_table || k == KW_into || k == KW_from || k == KW_or || k == KW_percent || (rules.dialect == MYSQL && (is(sql + tokens[i].at, tokens[i].len, "delayed") || is(sql + tokens[i].at, tokens[i].len, "high_priority")))) {
         uint8_t after = tokens[i + 1].kind;
         if (after == T_WORD || after == T_QUOTED || after == '(' || after == T_NUMBER || after == T_PARAM) {
             if (k == KW_top && after == '(') { /* TOP (5): not a list of tables */
                 uint32_t d = tokens[i].depth, e = i + 2;
                 while (e < token_count && !(tokens[e].kind == ')' && tokens[e].depth == d)) e++;
+                if (e != i + 3) return refuse("sql.unreadable", "What is in the parentheses of TOP isn't read.", i, e);
                 *next = e + 1;
             } else
                 *next = i + 1 + (k == KW_top || k == KW_or);
@@ -514,31 +545,41 @@ static int table(uint32_t i, uint32_t *next) {
     if (!has_tables()) return 0;
     /* What has arguments is a function, but for SQL Server's hints in parentheses. */
     if (tokens[end].kind == '(' && rules.dialect != SQLSERVER && i > 0 && !kw(i - 1, KW_into) && !kw(i - 1, KW_insert)) return 0;
-    if (end == i + 1 && is_cte(i)) return 0;
+    if (end == i + 1 && is_cte(i) && !is_target(i)) return 0;
     return judge_table(i, end);
 }
 
-/* limits checks that a query asks for few rows: at its end, or after SELECT. */
-static int limits(uint32_t from, uint32_t to) {
-    uint32_t i, n = 0, at = to, selects = 0, tops = 0, k;
-    for (i = from; i < to; i++) {
-        if (tokens[i].depth) continue;
-        if (kw(i, KW_union) || kw(i, KW_intersect) || kw(i, KW_except)) at = to;
-        selects += kw(i, KW_select);
-        tops += kw(i, KW_top) && (kw(i - 1, KW_select) || kw(i - 1, KW_distinct) || kw(i - 1, KW_all));
-        if (kw(i, KW_limit) && rules.dialect != SQLSERVER) at = i + 1;
-        else if (kw(i, KW_fetch) && rules.dialect != SQLITE && (kw(i + 1, KW_first) || kw(i + 1, KW_next))) at = i + 2;
-        else if (kw(i, KW_top) && tops == selects && rules.dialect == SQLSERVER) at = i + 1 + (tokens[i + 1].kind == '(');
-    }
-    if (at < to && tokens[at + 1].kind == ',' && kw(at - 1, KW_limit)) at += 2; /* MySQL: from, how many */
-    if (at >= to || tokens[at].kind != T_NUMBER || tokens[at].len > 9) return refuse("sql.limit", "The query needs a LIMIT, as a number.", from, from + 1);
-    k = tokens[at + 1].kind;
+/* few checks the number at a token: so many rows a query asks for. */
+static int few(uint32_t at) {
+    uint32_t n = 0, k = tokens[at + 1].kind;
+    if (tokens[at].kind != T_NUMBER || tokens[at].len > 9) return refuse("sql.limit", "The query needs a LIMIT, as a number.", at, at + 1);
     if (kw(at + 1, KW_percent) || (!kw(at - 1, KW_top) && k != T_END && k != T_WORD && k != ')' && k != ',')) return refuse("sql.limit", "The query needs a LIMIT, as a number.", at, at + 2);
     for (k = 0; k < tokens[at].len; k++) {
         if (!digit(sql[tokens[at].at + k])) return refuse("sql.limit", "The query needs a LIMIT, as a number.", at, at + 1);
         n = n * 10 + (uint32_t)(sql[tokens[at].at + k] - '0');
     }
     return n > rules.limit ? refuse("sql.limit", "The LIMIT is too large.", at, at + 1) : 0;
+}
+
+/* limits checks that a query asks for few rows: at its end, or after SELECT. */
+static int limits(uint32_t from, uint32_t to) {
+    uint32_t i, at = to, selects = 0, tops = 0;
+    for (i = from; i < to; i++) {
+        if (tokens[i].depth) continue;
+        if (kw(i, KW_union) || kw(i, KW_intersect) || kw(i, KW_except)) at = to;
+        if (kw(i, KW_with) && is(sql + tokens[i + 1].at, tokens[i + 1].len, "ties")) return refuse("sql.limit", "WITH TIES has no limit.", i, i + 2);
+        selects += kw(i, KW_select);
+        if (kw(i, KW_top) && rules.dialect == SQLSERVER && (kw(i - 1, KW_select) || kw(i - 1, KW_distinct) || kw(i - 1, KW_all))) {
+            tops++;
+            if (few(i + 1 + (tokens[i + 1].kind == '('))) return 1;
+        }
+        if (kw(i, KW_limit) && rules.dialect != SQLSERVER) at = i + 1;
+        else if (kw(i, KW_fetch) && rules.dialect != SQLITE && (kw(i + 1, KW_first) || kw(i + 1, KW_next))) at = i + 2;
+        else if (kw(i, KW_top) && tops == selects && rules.dialect == SQLSERVER) at = i + 1 + (tokens[i + 1].kind == '(');
+    }
+    if (at < to && tokens[at + 1].kind == ',' && kw(at - 1, KW_limit)) at += 2; /* MySQL: from, how many */
+    if (at >= to) return refuse("sql.limit", "The query needs a LIMIT, as a number.", from, from + 1);
+    return few(at);
 }
 
 /* explained is where the statement begins that EXPLAIN is about, and whether it runs. */
@@ -561,8 +602,10 @@ static int judge_statement(uint32_t from, uint32_t to) {
     if (kind == DOES_explain) {
         begin = explained(from, to, &runs);
         if (begin == to && has_tables()) return refuse("sql.table", "The tables of such a statement can't be told.", from, from + 2);
-        if (runs && begin < to && judge_kind(kind_of(begin, to), begin)) return 1;
+        if (runs && judge_kind(begin < to ? kind_of(begin, to) : DOES_other, begin < to ? begin : from)) return 1; /* it runs REFRESH, too */
     }
+    if (kw(from, KW_start) && !is(sql + tokens[from + 1].at, tokens[from + 1].len, "transaction")) return refuse("sql.statement", "This starts no transaction.", from, from + 2);
+    if (kw(from, KW_reset) && rules.dialect == MYSQL) return refuse("sql.statement", "This resets the server.", from, from + 2);
     if (kind == DOES_transaction && rules.dialect == SQLSERVER && (kw(from, KW_end) || (kw(from, KW_begin) && from + 1 < to && tokens[from + 1].len < 4))) return refuse("sql.statement", "Blocks are not judged.", from, from + 2);
     if (has_tables() && kind != DOES_select && kind != DOES_explain && kind != DOES_insert && kind != DOES_update && kind != DOES_delete && kind != DOES_merge && kind != DOES_truncate && kind != DOES_transaction && kind != DOES_set)
         return refuse("sql.table", "The tables of such a statement can't be told.", from, from + 2);

@@ -64,12 +64,17 @@ static void settings_count(void) {
     CHECK(same(code("SELECT pg_sleep_for('1 s')"), "") && same(code("SELECT lo_import('x')"), "sql.function") && same(code("SELECT Md5('x')"), "sql.function"));
     start("{\"dialect\":\"sqlserver\",\"arguments\":[\"sql\"],\"limit\":10,\"tables\":{\"deny\":[\"secret*\"]}}");
     CHECK(same(code("SELECT TOP 10 * FROM t"), "") && same(code("SELECT TOP (11) * FROM t"), "sql.limit") && same(code("SELECT TOP 5 PERCENT * FROM t"), "sql.limit") && same(code("SELECT * FROM t"), "sql.limit"));
+    CHECK(same(code("SELECT TOP 11 * FROM t UNION ALL SELECT TOP 1 * FROM t"), "sql.limit") && same(code("SELECT TOP 1 * FROM t UNION ALL SELECT TOP 2 * FROM t"), "") && same(code("SELECT TOP 5 WITH TIES * FROM t ORDER BY a"), "sql.limit"));
     CHECK(same(code("SELECT TOP 1 * FROM db..Secrets"), "sql.table") && same(code("SELECT TOP 1 * FROM [secret x]"), "sql.table") && same(code("SELECT TOP 1 * FROM secrets (NOLOCK)"), "sql.table"));
     start("{\"dialect\":\"sqlserver\",\"arguments\":[\"sql\"],\"statements\":[\"delete\",\"update\",\"insert\"],\"tables\":{\"deny\":[\"u\"]}}");
     CHECK(same(code("DELETE TOP (5) u WHERE a = 1"), "sql.table") && same(code("DELETE TOP (5) FROM u WHERE a = 1"), "sql.table") && same(code("UPDATE TOP (5) u SET a = 1 WHERE a = 2"), "sql.table") && same(code("INSERT TOP (5) u SELECT 1"), "sql.table"));
     CHECK(same(code("DELETE u FROM t WHERE a = 1"), "sql.table") && same(code("DELETE TOP (5) t WHERE a = 1"), ""));
+    CHECK(same(code("DELETE TOP (SELECT 1 FROM u) FROM t WHERE a = 1"), "sql.unreadable"));
     start("{\"dialect\":\"sqlite\",\"arguments\":[\"sql\"],\"statements\":[\"select\",\"update\",\"insert\"],\"limit\":10,\"tables\":{\"deny\":[\"u\"]}}");
     CHECK(same(code("UPDATE OR ROLLBACK u SET a = 1 WHERE a = 2"), "sql.table") && same(code("INSERT OR FAIL INTO u VALUES (1)"), "sql.table") && same(code("SELECT fetch, 5 FROM t"), "sql.limit") && same(code("SELECT * FROM 'u' LIMIT 1"), "sql.table"));
+    CHECK(same(code("SELECT * FROM t WHERE a IN u LIMIT 1"), "sql.table") && same(code("SELECT * FROM t WHERE a IN (1, 2) LIMIT 1"), "") && same(code("WITH u AS (SELECT 1 AS a) UPDATE OR IGNORE u SET a = 1 WHERE a = 2"), "sql.table"));
+    start("{\"dialect\":\"mysql\",\"arguments\":[\"sql\"],\"statements\":[\"set\",\"transaction\"]}");
+    CHECK(same(code("START REPLICA"), "sql.statement") && same(code("RESET MASTER"), "sql.statement") && same(code("START TRANSACTION READ ONLY"), "") && same(code("SET @a = 1"), ""));
     start("{\"dialect\":\"mysql\",\"arguments\":[\"sql\"],\"statements\":[\"select\",\"explain\",\"insert\"],\"limit\":10,\"tables\":{\"allow\":[\"t\"]}}");
     CHECK(same(code("SELECT * FROM t LIMIT 1000, 10"), "") && same(code("SELECT * FROM t LIMIT 10, 1000"), "sql.limit"));
     CHECK(same(code("SELECT * FROM t USE INDEX FOR ORDER BY (i), u LIMIT 1"), "sql.table") && same(code("SELECT * FROM (t, u) LIMIT 1"), "sql.table"));

@@ -246,7 +246,13 @@ static uint32_t read_token(const char *p, uint32_t n, uint32_t i, int dialect, t
         if (prefix && (prefix != 'e' || dialect == POSTGRESQL)) {
             t->kind = T_STRING;
             end = quoted_end(p, n, end, '\'', prefix == 'e' || dialect == MYSQL);
-            return end ? end : wrong_token("A string isn't closed.");
+            if (!end) return wrong_token("A string isn't closed.");
+            if (prefix == 'e') { /* in another line it goes on, with backslashes */
+                uint32_t next = blank(p, n, end, dialect);
+                if (mistake) return 0;
+                if (next < n && p[next] == '\'') return wrong_token("A string with backslashes goes on behind its end.");
+            }
+            return end;
         }
         t->kind = T_WORD;
         t->keyword = keyword(p + i, end - i);
@@ -261,8 +267,10 @@ static uint32_t read_token(const char *p, uint32_t n, uint32_t i, int dialect, t
         t->kind = T_PARAM;
         for (end = i + 1; end < n && (word_char(p[end], dialect) || p[end] == '@' || (p[end] == '.' && c == '@' && dialect == MYSQL)); end++)
             if ((unsigned char)p[end] >= 0xc0 && odd(p + end, n - end)) return wrong_token("A name has a character that is no letter.");
+        if (dialect == SQLITE && end < n && (p[end] == '(' || p[end] == ':')) return wrong_token("A parameter has a parenthesis or a colon in its name.");
         return end;
     }
+    if (dialect == SQLITE && (c == ':' || c == '@')) return wrong_token("A parameter has no plain name."); /* @::x(...) is one */
     t->kind = (uint8_t)c;
     if (c == ':' && i + 1 < n && (p[i + 1] == ':' || p[i + 1] == '=')) return i + 2;
     for (end = 0; "()+-*/%=<>!~^&|,.;:?@"[end]; end++)
@@ -286,6 +294,7 @@ static int tokenize(const char *p, uint32_t n, int dialect) {
         if (!t->len) return 0;
         i = t->len;
         t->len -= t->at;
+        if (token_count && t[-1].kind == '.') t->keyword = KW_none; /* the name of a column, a table or a function */
         if (t->kind == ')') {
             if (depth == 0) return (int)wrong_token("A parenthesis is closed that isn't open.");
             depth--;
