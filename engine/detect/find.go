@@ -26,7 +26,8 @@ type search struct {
 	found   []Match
 	begun   []int
 	decoded []byte
-	odd     bool // the text has letters that are as good as ASCII's where case doesn't count
+	lines   []tried // by the lists of a rule that are about lines
+	odd     bool    // the text has letters that are as good as ASCII's where case doesn't count
 }
 
 // The most elements of slices, and bytes, that the next search begins with.
@@ -38,6 +39,8 @@ const (
 // done makes the search ready for another.
 func (x *search) done() {
 	x.set, x.text = nil, nil
+	clear(x.lines)
+	x.lines = x.lines[:0]
 	if cap(x.hits)+cap(x.found)+cap(x.begun) > kept {
 		x.hits, x.found, x.begun = nil, nil, nil
 	}
@@ -88,6 +91,7 @@ func (x *search) run() {
 var longS, kelvin = []byte("\u017f"), []byte("\u212a")
 
 func (x *search) rule(i int, r *rule) {
+	x.lines = x.lines[:0]
 	switch {
 	case r.mode == whole, r.folds && x.odd:
 		x.whole(i, r)
@@ -113,7 +117,7 @@ func (x *search) in(i int, r *rule, from, to int) {
 }
 
 func (x *search) take(i int, r *rule, loc []int) {
-	if begin, end, ok := r.secretIn(x.text, loc); ok {
+	if begin, end, ok := r.secretIn(x, loc); ok {
 		x.found = append(x.found, Match{begin, end, i})
 	}
 }

@@ -110,8 +110,8 @@ func (r *rule) at(text []byte, begin int) (loc []int, looked int) {
 }
 
 // secretIn returns where in a match the secret is, if it is one.
-func (r *rule) secretIn(text []byte, loc []int) (begin, end int, ok bool) {
-	g := r.secret
+func (r *rule) secretIn(x *search, loc []int) (begin, end int, ok bool) {
+	text, g := x.text, r.secret
 	if g == 0 {
 		for i := 2; i < len(loc); i += 2 {
 			if loc[i] >= 0 && loc[i+1] > loc[i] {
@@ -128,7 +128,7 @@ func (r *rule) secretIn(text []byte, loc []int) (begin, end int, ok bool) {
 		return 0, 0, false
 	}
 	for _, a := range r.allow {
-		if a.allows(text, loc[0], loc[1], begin, end) {
+		if a.allows(x, loc[0], loc[1], begin, end) {
 			return 0, 0, false
 		}
 	}
@@ -176,24 +176,27 @@ type allowlist struct {
 	words   *finder
 }
 
-func (a *allowlist) allows(text []byte, from, to, begin, end int) bool {
+func (a *allowlist) allows(x *search, from, to, begin, end int) bool {
 	if a.never {
 		return false
 	}
-	on := text[begin:end]
-	switch a.target {
-	case targetMatch:
-		on = text[from:to]
-	case targetLine:
-		on = lineOf(text, from, to)
-	}
-	matched := slices.ContainsFunc(a.regexes, func(re *regexp.Regexp) bool { return re.Match(on) })
-	if len(a.regexes) > 0 && matched != a.all {
-		return matched
+	if len(a.regexes) > 0 {
+		var matched bool
+		switch a.target {
+		case targetMatch:
+			matched = a.matches(x.text[from:to])
+		case targetLine:
+			matched = x.onLine(a, from, to)
+		default:
+			matched = a.matches(x.text[begin:end])
+		}
+		if matched != a.all {
+			return matched
+		}
 	}
 	if a.words != nil {
 		var few [8]hit
-		stopped := len(a.words.find(text[begin:end], few[:0])) > 0
+		stopped := len(a.words.find(x.text[begin:end], few[:0])) > 0
 		if stopped != a.all {
 			return stopped
 		}
@@ -207,12 +210,36 @@ const (
 	targetLine   = "line"
 )
 
-func lineOf(text []byte, from, to int) []byte {
-	from = bytes.LastIndexByte(text[:from], '\n') + 1
-	if n := bytes.IndexByte(text[to:], '\n'); n >= 0 {
-		return text[from : to+n]
+func (a *allowlist) matches(text []byte) bool {
+	return slices.ContainsFunc(a.regexes, func(re *regexp.Regexp) bool { return re.Match(text) })
+}
+
+// tried is the line that an allowlist's expressions were tried on last, and whether one matched.
+type tried struct {
+	of       *allowlist
+	from, to int
+	matched  bool
+}
+
+// onLine says whether an allowlist matches the line, or the lines, that a match is on. A line with many matches is read once.
+func (x *search) onLine(a *allowlist, from, to int) bool {
+	i := slices.IndexFunc(x.lines, func(l tried) bool { return l.of == a })
+	if i >= 0 && x.lines[i].from <= from && to <= x.lines[i].to {
+		return x.lines[i].matched
 	}
-	return text[from:]
+	l := tried{of: a, from: bytes.LastIndexByte(x.text[:from], '\n') + 1, to: len(x.text)}
+	if n := bytes.IndexByte(x.text[to:], '\n'); n >= 0 {
+		l.to = to + n
+	}
+	l.matched = a.matches(x.text[l.from:l.to])
+	switch {
+	case bytes.IndexByte(x.text[from:to], '\n') >= 0: // several: a match behind this one is on fewer
+	case i >= 0:
+		x.lines[i] = l
+	default:
+		x.lines = append(x.lines, l)
+	}
+	return l.matched
 }
 
 // hasKeyword says whether a rule's expression is to be tried on a text.
