@@ -24,6 +24,9 @@ import (
 // code is that of the diagnostics.
 const code = "SP6004"
 
+// maxMade is the most JSON that is made of YAML, where a few bytes can stand for many: aliases.
+const maxMade = 32 << 20
+
 // Table is a mapping from keys to JSON values. It is immutable and safe for concurrent use.
 type Table struct {
 	values map[string]jsonscan.Value
@@ -67,6 +70,7 @@ type reader struct {
 	file  string
 	data  []byte
 	found source.Diagnostics
+	big   bool // more than maxMade was reported
 }
 
 func (r *reader) fail(at source.Pos, message, help string) {
@@ -136,6 +140,13 @@ func (r *reader) yaml() []byte {
 }
 
 func (r *reader) append(dst []byte, n *source.Node) []byte {
+	if r.big || len(dst) > maxMade {
+		if !r.big {
+			r.fail(n.Pos(), fmt.Sprintf("with its aliases written out the table is larger than %d MiB", maxMade>>20), "use fewer of them")
+		}
+		r.big = true
+		return append(dst, "null"...)
+	}
 	switch n.Kind() {
 	case source.Bool:
 		return strconv.AppendBool(dst, strings.EqualFold(n.Text().Value, "true"))

@@ -81,3 +81,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestParse_boundsWhatAliasesStandFor(t *testing.T) {
+	const size = 1 << 20
+	text := "a: &x " + strings.Repeat("y", size) + "\nl: ["
+	for n, want := range map[int]bool{20: true, 40: false} {
+		got, found := table.Parse("t.yaml", []byte(text+strings.Repeat("*x, ", n)+"]\n"))
+		if (got != nil) != want || want == found.HasErrors() {
+			t.Error(n, found)
+		}
+		if !want && (len(found) != 1 || found[0].Code != "SP6004") {
+			t.Error(n, found)
+		}
+	}
+}
