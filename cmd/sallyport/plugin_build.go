@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 	"github.com/sallyport-dev/sallyport/hostapi"
 	"github.com/sallyport-dev/sallyport/internal/starter"
@@ -83,7 +84,44 @@ func (c pluginTest) Run(p *process) error {
 	if err := builtFromThis(c.Dir); err != nil {
 		return err
 	}
-	return c.cases(p, []string{c.Dir})
+	if err := c.cases(p, []string{c.Dir}); err != nil {
+		return err
+	}
+	modules, err := filepath.Glob(filepath.Join(c.Dir, "*.wasm"))
+	if err != nil {
+		return err
+	}
+	return areTested(c.Dir, modules...)
+}
+
+// areTested says whether the cases in a directory, which hold, were run on each of some modules.
+func areTested(dir string, modules ...string) error {
+	suites, err := enginetest.Load([]string{dir})
+	if err != nil {
+		return casesError(err)
+	}
+	var all []os.FileInfo
+	for _, s := range suites {
+		b, err := s.Bundle()
+		if err != nil {
+			return err
+		}
+		for i := range b.Files {
+			if info, err := os.Stat(b.Files[i].Path); err == nil {
+				all = append(all, info)
+			}
+		}
+	}
+	for _, name := range modules {
+		info, err := os.Stat(name)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(all, func(f os.FileInfo) bool { return os.SameFile(f, info) }) {
+			return failf(exitFailed, "no case is run on %s: name it in `policies` of the cases, or remove it", name)
+		}
+	}
+	return nil
 }
 
 // builtFromThis says whether the module in a directory is that of the manifest beside it. Whether it is that of the sources only a build

@@ -62,6 +62,9 @@ func (c pluginDev) round(p *process) error {
 	if err := (caseFlags{Output: "text"}).cases(p, []string{c.Dir}); err != nil {
 		return err
 	}
+	if err := areTested(c.Dir, filepath.Join(c.Dir, filepath.Base(b.File))); err != nil {
+		return err
+	}
 	if c.Into == "" {
 		return nil
 	}
