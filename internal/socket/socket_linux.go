@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"unsafe"
 )
 
 // Wrap returns c with cheaper reads and writes if it is a TCP connection, and c itself if not. In everything else, deadlines and errors
@@ -84,7 +83,7 @@ func (t *transfer) run(b []byte, wait func(func(fd uintptr) bool) error, try fun
 func (c *conn) readOnce(fd uintptr) bool {
 	t := &c.read
 	for {
-		n, errno := call(syscall.SYS_READ, fd, t.b)
+		n, errno := read(fd, t.b)
 		if errno == syscall.EINTR {
 			continue
 		}
@@ -97,7 +96,7 @@ func (c *conn) readOnce(fd uintptr) bool {
 func (c *conn) writeAll(fd uintptr) bool {
 	t := &c.write
 	for t.n < len(t.b) {
-		n, errno := call(syscall.SYS_WRITE, fd, t.b[t.n:])
+		n, errno := write(fd, t.b[t.n:])
 		switch errno {
 		case 0:
 			t.n += n
@@ -110,15 +109,6 @@ func (c *conn) writeAll(fd uintptr) bool {
 		}
 	}
 	return true
-}
-
-// call reads or writes what is not empty. The scheduler is not told: the socket does not block.
-func call(number, fd uintptr, b []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))) //nolint:gosec // that is how a buffer is passed
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
 }
 
 // explain makes err what the same call of a TCPConn returns.

@@ -240,6 +240,7 @@ func TestSecondAnswerIsNeverDelivered(t *testing.T) {
 		"late":         {first: good, later: evil, wait: 2 * probeAfter},
 	} {
 		t.Run(name, func(t *testing.T) {
+			sent := make(chan struct{}, 20)
 			h := newHTTP(t, HTTPOptions{URL: rawServer(t, func(nc net.Conn, r *bufio.Reader) {
 				for {
 					if _, err := readRequest(r); err != nil {
@@ -250,12 +251,14 @@ func TestSecondAnswerIsNeverDelivered(t *testing.T) {
 						time.Sleep(time.Millisecond) // into a segment of its own
 						_, _ = io.WriteString(nc, c.later)
 					}
+					sent <- struct{}{}
 				}
 			})})
 			for range 20 {
 				if got, err := run(t, h, &Call{Body: []byte("{}")}); err != nil || cmp.Diff([]string{"{}"}, got) != "" {
 					t.Fatalf("got %q, %v", got, err)
 				}
+				<-sent
 				time.Sleep(c.wait)
 			}
 		})
