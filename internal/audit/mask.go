@@ -1,6 +1,9 @@
 package audit
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Redacted stands where a secret stood.
 const Redacted = "[redacted]"
@@ -68,6 +71,40 @@ func (m Masker) Secret(name string) bool {
 	}
 	_, ok := m.names[string(folded)]
 	return ok
+}
+
+// secretField says whether a field is a secret by one of the names that lead to it from its root: `args["my pin"].code`.
+func (m Masker) secretField(field string) bool {
+	if m.Secret(field) {
+		return true
+	}
+	for rest := field[rootEnd(field):]; rest != ""; {
+		var step string
+		if strings.HasPrefix(rest, `["`) {
+			quoted, err := strconv.QuotedPrefix(rest[1:])
+			if err != nil {
+				return true // nobody can say what it is
+			}
+			step, _ = strconv.Unquote(quoted) // it is quoted
+			rest = rest[1+len(quoted):]
+		} else {
+			rest = rest[1:]
+			n := rootEnd(rest)
+			step, rest = rest[:n], rest[n:]
+		}
+		if m.Secret(step) {
+			return true
+		}
+	}
+	return false
+}
+
+// rootEnd is where the first name of a field ends.
+func rootEnd(field string) int {
+	if n := strings.IndexAny(field, ".["); n >= 0 {
+		return n
+	}
+	return len(field)
 }
 
 // foldName drops case and separators; of a name longer than its buffer the end counts.

@@ -164,3 +164,19 @@ func TestLoggerLine(t *testing.T) {
 		t.Errorf("line = %s, want it to end in %s", got, want)
 	}
 }
+
+// What a rule has read of a message is masked by every name that leads to it, the root apart: `jwt.sub` is no secret.
+func TestInputsOfSecretsAreMasked(t *testing.T) {
+	m := NewMasker("tenant.code")
+	for name, secret := range map[string]bool{
+		"args.otp": true, "args.pwd": true, "args.auth.user": true, `args["my.otp"]`: false, `args["o.t.p"].x`: true, `args["\u006ftp"]`: true,
+		`args["tenant code"].x`: true, "mcp.tool.result.content[0].pin": true, `request.headers["x-api-key"]`: true, "args.list[*].jwt": true,
+		"jwt.sub": false, "principal.groups": false, "args.path": false, "args.options": false, "args": false, `args["broken`: true,
+	} {
+		r := &Record{Kind: Decision, Time: at, Inputs: []Input{{Name: name, JSON: []byte(`"4711"`)}}}
+		r.encode(m)
+		if got := !strings.Contains(string(r.line), "4711"); got != secret {
+			t.Errorf("%s: masked: %v in %s", name, got, r.line)
+		}
+	}
+}

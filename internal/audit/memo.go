@@ -94,7 +94,7 @@ func (m *memo) find(w *rewrite, name string) *known {
 			return &m.inputs[i]
 		}
 	}
-	k := known{name: name, secret: w.mask.Secret(name)}
+	k := known{name: name, secret: w.mask.secretField(name)}
 	start := len(w.dst)
 	k.ok = w.name(name)
 	k.text = append(append(k.text, w.dst[start:]...), ':')

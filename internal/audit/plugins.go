@@ -1,11 +1,9 @@
 package audit
 
 import (
-	"slices"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
-	"github.com/sallyport-dev/sallyport/hostapi"
 )
 
 // A Plugin is what a plugin said of a message.
@@ -128,7 +126,7 @@ func (e *encoder) patchValue(x *PluginEdit, left *int) {
 	}
 	start := len(e.b)
 	e.b = append(e.b, `,"value":`...)
-	if e.mask.secretPath(x.Path) {
+	if e.mask.secretField(x.Path) {
 		e.b = append(e.b, `"`+Redacted+`"`...)
 		return
 	}
@@ -140,12 +138,6 @@ func (e *encoder) patchValue(x *PluginEdit, left *int) {
 		return
 	}
 	*left -= len(e.b) - start
-}
-
-// secretPath says whether a secret's name is among those that a path goes through, as inputs are masked. What is no path could be any.
-func (m Masker) secretPath(text string) bool {
-	path, err := hostapi.ParsePath(text)
-	return err != nil || slices.ContainsFunc(path.Segments(), func(s hostapi.Segment) bool { return s.Kind == hostapi.SegmentKey && m.Secret(s.Key) })
 }
 
 func (r *Record) decodePlugins(v jsonscan.Value) {
