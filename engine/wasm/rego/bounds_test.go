@@ -1,6 +1,7 @@
 package rego_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,6 +40,27 @@ func TestBuiltinsChargeForWhatTheyMakeOfLittle(t *testing.T) {
 				t.Errorf("%.100s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// Numbers are sorted by what they are, exactly; that one has many digits once written out costs
+// nothing.
+func TestCompare_ordersNumbers(t *testing.T) {
+	texts := []string{
+		"-1e999999999999999999999", "-1e999999999", "-10", "-9.5", "-1", "-0.5", "-1e-999999999", "0", "1e-999999999999999999999", "2e-999999999", "1e-400", "0.001", "0.01", "0.1", "0.10000000000000000000001", "0.5",
+		"1", "1.0000000000000000000000000000000001", "9", "9.99", "10", "99999999999999999999", "100000000000000000000", "1e400", "1e999999999", "1e999999999999999999999",
+	}
+	for i, a := range texts {
+		for k, b := range texts {
+			if got := rego.Compare(rego.Number(a), rego.Number(b)); got != cmp.Compare(i, k) {
+				t.Errorf("%s and %s: %d", a, b, got)
+			}
+		}
+	}
+	for _, same := range [][2]string{{"1", "1.0"}, {"100", "1e2"}, {"0", "-0.0e5"}, {"0.00120", "12E-4"}, {"-1500", "-1.5e+3"}, {"0e99", "0"}} {
+		if got := rego.Compare(rego.Number(same[0]), rego.Number(same[1])); got != 0 {
+			t.Errorf("%v: %d", same, got)
+		}
 	}
 }
 

@@ -116,12 +116,40 @@ func compareNumbers(a, b Number) int {
 	if err == nil && err2 == nil {
 		return cmp.Compare(x, y)
 	}
-	f, ok := a.float()
-	g, ok2 := b.float()
-	if ok && ok2 {
-		return f.Cmp(g)
+	d, e := decimalOf(a), decimalOf(b)
+	if d.sign != e.sign {
+		return cmp.Compare(d.sign, e.sign)
 	}
-	return strings.Compare(string(a), string(b))
+	return d.sign * cmp.Or(cmp.Compare(d.power, e.power), strings.Compare(d.digits, e.digits))
+}
+
+// decimal is a number as 0.DIGITS times a power of ten: without a zero at either end of the digits,
+// so that equal numbers are alike. To compare such costs no more than to read them; how large a
+// number would be written out doesn't matter.
+type decimal struct {
+	sign, power int
+	digits      string
+}
+
+func decimalOf(n Number) decimal {
+	const far = 1 << 40 // an exponent of more digits than a number can have beside it
+	s, isNegative := strings.CutPrefix(string(n), "-")
+	exponent := 0
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		exponent, _ = strconv.Atoi(s[i+1:]) // the largest there is, if it doesn't fit
+		s, exponent = s[:i], min(max(exponent, -far), far)
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	digits := whole + fraction
+	trimmed := strings.TrimLeft(digits, "0")
+	if trimmed == "" {
+		return decimal{}
+	}
+	sign := 1
+	if isNegative {
+		sign = -1
+	}
+	return decimal{sign, len(whole) + exponent - (len(digits) - len(trimmed)), strings.TrimRight(trimmed, "0")}
 }
 
 // weight is about how large a value is: its values and the bytes of its texts. It stops counting
