@@ -213,13 +213,21 @@ static void rewrite(sp_call *call, int32_t string, sp_text t, uint32_t kinds, ui
 
 /* ---- hooks ---- */
 
+/* items_of is how the paths of a list's items begin in its result: the other hook has had them. */
+static sp_text items_of(sp_text method) {
+    static const char *const lists[][2] = {{"tools/list", "mcp.result.tools["}, {"prompts/list", "mcp.result.prompts["}, {"resources/list", "mcp.result.resources["}, {"resources/templates/list", "mcp.result.resourceTemplates["}, {"tasks/list", "mcp.result.tasks["}, {"skills/list", "mcp.result.skills["}};
+    uint32_t k;
+    for (k = 0; k < sizeof lists / sizeof *lists; k++)
+        if (sp_same(method, text_of(lists[k][0]))) return text_of(lists[k][1]);
+    return sp_text_of("", 0);
+}
+
 SP_ON_RESPONSE(call) {
-    uint32_t used, told = 0;
+    uint32_t used, told = 0, saved = call->used;
     int32_t i;
     int changed = 0;
     sp_values v;
-    sp_text method = sp_get(call, METHOD);
-    if (method.len > 5 && sp_same(sp_text_of(method.ptr + method.len - 5, 5), SP_TEXT("/list"))) return SP_VERDICT_ABSTAIN; /* the other hook had it */
+    sp_text had = items_of(sp_get(call, METHOD));
     v = strings(&used);
     for (i = 0; i < v.count; i++) {
         sp_text t = sp_nth(v, i).text;
@@ -227,6 +235,11 @@ SP_ON_RESPONSE(call) {
         scan_text(&scans[0], t.ptr, t.len, 0);
         kinds = wanted(found(&scans[0]));
         if (!kinds) continue;
+        if (had.len) {
+            int before = sp_begins(sp_string_path(call, i), had);
+            call->used = saved;
+            if (before) continue;
+        }
         tell(call, &scans[0], kinds, i, &told);
         if (with_action(kinds, DENY)) return refuse(call, with_action(kinds, DENY));
         if (with_action(kinds, STRIP)) {

@@ -93,8 +93,12 @@ static void response(void) {
     start("{\"instructions\":\"off\"}");
     sp_fake_string("mcp.result.content[0].text", IGNORE_ALL);
     CHECK(sp_fake_call(SP_HOOK_RESPONSE)->verdict == SP_VERDICT_PASS && !sp_fake_labelled("injection.instructions"));
+    start("{\"instructions\":\"deny\"}"); /* of a list, what is beside its items */
     sp_fake_text("mcp.method", "tools/list");
-    CHECK(sp_fake_call(SP_HOOK_RESPONSE)->verdict == SP_VERDICT_ABSTAIN);
+    sp_fake_string("mcp.result.tools[0].description", IGNORE_ALL);
+    CHECK(sp_fake_call(SP_HOOK_RESPONSE)->verdict == SP_VERDICT_PASS && !sp_fake_labelled("injection.instructions"));
+    sp_fake_string("mcp.result._meta.a", IGNORE_ALL);
+    CHECK(sp_fake_call(SP_HOOK_RESPONSE)->verdict == SP_VERDICT_DENY);
 }
 
 static void list(void) {

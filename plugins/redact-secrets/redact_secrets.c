@@ -12,10 +12,10 @@ SP_MANIFEST({
   "version": "1.0.0",
   "hooks": ["request", "response"],
   "strings": {
-    "request": ["params.argument", "params.arguments", "params.inputResponses", "params.message", "params.messages", "params.requestedSchema", "params.systemPrompt"],
+    "request": ["params.argument", "params.arguments", "params.context", "params.inputResponses", "params.message", "params.messages", "params.requestedSchema", "params.systemPrompt"],
     "response": ["mcp.result", "params.data", "params.message"]
   },
-  "writes": ["mcp.result", "params.argument", "params.arguments", "params.data", "params.inputResponses", "params.message", "params.messages", "params.requestedSchema", "params.systemPrompt"],
+  "writes": ["mcp.result", "params.argument", "params.arguments", "params.context", "params.data", "params.inputResponses", "params.message", "params.messages", "params.requestedSchema", "params.systemPrompt"],
   "verdicts": ["deny", "mutate"],
   "capabilities": ["match:secrets"],
   "settings_schema": {
