@@ -116,8 +116,8 @@ func (g *program) watch(ctx context.Context) {
 			if err := g.audit.Reopen(); err != nil {
 				g.log.Error("the record file could not be reopened", "error", err)
 			}
+			last = g.fingerprint() // before the reload: what changes meanwhile is another change
 			g.reload("SIGHUP")
-			last = g.fingerprint()
 			g.follow(w)
 			continue
 		case e := <-w.Events:
