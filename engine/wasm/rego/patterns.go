@@ -99,14 +99,14 @@ func (p *pattern) run(c *Call, text string) {
 
 // Fuel of matches, besides: a pattern may look at all of what is left of a text for each of them.
 const (
-	atOnce      = 1 << 18 // bytes that may be looked at before the clock is
+	atOnce      = 1 << 22 // bytes, times instructions, that may be looked at before the clock is
 	bytesForOne = 64      // for a unit
 )
 
 // matches finds the first n matches in a text, all if n is below zero. It looks for few first, and
 // for more when those are paid for, so that the time that is up ends it.
 func (p *pattern) matches(c *Call, text string, n int) [][]int {
-	for most := max(8, atOnce/(len(text)+1)); ; most *= 4 {
+	for most := int(max(1, atOnce/(int64(len(text)+1)*(p.size+1)))); ; most *= 4 {
 		if n >= 0 {
 			most = min(most, n)
 		}
