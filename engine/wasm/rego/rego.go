@@ -17,14 +17,20 @@ const DataSection = "sallyport.data"
 // manifestSection is hostapi.ManifestSection, which a test compares.
 const manifestSection = "sallyport.manifest"
 
-// errNoModule says that there is nothing to attach to.
-var errNoModule = errors.New("not a WebAssembly module")
+var (
+	errNoModule = errors.New("not a WebAssembly module")
+	errNotWhole = errors.New("the module's last section isn't whole")
+)
 
 // Attach returns a module with a manifest and a base document in it, each unless it is nil, for what
-// OPA builds has neither. The rest stays as it is.
+// OPA builds has neither. The rest stays as it is. A module that isn't whole is refused: what is
+// attached would become part of its last section.
 func Attach(module, manifest, data []byte) ([]byte, error) {
 	if len(module) < 8 || string(module[:4]) != "\x00asm" {
 		return nil, errNoModule
+	}
+	if !whole(module[8:]) {
+		return nil, errNotWhole
 	}
 	out := append(make([]byte, 0, len(module)+len(manifest)+len(data)+64), module...)
 	if manifest != nil {
@@ -34,6 +40,18 @@ func Attach(module, manifest, data []byte) ([]byte, error) {
 		out = appendCustom(out, DataSection, data)
 	}
 	return out, nil
+}
+
+// whole says whether sections end where their bytes do.
+func whole(sections []byte) bool {
+	for len(sections) > 0 {
+		size, n := binary.Uvarint(sections[1:])
+		if n <= 0 || size > uint64(len(sections)-1-n) {
+			return false
+		}
+		sections = sections[1+n+int(size):]
+	}
+	return true
 }
 
 func appendCustom(out []byte, name string, content []byte) []byte {

@@ -139,6 +139,15 @@ func TestAttach(t *testing.T) {
 	if _, err := rego.Attach([]byte("#!/bin/sh"), nil, nil); err == nil {
 		t.Error("attached to a script")
 	}
+	section := string(module) + "\x00\x03\x01ab"
+	if _, err := rego.Attach([]byte(section), []byte(`{}`), nil); err != nil {
+		t.Error(err)
+	}
+	for _, rest := range []string{"\x00", "\x00\x20", "\x00\x20\x01ab", "\x00\x80", "\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01a"} {
+		if got, err := rego.Attach([]byte(section+rest), []byte(`{}`), nil); err == nil {
+			t.Errorf("attached to a module that ends in %q: %q", rest, got)
+		}
+	}
 }
 
 func TestTheDocumentListsTheBuiltins(t *testing.T) {
