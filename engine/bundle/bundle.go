@@ -114,9 +114,9 @@ func Of(paths ...string) (*Bundle, error) {
 
 // Dir reads every .yaml, .yml and .wasm file below a directory, what lies beside the last, the .toml files in its directory detectors, and
 // the .json and .csv files in its directory tables, where .yaml and .yml files are tables too. What begins with a dot is left out.
-// Symbolic links to files are followed while they stay inside (a Kubernetes ConfigMap is made
-// of them); one that leads out, or a file that cannot be read, is an error, because a policy
-// left out could be the one that denies.
+// Symbolic links to files and directories are followed while they stay inside (a Kubernetes
+// ConfigMap is made of them); one that leads out or nowhere or to a directory that is read
+// anyway, or a file that cannot be read, is an error, because a policy left out could be the one that denies.
 func Dir(name string) (*Bundle, error) {
 	return inRoot(name, func(fsys fs.FS) (*Bundle, error) {
 		return read(fsys, name)
@@ -149,21 +149,74 @@ type collector struct {
 	prefix string
 	files  []File
 	size   int
+	// The directories that were read, and those of them that links lead to.
+	dirs, linked []found
+}
+
+// found is a directory, and where it was found.
+type found struct {
+	is   fs.FileInfo
+	name string
+}
+
+// once notes a directory. One that a link leads to is read once, so that nothing is there twice and links make no circles.
+func (c *collector) once(name string, is fs.FileInfo, link bool) error {
+	among := c.linked
+	if link {
+		among = c.dirs
+	}
+	for _, d := range among {
+		if os.SameFile(d.is, is) {
+			return fmt.Errorf("%s: the same directory as %s", c.path(name), c.path(d.name))
+		}
+	}
+	c.dirs = append(c.dirs, found{is, name})
+	if link {
+		c.linked = append(c.linked, found{is, name})
+	}
+	return nil
+}
+
+// isDir says whether an entry is a directory, or a link to one that is to be read.
+func (c *collector) isDir(name string, e fs.DirEntry) (bool, error) {
+	link := e.Type()&fs.ModeSymlink != 0
+	if !link && !e.IsDir() {
+		return false, nil
+	}
+	is, err := fs.Stat(c.fsys, name)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", c.path(name), reason(err))
+	}
+	if !is.IsDir() {
+		return false, nil
+	}
+	return true, c.once(name, is, link)
 }
 
 func (c *collector) dir(name string, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%s: directories stand too deep inside one another", c.path(name))
 	}
+	if depth == 0 {
+		is, err := fs.Stat(c.fsys, name)
+		if err != nil {
+			return err
+		}
+		c.dirs, c.linked = []found{{is, name}}, nil
+	}
 	entries, err := fs.ReadDir(c.fsys, name)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
 		full := path.Join(name, e.Name())
+		isDir, err := c.isDir(full, e)
 		switch {
-		case strings.HasPrefix(e.Name(), "."):
-		case e.IsDir():
+		case err != nil:
+		case isDir:
 			err = c.dir(full, depth+1)
 		case roleOf(full) != nothing:
 			err = c.file(full)

@@ -97,6 +97,17 @@ func TestDir_configMap(t *testing.T) {
 	}
 }
 
+// Of a mounted volume whose files lie in directories, the directories are links, too.
+func TestDir_linkedDirectories(t *testing.T) {
+	b, err := Dir(write(t, map[string]string{
+		"..2026_11_22/detectors/pii.toml": "x", "..2026_11_22/tables/t.json": "{}", "..2026_11_22/deny/d.yaml": named("d"), "..2026_11_22/p.yaml": named("p"),
+		"..data": "->..2026_11_22", "p.yaml": "->..data/p.yaml", "detectors": "->..data/detectors", "tables": "->..data/tables", "deny": "->..data/deny",
+	}))
+	if err != nil || names(b) != "d p deny/d.yaml detectors/pii.toml p.yaml tables/t.json" {
+		t.Error(err, b)
+	}
+}
+
 func TestDir_refuses(t *testing.T) {
 	outside := write(t, map[string]string{"secret.yaml": named("s")})
 	fifo := write(t, nil)
@@ -104,11 +115,19 @@ func TestDir_refuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	deep := strings.Repeat("d/", maxDepth+1) + "p.yaml"
+	top := write(t, map[string]string{"a/a.yaml": named("a"), "a/b": "->.."})
 	for name, c := range map[string]struct{ dir, want string }{
 		"no policy":           {write(t, map[string]string{"a.txt": ""}), "no policy found"},
 		"an empty file":       {write(t, map[string]string{"a.yaml": "\n"}), ""},
 		"a link that escapes": {write(t, map[string]string{"a.yaml": named("a"), "b.yaml": "->" + outside + "/secret.yaml"}), "b.yaml: path escapes from parent"},
 		"a dangling link":     {write(t, map[string]string{"a.yaml": named("a"), "b.yaml": "->nope"}), "b.yaml: no such file or directory"},
+		"a link to nothing":   {write(t, map[string]string{"a.yaml": named("a"), "deny": "->nope"}), "deny: no such file or directory"},
+		"a link that leaves":  {write(t, map[string]string{"a.yaml": named("a"), "deny": "->" + outside}), "deny: path escapes from parent"},
+		"a circle":            {write(t, map[string]string{"a/a.yaml": named("a"), "a/b": "->../a"}), "/a/b: the same directory as DIR/a"},
+		"a circle at the top": {top, "a/b: the same directory as " + top},
+		"a link behind":       {write(t, map[string]string{"a/a.yaml": named("a"), "b": "->a"}), "/b: the same directory as DIR/a"},
+		"a link before":       {write(t, map[string]string{"b/a.yaml": named("a"), "a": "->b"}), "/b: the same directory as DIR/a"},
+		"two links":           {write(t, map[string]string{".c/a.yaml": named("a"), "a": "->.c", "b": "->.c"}), "/b: the same directory as DIR/a"},
 		"a pipe":              {fifo, "p.yaml: not a regular file"},
 		"a huge file":         {write(t, map[string]string{"a.yaml": strings.Repeat("#", MaxFileSize+1)}), "a.yaml: larger than 1 MiB"},
 		"a huge table":        {write(t, map[string]string{"a.yaml": named("a"), "tables/t.json": strings.Repeat(" ", MaxTableSize+1)}), "t.json: larger than 4 MiB"},
@@ -117,6 +136,7 @@ func TestDir_refuses(t *testing.T) {
 		"nothing":             {"/nonexistent", "open /nonexistent: no such file or directory"},
 	} {
 		b, err := Dir(c.dir)
+		c.want = strings.ReplaceAll(c.want, "DIR", c.dir)
 		switch {
 		case c.want == "":
 			if err == nil && !b.Diagnostics.HasErrors() {
