@@ -297,6 +297,35 @@ fn containsFileUrl(path: []const u8) bool {
     return false;
 }
 
+/// Whether a URI that doesn't begin as a file: URL may be taken for one all the same, or has one in
+/// it: behind blanks, with controls in its scheme, which parsers of URLs leave out, or encoded.
+pub fn hidesFileUrl(gpa: mem.Allocator, uri: []const u8) error{OutOfMemory}!bool {
+    var reading = uri;
+    for (0..layers + 1) |_| {
+        const seen = try text.folded(gpa, reading) orelse reading;
+        if (hasFileUrl(seen) or hasFileUrl(try text.withoutControls(gpa, seen))) return true;
+        reading = try text.decoded(gpa, seen) orelse return false;
+    }
+    return true;
+}
+
+/// Whether file: stands at the beginning, or somewhere as a word before a path.
+fn hasFileUrl(uri: []const u8) bool {
+    var from: usize = 0;
+    while (mem.findScalar(u8, uri[from..], ':')) |at| : (from += at + 1) {
+        const colon = from + at;
+        if (colon < 4 or !std.ascii.eqlIgnoreCase(uri[colon - 4 .. colon], "file")) continue;
+        if (text.stripped(uri[0 .. colon - 4]).len == 0) return true;
+        const before = uri[colon - 5];
+        // profile:/x and my-file:/x are schemes of their own; git+file:/x is read as a file.
+        if (std.ascii.isAlphanumeric(before) or mem.findScalar(u8, "-._", before) != null) continue;
+        const rest = text.stripped(uri[colon + 1 ..]);
+        if (rest.len > 0 and (rest[0] == '/' or rest[0] == '\\')) return true;
+        if (rest.len > 1 and std.ascii.isAlphabetic(rest[0]) and (rest[1] == ':' or rest[1] == '|')) return true;
+    }
+    return false;
+}
+
 /// What a shell, or a program that is friendly, would put something else for.
 fn expands(rules: *const Rules, path: []const u8, foreign: bool) ?Why {
     if (path.len > 0 and path[0] == '~') {

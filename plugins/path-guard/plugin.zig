@@ -124,10 +124,13 @@ fn lowered(gpa: std.mem.Allocator, globs: []const []const u8) ?[]const text.Glob
 
 fn onRequest(call: *plugin.Request) !plugin.Verdict {
     if (call.text("mcp.resource.uri")) |uri| {
-        if (!settings.resources or !isFileUrl(uri)) return .abstain;
+        if (!settings.resources) return .abstain;
+        const plain = isFileUrl(uri);
+        if (!plain and !try guard.hidesFileUrl(call.allocator(), uri)) return .abstain;
         // A URI can't be edited, so it is refused where it would have to be.
         const found = try guard.judge(call.allocator(), &rules, uri);
         if (found == .refused) return deny(call, found.refused, "uri");
+        if (!plain) return deny(call, .url, "uri");
         var strict = rules;
         strict.clean = false;
         const again = try guard.judge(call.allocator(), &strict, uri);

@@ -186,6 +186,13 @@ test "arguments are found by their names" {
         errdefer std.debug.print("of {s}\n", .{args});
         try expectEqual(.deny, (try h.request(.{ .tool = "read_file", .args = args })).verdict);
     }
+    var odd = host();
+    defer odd.deinit();
+    try expectEqual(null, try odd.boot("{\"roots\":[\"/srv/a\"],\"arguments\":[\"[\\\"path.x\\\"]\",\"[\\\"files[0]\\\"]\"]}"));
+    for ([_][]const u8{ "{\"path.x\":\"/x\"}", "{\"files[0]\":\"/x\"}" }) |args| {
+        errdefer std.debug.print("of {s}\n", .{args});
+        try expectEqual(.deny, (try odd.request(.{ .tool = "t", .args = args })).verdict);
+    }
 }
 
 test "a cleaned path is what the server gets" {
@@ -212,6 +219,23 @@ test "file URIs of resources are judged and never rewritten" {
         try expectEqual(null, try h.boot(if (case[0][0] == 'c') "{\"roots\":[\"/srv/a\"],\"mode\":\"clean\"}" else "{\"roots\":[\"/srv/a\"]}"));
         const got = try h.request(.{ .method = "resources/read", .params = "{}", .with = &.{.{ "mcp.resource.uri", case[1] }} });
         try expectEqualStrings(case[2], got.line);
+    }
+}
+
+test "a file URL that is hidden in a URI is found" {
+    var arena: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena.deinit();
+    for ([_][]const u8{
+        " file:///x",       "\u{a0}file:/x",         "fi\tle:///x",          "\x01 \nFILE:x",      "jar:file:///x!/y", "view-source:file:C:/x",
+        "git+file:///x",    "a?u=file%3A%2F%2F%2Fx", "a?u=%2566ile%253a//x", "f\u{200b}ile:///x",  "x\tfile:\\x",      "url:file: /x",
+        "file\u{ff1a}///x", "%20file:///x",          "%25252525252525252e",  "x:\u{3000}file://h",
+    }) |uri| {
+        errdefer std.debug.print("of {s}\n", .{uri});
+        try std.testing.expect(try guard.hidesFileUrl(arena.allocator(), uri));
+    }
+    for ([_][]const u8{ "", "profile:///x", "my-file://x", "https://example.com/file:x", "urn:file", "x:file:", "https://example.com/a%20b", "files:/x", "%u0100:/" }) |uri| {
+        errdefer std.debug.print("of {s}\n", .{uri});
+        try std.testing.expect(!try guard.hidesFileUrl(arena.allocator(), uri));
     }
 }
 

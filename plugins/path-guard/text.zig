@@ -176,6 +176,17 @@ pub fn hasControl(text: []const u8) bool {
     return false;
 }
 
+/// A text without its controls of one byte, as parsers of URLs read it.
+pub fn withoutControls(gpa: mem.Allocator, text: []const u8) error{OutOfMemory}![]const u8 {
+    const out = try gpa.alloc(u8, text.len);
+    var n: usize = 0;
+    for (text) |b| if (b >= 0x20 and b != 0x7f) {
+        out[n] = b;
+        n += 1;
+    };
+    return out[0..n];
+}
+
 /// The letters of a name as a file system that knows no case and no width might compare them.
 pub fn comparable(out: []u8, name: []const u8) []u8 {
     var n: usize = 0;

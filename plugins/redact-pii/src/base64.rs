@@ -5,14 +5,12 @@ use sallyport::{Buffer, Call, Hook};
 /// Shorter ones are words.
 const LEAST: usize = 16;
 
-/// Splits `data:text/plain;base64,` from what follows it.
-pub fn split(text: &str) -> (&str, &str) {
-    if text.starts_with("data:") {
-        if let Some(at) = text.find(";base64,") {
-            return text.split_at(at + 8);
-        }
-    }
-    ("", text)
+/// Splits a text into `data:text/plain;base64,` if it begins so, what may be base64, and the blanks and ends of lines after it.
+pub fn split(text: &str) -> (&str, &str, &str) {
+    let prefix = if text.starts_with("data:") { text.find(";base64,").map_or(0, |at| at + 8) } else { 0 };
+    let (prefix, rest) = text.split_at(prefix);
+    let (encoded, end) = rest.split_at(rest.trim_end_matches(|c| matches!(c, ' ' | '\t' | '\n' | '\r')).len());
+    (prefix, encoded, end)
 }
 
 fn value(c: u8) -> u32 {

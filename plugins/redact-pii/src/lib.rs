@@ -71,7 +71,7 @@ impl RedactPii {
         };
         let key = || last_key(path());
         // Most often it is no base64, which its first blank shows.
-        let (prefix, encoded) = base64::split(text);
+        let (prefix, encoded, end) = base64::split(text);
         let decoded = base64::decode(call, encoded);
         let plain = decoded.unwrap_or(text);
         let mut here: Counts = [0; NAMES.len()];
@@ -88,6 +88,7 @@ impl RedactPii {
             let mut all = call.buffer(text.len() + 16);
             all.push_str(prefix);
             base64::encode(out.as_str(), encoded, &mut all);
+            all.push_str(end);
             out = all;
         }
         s.replace(out.as_str());

@@ -146,11 +146,11 @@ impl<'a> Text<'a> {
         self.at(i.wrapping_sub(1))
     }
 
-    /// The sign at a position and how many bytes it has: blanks that don't break are blanks.
+    /// The sign at a position and how many bytes it has: blanks of any width are blanks.
     pub fn sign(&self, i: usize) -> (u8, usize) {
         match self.bytes.get(i..).unwrap_or(&[]) {
             [0xc2, 0xa0, ..] => (b' ', 2),
-            [0xe2, 0x80, 0xaf, ..] => (b' ', 3),
+            [0xe2, 0x80, 0x80..=0x8a | 0xaf, ..] | [0xe2, 0x81, 0x9f, ..] | [0xe3, 0x80, 0x80, ..] => (b' ', 3),
             [0xe2, 0x80, 0x90 | 0x91, ..] => (b'-', 3),
             [c, ..] => (*c, 1),
             [] => (0, 0),

@@ -88,6 +88,10 @@ fn pieces_are_found_where_they_stand() {
             (Card, "4111\u{a0}1111\u{a0}1111\u{a0}1111"),
             (Phone, "+33\u{202f}6\u{202f}12\u{202f}34\u{202f}56\u{202f}78"),
         ]),
+        ("4111\u{2009}1111\u{2009}1111\u{2009}1111, CH93\u{2007}0076\u{2007}2011\u{2007}6238\u{2007}5295\u{2007}7", vec![
+            (Card, "4111\u{2009}1111\u{2009}1111\u{2009}1111"),
+            (Iban, "CH93\u{2007}0076\u{2007}2011\u{2007}6238\u{2007}5295\u{2007}7"),
+        ]),
         ("番号4111111111111111です", vec![(Card, "4111111111111111")]),
         ("请联系bob@example.com谢谢", vec![(Email, "bob@example.com")]),
         ("“jürgen.müller@müller.example”—gut", vec![(Email, "jürgen.müller@müller.example")]),
@@ -199,6 +203,7 @@ fn base64_is_read_and_written() {
     for (blob, want) in [
         ("dG8gYm9iQGV4YW1wbGUuY29tIQ==", "dG8gW2VtYWlsXSE="),             // to bob@example.com!
         ("dG8gYm9iQGV4YW1wbGUuY29tIQ", "dG8gW2VtYWlsXSE"),                 // without padding
+        ("dG8gYm9iQGV4YW1wbGUuY29tIQ==\\r\\n", "dG8gW2VtYWlsXSE=\\r\\n"), // as programs print it
         ("data:text/plain;base64,dG8gYm9iQGV4YW1wbGUuY29tIQ==", "data:text/plain;base64,dG8gW2VtYWlsXSE="),
     ] {
         let out = host.response(&Message::tool_result("t", "{}").json("mcp.result", &format!(r#"{{"contents": [{{"blob": "{}"}}]}}"#, blob)));
