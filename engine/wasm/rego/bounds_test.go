@@ -43,6 +43,60 @@ func TestBuiltinsChargeForWhatTheyMakeOfLittle(t *testing.T) {
 	}
 }
 
+func TestSprintf_bounds(t *testing.T) {
+	text := func(s string, n int) string { return `["` + strings.Repeat(s, n) + `"]` }
+	const limit = 2 << 20
+	for name, c := range map[string]struct{ format, list string }{
+		"quotes":             {strings.Repeat("%[1]q", 10), text(`\u0001`, 60_000)},
+		"quotes in ASCII":    {"%+[1]q%+[1]q%+[1]q%+[1]q%+[1]q%+[1]q", text("é", 60_000)},
+		"quotes as Go does":  {strings.Repeat("%#[1]v", 10), text(`\u0001`, 60_000)},
+		"hexadecimal":        {"%[1]x%[1]x%[1]x", text("a", 400_000)},
+		"bytes":              {"%# x", text("a", 450_000)},
+		"bytes, large":       {"% #X", text("a", 450_000)},
+		"an index":           {"%# [1]x", text("a", 450_000)},
+		"large numbers":      {strings.Repeat("%[1]f", 7000), `[1e308]`},
+		"large numbers, too": {strings.Repeat("%[1]F", 7000), `[-1e308]`},
+		"bits":               {strings.Repeat("%[1]b", 40_000), `[9007199254740993]`},
+		"many bits":          {strings.Repeat("%[1]b", 5000), "[" + strings.Repeat("9", 150) + "]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := call(t, "sprintf", `"`+c.format+`", `+c.list, 1<<40); got != "the result would become too long" {
+				t.Errorf("%d bytes, of at most %d: %.60s", len(got), limit, got)
+			}
+		})
+	}
+	if got := call(t, "sprintf", `"%p", [`+strings.Repeat("9", 30)+"]", 1<<40); got != `"%!p(string=`+strings.Repeat("9", 30)+`)"` {
+		t.Error(got)
+	}
+	// What is bounded is not much less than what comes of it.
+	for format, n := range map[string]int{"%s": 450_000, "%s%[1]s%[1]s": 450_000, "%x": 450_000, "%q": 400_000} {
+		if got := call(t, "sprintf", `"`+format+`", `+text("a", n), 1<<40); len(got) < n {
+			t.Errorf("%s: %.60s", format, got)
+		}
+	}
+}
+
+// No more comes of a format than is charged for.
+func TestSprintf_chargesForAll(t *testing.T) {
+	lists := []string{`["\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001"]`, `["ééééééééééééééééé"]`, `[1e308]`, `[-1.5e-300]`, `[9007199254740993]`, "[" + strings.Repeat("9", 200) + "]", `[]`, `[true, [1], 3]`}
+	for _, list := range lists {
+		v, err := rego.Parse([]byte(list))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, flags := range []string{"", "+", "#", " ", "# ", "+#", "[1]", "# [1]", "20", ".3", "[x]", "[1]*", "5+"} {
+			for verb := range 128 {
+				format, charged := strings.Repeat("%"+flags+string(rune(verb)), 9), 0
+				b, _ := rego.Find("sprintf")
+				got, err := b.Do(&rego.Call{Charge: func(n int64) { charged += int(n) }}, []rego.Value{format, v})
+				if s, ok := got.(string); err == nil && (!ok || len(s) > charged) {
+					t.Errorf("%q of %.40s: %d bytes, charged for %d", format, list, len(s), charged)
+				}
+			}
+		}
+	}
+}
+
 // Numbers are sorted by what they are, exactly; that one has many digits once written out costs
 // nothing.
 func TestCompare_ordersNumbers(t *testing.T) {

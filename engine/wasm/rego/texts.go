@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,36 +149,72 @@ const (
 	maxElements = 1 << 18
 )
 
+// pointers finds the verb that would print where in the host's memory a large number is.
+var pointers = regexp.MustCompile(`%[-+# 0-9.*\[\]]*p`)
+
 func sprintf(c *Call, args []Value) (Value, error) {
 	format, ok := args[0].(string)
 	list, ok2 := args[1].(Array)
 	if !ok || !ok2 {
 		return Undefined, nil
 	}
-	longest, values := 0, make([]any, len(list))
+	size, longest, values := widths(format), 0, make([]any, len(list))
 	for i, v := range list {
 		switch v := v.(type) {
 		case string:
 			values[i] = v
 		case Number:
 			values[i] = printed(v)
+			if _, ok := values[i].(*big.Int); ok && pointers.MatchString(format) {
+				values[i] = string(v)
+			}
 		default:
 			values[i] = Text(v)
 		}
-		size := 32
+		own := 32
 		if s, ok := values[i].(string); ok {
-			size = len(s)
+			own += len(s)
 		} else if n, ok := v.(Number); ok {
-			size += len(n)
+			own += len(n)
 		}
-		longest = max(longest, size)
+		longest = max(longest, own)
+		size += own // what is left over is printed behind all
 	}
-	size := widths(format) + strings.Count(format, "%")*longest
-	if size > maxText {
+	if size += growth(format, max(longest, 32)); size > maxText {
 		return nil, errTooLong
 	}
 	c.Charge(int64(size))
 	return fmt.Sprintf(format, values...), nil
+}
+
+// growth returns the most that the verbs of a format can make of arguments whose texts have up to
+// a number of bytes.
+func growth(format string, longest int) int {
+	const flags = "+-# 0123456789.*[]"
+	total := 0
+	for i := range len(format) {
+		if format[i] != '%' {
+			continue
+		}
+		verb := strings.TrimLeft(format[i+1:], flags)
+		given := format[i+1 : len(format)-len(verb)]
+		switch each := longest; {
+		case verb == "":
+			total += each
+		case verb[0] == 'f' || verb[0] == 'F':
+			total += each + 310 // the digits of the largest number
+		case verb[0] == 'q' || verb[0] == 'b' || (verb[0] == 'v' || verb[0] == 'w') && strings.Contains(given, "#"):
+			total += 4 * each // "\x01"
+		case verb[0] == 'x' || verb[0] == 'X':
+			total += 2 * each
+			if strings.ContainsAny(given, "# ") {
+				total += 3 * each // 0x61 0x62
+			}
+		default:
+			total += each
+		}
+	}
+	return total
 }
 
 // widths returns about how many characters a format asks for beside its arguments.
