@@ -41,6 +41,7 @@ export function configure(settings: Settings): bool {
 
 export function onRequest(call: Call): Verdict {
   const method = call.text(METHOD);
+  if (method === null || opens(method)) return Verdict.Abstain;
   if (method == "tools/call") {
     const tool = call.text(TOOL);
     const rules = tool === null ? Json.absent : tools.get(tool);
@@ -52,23 +53,33 @@ export function onRequest(call: Call): Verdict {
   if (method == "prompts/get" || method == "completion/complete") {
     return other(call, "prompt_unmapped", "Nothing says what of prompts is the tenant's.");
   }
-  return Verdict.Abstain;
+  const tenant = tenants.of(call);
+  if (tenant === null && !abstain) return noTenant(call);
+  return refusesNames(call, tenant, new Judged()) ? Verdict.Deny : Verdict.Abstain;
 }
 
-/** What the settings say nothing of. */
+/** Methods that say who talks to whom and reach no data. If they were refused, no reason of another call could be seen. */
+function opens(method: string): bool {
+  return method == "initialize" || method == "notifications/initialized" || method == "ping" || method == "server/discover";
+}
+
+/** What the settings say nothing of. What is left to others may still not name other tenants. */
 function other(call: Call, code: string, text: string): Verdict {
-  return abstain ? Verdict.Abstain : call.deny(code, text);
+  if (!abstain) return call.deny(code, text);
+  return refusesNames(call, tenants.of(call), new Judged()) ? Verdict.Deny : Verdict.Abstain;
 }
 
 function judgeTool(call: Call, rules: Json): Verdict {
   const tenant = tenants.of(call);
   if (tenant === null) return noTenant(call);
+  const given = call.kind(GIVEN);
+  if (given != Kind.Absent && given != Kind.Object) return call.deny("arguments_no_object", "The arguments must be an object.");
   const values = tenants.values(call, tenant);
   const judged = new Rules(values).judge(call.json(ARGUMENTS), rules);
   const refusal = judged.refusal;
   if (refusal !== null) return deny(call, refusal);
-  if (namesOthers(call, tenant, judged)) return named(call);
-  return judged.edit(call, call.kind(GIVEN) != Kind.Absent);
+  if (refusesNames(call, tenant, judged)) return Verdict.Deny;
+  return judged.edit(call, given != Kind.Absent);
 }
 
 function judgeResource(call: Call, uri: string): Verdict {
@@ -77,7 +88,7 @@ function judgeResource(call: Call, uri: string): Verdict {
   if (tenant === null) return noTenant(call);
   const refusal = new Rules(tenants.values(call, tenant)).within(uri, resources!, "/");
   if (refusal !== null) return deny(call, refusal);
-  return namesOthers(call, tenant, new Judged()) ? named(call) : Verdict.Pass;
+  return refusesNames(call, tenant, new Judged()) ? Verdict.Deny : Verdict.Pass;
 }
 
 function deny(call: Call, r: Refusal): Verdict {
@@ -92,13 +103,18 @@ function named(call: Call): Verdict {
   return call.deny("other_tenant", "This names what is another tenant's.");
 }
 
-/** Whether a string of the message names another tenant, but those that are overwritten. */
-function namesOthers(call: Call, tenant: string, judged: Judged): bool {
-  const marks = Marks.of(call, tenant);
-  if (marks === null) return false;
+/** Denies if a string of the message names another tenant, but those that are overwritten, or if nothing says what does. */
+function refusesNames(call: Call, tenant: string | null, judged: Judged): bool {
+  const marks = Marks.of(call, tenant === null ? "" : tenant);
+  if (marks === null) {
+    noMarks(call);
+    return true;
+  }
   const strings = call.strings();
   for (let i = 0; i < strings.length; i++) {
-    if (marks.find(strings[i].text, 0) && !judged.overwrites(strings[i].path)) return true;
+    if (!marks.find(strings[i].text, 0) || judged.overwrites(strings[i].path)) continue;
+    named(call);
+    return true;
   }
   return false;
 }
@@ -155,5 +171,6 @@ export function selfTest(): string | null {
   if (rules.within("/srv/acme/../globex/a", "root", "/") === null) return "a path that leads out was taken";
   if (rules.within("/srv/acme2/a", "root", "/") === null) return "another tenant's path was taken";
   if (rules.within("/srv/acme/a", "root", "/") !== null) return "the tenant's own path was refused";
+  if (rules.within("/srv/acme/a/..?x", "root", "/") === null) return "a path that leads out before a query was taken";
   return null;
 }

@@ -1,4 +1,5 @@
 import { Call, Json, Kind, quote, Verdict } from "@sallyport/assemblyscript";
+import { isClear } from "./clear";
 
 /** Why a call is refused. */
 export class Refusal {
@@ -162,37 +163,6 @@ function below(text: string, prefix: string, separator: string): string | null {
   if (rest == "") return rest;
   if (prefix.endsWith(separator)) return rest;
   return rest.startsWith(separator) ? rest.substring(1) : null;
-}
-
-/** Whether all programs read the parts of a text in one way: none that leads upwards or is empty, nothing that hides a separator. */
-function isClear(text: string, separator: string): bool {
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c < 0x20 || c == 0x7f || c == 0x5c) return false;
-    if (c == 0x25 && hides(text, i)) return false;
-  }
-  const parts = text.split(separator);
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i];
-    if (part == "" ? i + 1 < parts.length : part == "." || part == "..") return false;
-    if (separator != "/" && part.includes("/") && !isClear(part, "/")) return false;
-  }
-  return true;
-}
-
-/** Whether a percent sign begins a dot, a separator, a percent sign or a control character. */
-function hides(text: string, at: i32): bool {
-  const code = (digit(text, at + 1) << 4) | digit(text, at + 2);
-  return code >= 0 && (code < 0x20 || code == 0x25 || code == 0x2e || code == 0x2f || code == 0x3a || code == 0x5c || code == 0x7f);
-}
-
-/** A hexadecimal digit; less than 0 if there is none. */
-function digit(text: string, at: i32): i32 {
-  if (at >= text.length) return -1;
-  const c = text.charCodeAt(at);
-  if (c >= 0x30 && c <= 0x39) return c - 0x30;
-  const l = c | 0x20;
-  return l >= 0x61 && l <= 0x66 ? l - 0x61 + 10 : -1;
 }
 
 /** A segment of a field path. */

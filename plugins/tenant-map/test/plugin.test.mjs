@@ -54,9 +54,11 @@ test("check takes the tenant's values and no others", () => {
 });
 
 test("begins takes what lies within", () => {
-  for (const path of ["/srv/acme", "/srv/acme/", "/srv/acme/a/b.txt", "/srv/acme/100% sure", "/srv/acme/..a", "/srv/acme/\u00e9"]) assert.equal(ask("read_file", { path }), "pass", path);
+  for (const path of ["/srv/acme", "/srv/acme/", "/srv/acme/a/b.txt", "/srv/acme/100% sure", "/srv/acme/..a", "/srv/acme/\u00e9", "/srv/acme/%C3%A9%E4%B8%AD", "/srv/acme/a%20b", "/srv/acme/#/a", "/srv/acme/?a=1;b=2", "/srv/acme/\uff21\u3000b", "/srv/acme/\ud83d\ude00"]) assert.equal(ask("read_file", { path }), "pass", path);
   for (const path of ["/srv/acme2", "/srv/acm", "srv/acme/a", "/etc/passwd", "", "/SRV/acme", "/srv/globex"]) assert.equal(ask("read_file", { path }), "deny outside_tenant", path);
-  for (const path of ["/srv/acme/../globex", "/srv/acme/./a", "/srv/acme//a", "/srv/acme/a\\..\\b", "/srv/acme/%2e%2e/b", "/srv/acme/%252e", "/srv/acme/a\u0000", "/srv/acme/..", "/srv/acme/%2Fa"]) {
+  for (const path of ["/srv/acme/../globex", "/srv/acme/./a", "/srv/acme//a", "/srv/acme/a\\..\\b", "/srv/acme/%2e%2e/b", "/srv/acme/%252e", "/srv/acme/a\u0000", "/srv/acme/..", "/srv/acme/%2Fa",
+    "/srv/acme/a/..?x", "/srv/acme/a/..#x", "/srv/acme/a/..;/b", "/srv/acme/;/b", "/srv/acme/..%3Bx", "/srv/acme/%c0%ae%c0%ae/b", "/srv/acme/%e0%80%ae", "/srv/acme/%ff", "/srv/acme/%u002e%u002e/b", "/srv/acme/.. /b", "/srv/acme/..%20/b", "/srv/acme/..%C2%A0/b",
+    "/srv/acme/\uff0e\uff0e/b", "/srv/acme/%EF%BC%8E./b", "/srv/acme/.\u200b./b", "/srv/acme/.%E2%80%8B./b", "/srv/acme/\u2025/b", "/srv/acme/...", "/srv/acme/a\u2215b"]) {
     assert.equal(ask("read_file", { path }), "deny path_unclear", path);
   }
   assert.equal(ask("read_file", { path: "/srv/acme/a", paths: ["/srv/acme/b", "/srv/globex/c"] }), "deny outside_tenant");
@@ -105,10 +107,24 @@ test("what nothing is said of is refused, or left to others", () => {
   assert.equal(ask("query", { sql: "x", workspace: "y" }), "deny argument_unmapped");
   assert.equal(ask("query", { sql: "x", Project: "y" }), "deny argument_unmapped");
   assert.equal(plugin.request({ method: "prompts/get", prompt: "p", params: {} }).reason.code, "prompt_unmapped");
-  assert.equal(plugin.request({ method: "tools/list", tool: "", params: {} }).verdict, "abstain");
+  assert.equal(plugin.request({ method: "tools/list", tool: "", params: {} }).reason.code, "no_tenant");
+  assert.equal(plugin.request({ method: "tools/list", tool: "", params: {}, principal: as("ann") }).verdict, "abstain");
+  for (const method of ["initialize", "notifications/initialized", "ping", "server/discover"]) assert.equal(plugin.request({ method, tool: "", params: { a: "globex" } }).verdict, "abstain");
   const lenient = boot({ others: "abstain", resources: undefined });
   assert.equal(lenient.request({ tool: "unknown", principal: as("ann") }).verdict, "abstain");
+  assert.equal(lenient.request({ tool: "unknown", args: { a: "globex" }, principal: as("ann") }).reason.code, "other_tenant");
+  assert.equal(lenient.request({ tool: "unknown", args: { a: "x" }, principal: as("bob") }).verdict, "abstain");
+  assert.equal(lenient.request({ method: "tools/list", tool: "", params: { cursor: "acme" }, principal: as("bob") }).reason.code, "other_tenant");
+  assert.equal(lenient.request({ method: "prompts/get", prompt: "p", params: { name: "globex" }, principal: as("ann") }).reason.code, "other_tenant");
   assert.equal(lenient.request({ method: "resources/read", resource: "file:///a", params: { uri: "file:///a" } }).verdict, "abstain");
+});
+
+test("arguments that are no object are refused with a reason", () => {
+  for (const args of [[], null, "x", 1]) {
+    const got = plugin.request({ tool: "only", params: { name: "only", arguments: args }, principal: as("ann") });
+    assert.equal(got.failure, null);
+    assert.equal(got.reason?.code, "arguments_no_object");
+  }
 });
 
 test("resources lie within the tenant's", () => {
@@ -119,6 +135,7 @@ test("resources lie within the tenant's", () => {
   assert.equal(read("https://acme.example/docs/a"), "pass");
   assert.equal(read("https://acme.example/docs@evil.example/"), "deny outside_tenant");
   assert.equal(read("https://acme.example/docs/../admin"), "deny path_unclear");
+  for (const end of ["a/..?x", "a/..#x", "a/..;x"]) assert.equal(read("https://acme.example/docs/" + end), "deny path_unclear", end);
   assert.equal(read("https://acme.example/docs/globex"), "deny other_tenant");
 });
 
@@ -143,11 +160,11 @@ test("notifications that name other tenants are refused, items left out", () => 
   assert.deepEqual(JSON.parse(got.after), [{ uri: "file:///srv/acme/a" }, { uri: "x" }]);
 });
 
-test("without marks results are refused", () => {
+test("without marks everything is refused", () => {
   const { marks, ...rest } = tenants;
   assert.equal(boot({}, rest).response({ result: result("x"), principal: as("ann") }).reason.code, "no_marks");
   assert.equal(boot({}, rest).list({ items: [], principal: as("ann") }).reason.code, "no_marks");
-  assert.equal(ask("query", { sql: "globex", project: "acme-prod" }, { on: boot({}, rest) }), "pass");
+  assert.equal(ask("query", { sql: "globex", project: "acme-prod" }, { on: boot({}, rest) }), "deny no_marks");
   const broken = boot({}, { ...tenants, marks: { globex: [""] } });
   assert.equal(broken.response({ result: result("x"), principal: as("ann") }).failure.type, "trap");
 });
