@@ -2,36 +2,46 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
-	"io/fs"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/internal/config"
 )
 
-// fingerprint is a digest of what a reload would read. What can't be read counts as empty: the reload will say why.
-func (g *program) fingerprint() [32]byte {
+// fingerprint is a digest of what a reload would read, as far as it can be read: the reload will say what can't be, and why.
+func (o origin) fingerprint(c *config.Config) [32]byte {
 	h := sha256.New()
-	for _, root := range g.builder.origin.files(g.state.build().config) {
-		root = follow(root)
-		_ = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || name != root && !bundle.IsSource(name) {
-				return nil //nolint:nilerr // see above
-			}
-			data, _ := os.ReadFile(name) //nolint:gosec // files that the config names
-			var size [8]byte
-			binary.BigEndian.PutUint64(size[:], uint64(len(data)))
-			h.Write([]byte(name))
-			h.Write(size[:])
-			h.Write(data)
-			return nil
-		})
+	for _, name := range o.files(c) {
+		name = follow(name)
+		digest, err := bundle.Digest(name)
+		_, _ = fmt.Fprintf(h, "%s %v\n", digest, err)
+		if err == nil {
+			continue
+		}
+		if info, err := os.Stat(name); err == nil { // of a file that is too large, at least this
+			_, _ = fmt.Fprintln(h, info.Size(), info.ModTime().UnixNano(), info.Mode())
+		}
 	}
 	return [32]byte(h.Sum(nil))
 }
 
-// follow gives the folder that a link points to: WalkDir does not.
+// first is the fingerprint before the first build, if the config can be read more than once: a pipe can't.
+func (b *builder) first() (digest [32]byte, ok bool) {
+	for _, name := range b.origin.files(&config.Config{}) {
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+			return digest, false
+		}
+	}
+	c, err := b.origin.readConfig(b.getenv)
+	if err != nil {
+		return digest, false
+	}
+	return b.origin.fingerprint(c), true
+}
+
+// follow gives what a link points to, which may lead anywhere.
 func follow(name string) string {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		return target

@@ -106,8 +106,9 @@ func (g *program) watch(ctx context.Context) {
 	}
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	last := g.fingerprint()
-	var quiet, late <-chan time.Time
+	last := g.read
+	var late <-chan time.Time
+	quiet := time.After(0) // what has changed since the first build began
 	for g.follow(w); ; {
 		select {
 		case <-ctx.Done():
@@ -116,7 +117,7 @@ func (g *program) watch(ctx context.Context) {
 			if err := g.audit.Reopen(); err != nil {
 				g.log.Error("the record file could not be reopened", "error", err)
 			}
-			last = g.fingerprint() // before the reload: what changes meanwhile is another change
+			last = g.builder.origin.fingerprint(g.state.build().config) // before the reload: what changes meanwhile is another change
 			g.reload("SIGHUP")
 			g.follow(w)
 			continue
@@ -136,7 +137,7 @@ func (g *program) watch(ctx context.Context) {
 		case <-late:
 		}
 		quiet, late = nil, nil
-		if now := g.fingerprint(); now != last {
+		if now := g.builder.origin.fingerprint(g.state.build().config); now != last {
 			last = now
 			g.reload("files changed")
 			g.follow(w)

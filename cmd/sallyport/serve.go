@@ -73,6 +73,7 @@ type program struct {
 	admin   net.Listener
 	adminer *http.Server
 	state   state
+	read    [32]byte // the fingerprint of what the first build has read
 	started time.Time
 }
 
@@ -85,11 +86,15 @@ func start(p process, o origin, b *builder) (*program, error) {
 	b.origin, b.getenv, b.now = o, p.getenv, p.now
 	b.log = newLog(p, config.Default().Log)
 	g.builder = b
+	read, known := b.first() // before the build: what changes meanwhile is another change
 	first, err := compact(func() (*build, error) { return b.make(p.ctx, nil) })
 	if err != nil {
 		return nil, err
 	}
 	c := first.config
+	if g.read = read; !known {
+		g.read = b.origin.fingerprint(c)
+	}
 	g.log = newLog(p, c.Log)
 	b.log = g.log
 	v, commit := buildVersion()

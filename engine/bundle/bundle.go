@@ -123,6 +123,28 @@ func Dir(name string) (*Bundle, error) {
 	})
 }
 
+// Digest digests what Open would read of a directory or a file, without parsing it. It needs no policy to be there, and takes any regular file.
+func Digest(name string) (string, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", err
+	}
+	root, base := name, "."
+	if !info.IsDir() {
+		root, base = filepath.Split(name)
+	}
+	c := collector{prefix: root}
+	_, err = inRoot(cmp.Or(root, "."), func(fsys fs.FS) (*Bundle, error) {
+		c.fsys = fsys
+		if info.IsDir() {
+			return nil, c.dir(base, 0)
+		}
+		return nil, c.file(base)
+	})
+	slices.SortFunc(c.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return revision(c.files), err
+}
+
 // FS reads a file system as Dir reads a directory.
 func FS(fsys fs.FS) (*Bundle, error) { return read(fsys, "") }
 
