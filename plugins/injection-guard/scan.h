@@ -107,7 +107,7 @@ typedef struct scan {
     char token[32];
     uint32_t token_len, token_at, letters, digits;
     int token_long, token_split, joined;
-    char spaced[32]; /* letters that stand one by one */
+    char spaced[96]; /* letters that stand one by one */
     char spaced_by;
     uint32_t spaced_len, spaced_at, spaced_end;
     struct {
@@ -216,13 +216,22 @@ static void look_up(scan *s, const char *word, uint32_t n, uint32_t at, uint32_t
     }
 }
 
-/* joins_up takes letters that stand one by one for a word. */
+/* joins_up takes letters that stand one by one for words. */
 static void joins_up(scan *s) {
-    if (s->spaced_len >= 4) {
-        s->word -= s->spaced_len - 1; /* they were counted one by one */
-        look_up(s, s->spaced, s->spaced_len, s->spaced_at, s->spaced_end);
-    }
+    uint32_t at, n, slot, found = 0, all = s->spaced_len;
     s->spaced_len = 0;
+    if (all < 4) return;
+    s->word -= all - 1; /* they were counted one by one */
+    for (at = 0; at < all; at += n) {
+        n = all - at < 16 ? all - at : 16; /* the longest word that is there */
+        while (n > 2 && !classes_of(s->spaced + at, n, &slot)) n--;
+        if (n <= 2) {
+            n = 1;
+            continue;
+        }
+        if (found++) s->word++;
+        look_up(s, s->spaced + at, n, s->spaced_at, s->spaced_end);
+    }
 }
 
 static void end_token(scan *s, uint32_t end) {
@@ -298,11 +307,49 @@ static int has(const scan *s, uint32_t i, const char *what) {
     return 1;
 }
 
-/* special is the length of a token such as <|im_start|> at i. */
-static uint32_t special(const scan *s, uint32_t i) {
-    uint32_t k = i + 2;
-    while (k < s->n && k - i < 40 && ((lower(s->text[k]) >= 'a' && lower(s->text[k]) <= 'z') || (s->text[k] >= '0' && s->text[k] <= '9') || s->text[k] == '_')) k++;
-    return k > i + 2 && has(s, k, "|>") ? k + 2 - i : 0;
+/* plain is a character of a marker as ASCII, 0 if it can be none. */
+static char plain(uint32_t c) {
+    if (c < 0x80) return lower((char)c);
+    if (in(c, 0xff01, 0xff5e)) return lower((char)(c - 0xfee0));
+    if (c == 0x2039 || c == 0x2329 || c == 0x3008) return '<';
+    if (c == 0x203a || c == 0x232a || c == 0x3009) return '>';
+    return c == 0x2581 ? '_' : 0;
+}
+
+/* A marker is what may be one: ASCII in lower case, and where each character of it ends. */
+typedef struct marker {
+    char text[48];
+    uint32_t n, end[48];
+} marker;
+
+static void read_marker(const scan *s, uint32_t i, marker *m) {
+    rune r;
+    uint32_t before = 0;
+    for (m->n = 0; m->n < sizeof m->text && i < s->n; i += r.len) {
+        char c;
+        r = rune_at(s->text, s->n, i);
+        if (visibility(r.code, before, 0) != SEEN) continue;
+        before = r.code;
+        c = plain(r.code);
+        if (!c || c == '\n') return;
+        m->text[m->n] = c;
+        m->end[m->n++] = i + r.len;
+        if (c == '>' && m->text[1] != '<') return; /* <<sys>> has two */
+    }
+}
+
+static int begins(const marker *m, const char *what) {
+    uint32_t k;
+    for (k = 0; what[k]; k++)
+        if (k >= m->n || m->text[k] != what[k]) return 0;
+    return 1;
+}
+
+/* special is the number of characters of a token such as <|im_start|>. */
+static uint32_t special(const marker *m) {
+    uint32_t k = 2;
+    while (k < m->n && k < 40 && ((m->text[k] >= 'a' && m->text[k] <= 'z') || (m->text[k] >= '0' && m->text[k] <= '9') || m->text[k] == '_')) k++;
+    return k > 2 && k + 1 < m->n && m->text[k] == '|' && m->text[k + 1] == '>' ? k + 2 : 0;
 }
 
 /* alone says whether what stands from i to end is all that a pair of quotes holds: a name, not a use. */
@@ -313,16 +360,20 @@ static int alone(const scan *s, uint32_t i, uint32_t end) {
 
 static void tag(scan *s, uint32_t i) {
     uint32_t k, n = 0, weight = 0;
+    marker m;
+    read_marker(s, i, &m);
     for (k = 0; k < sizeof tags / sizeof *tags && !n; k++)
-        if (has(s, i, tags[k].text)) {
+        if (begins(&m, tags[k].text)) {
             n = length(tags[k].text);
             weight = tags[k].weight;
             if (!weight) {
-                n = special(s, i);
+                n = special(&m);
                 weight = n ? 2 : 0;
             }
         }
-    if (!n || alone(s, i, i + n)) return;
+    if (!n) return;
+    n = m.end[n - 1] - i;
+    if (alone(s, i, i + n)) return;
     weigh(s, ROLES, weight, i, n, quoted(s, i));
     if (weight == 1) {
         s->word++;
@@ -562,6 +613,8 @@ static void scan_text(scan *s, const char *text, uint32_t n, int depth) {
                 others |= folded == 1;
                 if (folded) add(s, folded, i);
                 else end_token(s, i);
+                c = plain(r.code);
+                if (c == '<' || c == '[') tag(s, i);
             }
             s->base64 = 0;
             s->before = r;

@@ -145,7 +145,7 @@ static const struct pattern {
         uint8_t gap;
     } step[STEPS];
 } patterns[] = {
-    {INSTRUCTIONS, 2, {{C(IGN), 0}, {C(PREV), 4}, {C(INSTR), 3}}},
+    {INSTRUCTIONS, 2, {{C(IGN), 0}, {C(PREV), 4}, {C(INSTR), 2}}},
     {INSTRUCTIONS, 2, {{C(IGN), 0}, {C(INSTR2), 4}, {C(PREV), 2}}},
     {INSTRUCTIONS, 2, {{C(IGN), 0}, {C(ALL) | C(YOUR), 1}, {C(INSTR2), 2}}},
     {INSTRUCTIONS, 2, {{C(IGN), 0}, {C(EVERYTHING), 1}, {C(YOU) | C(USER), 2}, {C(TOLD), 4}}},
