@@ -331,7 +331,7 @@ static void read_marker(const scan *s, uint32_t i, marker *m) {
         if (visibility(r.code, before, 0) != SEEN) continue;
         before = r.code;
         c = plain(r.code);
-        if (!c || c == '\n') return;
+        if (!c || c == '\n' || (c == '<' && m->n > 1) || (c == '[' && m->n) || (c == ' ' && m->text[0] == '<')) return; /* none has it there */
         m->text[m->n] = c;
         m->end[m->n++] = i + r.len;
         if (c == '>' && m->text[1] != '<') return; /* <<sys>> has two */
