@@ -151,7 +151,7 @@ func TestAModuleOfOPAIsBounded(t *testing.T) {
 		want      string
 	}{
 		"fuel":                      {with("echo/slow", `"fuel":3000000`), `{"n":1}`, "deny fuel: the fuel of the call, 3000000 units, is used up"},
-		"deadline":                  {with("echo/slow", `"fuel":10000000000,"deadline_ms":30`), `{"n":1}`, "deny deadline: the guest was still running at its deadline"},
+		"deadline":                  {with("echo/slow", `"fuel":10000000000,"deadline_ms":3`), `{"n":1}`, "deny deadline: the guest was still running at its deadline"},
 		"memory for the input":      {with("echo/decision", `"pages":8`), huge, "deny trap: the input doesn't fit into the 8 pages of memory"},
 		"memory for the evaluation": {with("echo/decision", `"pages":24`), huge, "deny trap: "},
 		"memory that is enough":     {with("echo/decision", `"pages":256`), huge, "pass"},

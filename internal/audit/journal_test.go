@@ -219,3 +219,23 @@ func TestRecordsThatComeInDuringAWriteDoNotStallIt(t *testing.T) {
 		}
 	})
 }
+
+// What happened to the gateway is in the file at once: who looks at the log finds it.
+func TestLifecycleIsInTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	l := journaled(t, path)
+	defer func() { _ = l.Close() }()
+	if err := l.Lifecycle(Started, "sha256:aa", ""); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(text, []byte(`"event":"started"`)) {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+	if seq, hash := l.Head(); seq != 1 || hash == strings.Repeat("0", 64) {
+		t.Errorf("the chain ends at %d, %s", seq, hash)
+	}
+	if n := l.Stats().Pending; n != 0 {
+		t.Errorf("%d bytes are pending", n)
+	}
+}

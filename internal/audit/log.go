@@ -282,10 +282,15 @@ func (l *Log) finish() {
 	l.cond.Broadcast()
 }
 
-// Lifecycle records what happened to the gateway, and to its policies, whose revision it then names. It returns when the record is
-// safe.
+// Lifecycle records what happened to the gateway, and to its policies, whose revision it then names. It returns when the record is in
+// the file: there are few, and whoever looks at the log meanwhile finds it.
 func (l *Log) Lifecycle(event, revision, cause string) error {
-	return l.Append(&Record{Kind: Lifecycle, Event: event, Revision: revision, Cause: cause}, true)
+	if err := l.Append(&Record{Kind: Lifecycle, Event: event, Revision: revision, Cause: cause}, true); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.until(l.appended)
 }
 
 func (l *Log) arm(after time.Duration) {
