@@ -140,8 +140,8 @@ func (x *search) begins(r *rule) []int {
 	return x.begun
 }
 
-// anchored tries an expression at every place where a match could begin. A text that has very many of them is searched as a whole, which
-// takes a time that grows no faster than the text does.
+// anchored tries an expression at every place where a match could begin. A text that has very many of them is searched as a whole: what
+// trying each may cost is bounded by a multiple of the text.
 func (x *search) anchored(i int, r *rule) {
 	before, work, next := len(x.found), 0, 0
 	for _, at := range x.begins(r) {
