@@ -33,6 +33,7 @@ type Frame struct {
 	// params, and the URI of a resource if Input has none. See Unknown.
 	Blank bool
 
+	taken    bool // between NewFrame and Close
 	ctx      context.Context //nolint:containedctx // a Frame lives for one decision; variables are evaluated from below CEL
 	subjects Subjects
 	reader   reader
@@ -81,7 +82,7 @@ func (e *Env) NewFrame() *Frame {
 	if !ok {
 		f = newFrame()
 	}
-	f.reader = reader{limit: e.inputLimit}
+	f.reader, f.taken = reader{limit: e.inputLimit}, true
 	return f
 }
 
@@ -100,8 +101,11 @@ func (f *Frame) execution() *interpreter.ExecutionFrame {
 	return f.exec
 }
 
-// Close ends the use of the Frame and of every value made in it.
+// Close ends the use of the Frame and of every value made in it. Closing it again does nothing.
 func (f *Frame) Close() {
+	if !f.taken {
+		return
+	}
 	if f.exec != nil {
 		f.exec.Close()
 	}
@@ -115,7 +119,7 @@ func (f *Frame) Close() {
 	clear(f.vals[:])
 	clear(f.memo)
 	f.Input, f.Blank, f.ctx, f.subjects = Input{}, false, nil, 0
-	f.exec, f.variables, f.memo = nil, nil, f.memo[:0]
+	f.exec, f.variables, f.memo, f.taken = nil, nil, f.memo[:0], false
 	framePool.Put(f)
 }
 

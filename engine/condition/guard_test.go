@@ -14,7 +14,10 @@ func TestGuard_isCEL(t *testing.T) {
 	name := rapid.SampledFrom([]string{"dev", "ops", "r", "s:a", "", "qa", strings.Repeat("x", maxListedText+1)})
 	excluded := 0
 	rapid.Check(t, func(r *rapid.T) {
-		expression := directExpression().Draw(r, "expression")
+		expression := `"ops" in principal.groups && (` + directExpression().Draw(r, "expression") + `)`
+		if rapid.Bool().Draw(r, "unguarded") {
+			expression = directExpression().Draw(r, "expression")
+		}
 		c := compile(t, env, expression, Bool, false)
 		in := directInput(r)(t)
 		if in.Principal != nil {
@@ -71,8 +74,8 @@ func TestGuard_excludes(t *testing.T) {
 func TestGuard_isOfTheCaller(t *testing.T) {
 	env := newEnv(t, Options{})
 	g := compile(t, env, `"ops" in principal.groups`, Bool, false).Guard()
-	f := env.NewFrame()
 	for _, group := range []string{"dev", "ops", "dev"} {
+		f := env.NewFrame()
 		f.Input = Input{Method: "ping", Principal: &Principal{Groups: []string{group}}}
 		f.Open(t.Context())
 		if got := f.Excludes(g); got != (group == "dev") {

@@ -128,6 +128,22 @@ func TestListLimit(t *testing.T) {
 	}
 }
 
+// A Frame that is closed twice is not handed out to two callers.
+func TestFrame_isHandedOutOnce(t *testing.T) {
+	env := newEnv(t, Options{})
+	f := env.NewFrame()
+	for range 2 {
+		f.Open(context.Background())
+		f.Close()
+	}
+	first, second := env.NewFrame(), env.NewFrame()
+	if first == second {
+		t.Error("two callers have the same frame")
+	}
+	first.Close()
+	second.Close()
+}
+
 // A Frame that was used shows nothing of it to the next.
 func TestFrame_isClean(t *testing.T) {
 	env := newEnv(t, Options{})
