@@ -33,7 +33,7 @@ type Frame struct {
 	// params, and the URI of a resource if Input has none. See Unknown.
 	Blank bool
 
-	taken    bool // between NewFrame and Close
+	taken    bool            // between NewFrame and Close
 	ctx      context.Context //nolint:containedctx // a Frame lives for one decision; variables are evaluated from below CEL
 	subjects Subjects
 	reader   reader
