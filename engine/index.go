@@ -2,65 +2,53 @@ package engine
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/sallyport-dev/sallyport/engine/condition"
 )
 
-// index finds the rules that can apply to a message without looking at the others. Every rule
-// stands in it by what its match spells out: the method, then the server, then the name of
-// the tool, prompt or resource. What stands under the right names is still asked whether it
-// applies unless its match is plain, so the index may offer too many rules, never too few.
-type index struct {
-	methods map[string]*byServer
-	any     *byServer // rules whose methods are not spelled out
-}
+// index finds the rules that can apply to a message without looking at the others. Every rule stands in it by its match: the
+// method, then the server, then the name of the tool, prompt or resource, each under its globs. What stands under the right names is
+// still asked whether it applies unless its match is plain, so the index may offer too many rules, never too few.
+type index struct{ methods patterns[byServer] }
 
-type byServer struct {
-	servers map[string]*byName
-	any     *byName // rules whose servers are not spelled out
-}
+type byServer struct{ servers patterns[byName] }
 
 func newIndex(rules []*rule) *index {
-	x := &index{methods: map[string]*byServer{}, any: newByServer()}
+	x := new(index)
 	for _, r := range rules {
-		methods, ok := r.match.methods.literals()
-		if !ok {
-			x.any.add(r)
-			continue
+		if r.match.methods == nil {
+			x.methods.everything().add(r)
 		}
-		for _, m := range methods {
-			if x.methods[m] == nil {
-				x.methods[m] = newByServer()
-			}
-			x.methods[m].add(r)
+		for _, g := range r.match.methods {
+			x.methods.under(g).add(r)
 		}
 	}
 	return x
 }
 
-func newByServer() *byServer {
-	return &byServer{servers: map[string]*byName{}, any: new(byName)}
-}
-
 func (s *byServer) add(r *rule) {
-	servers, ok := r.match.servers.literals()
-	if !ok {
-		s.any.add(r)
-		return
+	if r.match.servers == nil {
+		s.servers.everything().add(r)
 	}
-	for _, name := range servers {
-		if s.servers[name] == nil {
-			s.servers[name] = new(byName)
-		}
-		s.servers[name].add(r)
+	for _, g := range r.match.servers {
+		s.servers.under(g).add(r)
 	}
 }
 
 // byName holds rules by the kind of thing that they name.
 type byName struct {
-	always []*rule // rules that name nothing
-	kinds  [kinds]names
+	always rules // that name nothing
+	kinds  [kinds]patterns[rules]
+}
+
+// rules are sorted, without repetitions.
+type rules []*rule
+
+// add adds a rule behind all that are there, once, however often its match spells out the same.
+func (rs *rules) add(r *rule) {
+	if n := len(*rs); n == 0 || (*rs)[n-1] != r {
+		*rs = append(*rs, r)
+	}
 }
 
 // kind is what a match can name.
@@ -84,51 +72,18 @@ func (k kind) name(in *condition.Input) string {
 
 func (k kind) globs(m *match) globs { return [kinds]globs{m.tools, m.prompts, m.resources}[k] }
 
-// names holds rules by a name, or by what a name must begin with.
-type names struct {
-	exact    map[string][]*rule // rules that spell out names
-	prefixes map[string][]*rule // rules with a glob that begins so
-	lengths  []int              // of prefixes, ascending
-}
-
 func (n *byName) add(r *rule) {
 	// A rule that names more than one kind of thing stands under the first; it is asked for
 	// the others when it is found.
 	for k := range kinds {
 		if gs := k.globs(r.match); gs != nil {
-			n.kinds[k].add(r, gs)
+			for _, g := range gs {
+				n.kinds[k].under(g).add(r)
+			}
 			return
 		}
 	}
-	n.always = appendOnce(n.always, r)
-}
-
-func (n *names) add(r *rule, gs globs) {
-	if n.exact == nil {
-		n.exact, n.prefixes = map[string][]*rule{}, map[string][]*rule{}
-	}
-	for _, g := range gs {
-		if name, ok := g.Literal(); ok {
-			n.exact[name] = appendOnce(n.exact[name], r)
-			continue
-		}
-		prefix := g.String()
-		if i := strings.IndexAny(prefix, "*?"); i >= 0 {
-			prefix = prefix[:i]
-		}
-		n.prefixes[prefix] = appendOnce(n.prefixes[prefix], r)
-		if at, found := slices.BinarySearch(n.lengths, len(prefix)); !found {
-			n.lengths = slices.Insert(n.lengths, at, len(prefix))
-		}
-	}
-}
-
-// appendOnce appends a rule, once, however often its match spells out the same name: every list is sorted, without repetitions.
-func appendOnce(to []*rule, r *rule) []*rule {
-	if n := len(to); n > 0 && to[n-1] == r {
-		return to
-	}
-	return append(to, r)
+	n.always.add(r)
 }
 
 // query is a message as the index is asked about it.
@@ -136,18 +91,18 @@ type query struct {
 	in     *condition.Input
 	about  condition.Subjects
 	blank  bool // as for rule.appliesTo
-	room   []*rule
-	found  []*rule
+	room   rules
+	found  rules
 	shared bool // found is a list of the index
 }
 
 // candidates returns the rules that apply to a message, in order. They are in room, or shared with the index: not to be changed.
 func (x *index) candidates(room []*rule, in *condition.Input, about condition.Subjects, blank bool) (found []*rule, shared bool) {
 	q := query{in: in, about: about, blank: blank, found: room, room: room}
-	if s := x.methods[in.Method]; s != nil {
+	var places [8]*byServer
+	for _, s := range x.methods.find(places[:0], in.Method) {
 		q.servers(s)
 	}
-	q.servers(x.any)
 	if q.shared {
 		return q.found, true
 	}
@@ -160,50 +115,33 @@ func (x *index) candidates(room []*rule, in *condition.Input, about condition.Su
 func byOrder(a, b *rule) int { return a.order - b.order }
 
 func (q *query) servers(s *byServer) {
-	if len(s.servers) > 0 {
-		if n := s.servers[q.in.Server]; n != nil {
-			q.names(n)
-		}
+	var places [8]*byName
+	for _, n := range s.servers.find(places[:0], q.in.Server) {
+		q.names(n)
 	}
-	q.names(s.any)
 }
 
 func (q *query) names(n *byName) {
 	q.keep(n.always)
 	for k := range kinds {
-		if n.kinds[k].exact == nil || q.about&k.subject() == 0 {
+		if q.about&k.subject() == 0 {
 			continue
 		}
-		if k == resources && q.blank && q.in.Resource == "" {
-			q.every(&n.kinds[k])
+		if k == resources && q.blank && q.in.Resource == "" { // which one it will be is not known
+			for rs := range n.kinds[k].all {
+				q.keep(*rs)
+			}
 			continue
 		}
-		q.named(&n.kinds[k], k.name(q.in))
-	}
-}
-
-func (q *query) named(n *names, name string) {
-	q.keep(n.exact[name])
-	for _, length := range n.lengths {
-		if length > len(name) {
-			break
+		var places [8]*rules
+		for _, rs := range n.kinds[k].find(places[:0], k.name(q.in)) {
+			q.keep(*rs)
 		}
-		q.keep(n.prefixes[name[:length]])
-	}
-}
-
-// every is named for a name that is not known.
-func (q *query) every(n *names) {
-	for _, rules := range n.exact {
-		q.keep(rules)
-	}
-	for _, rules := range n.prefixes {
-		q.keep(rules)
 	}
 }
 
 // keep takes those of the rules that apply. Most messages meet one list, of which all rules do: that is taken as it is.
-func (q *query) keep(rules []*rule) {
+func (q *query) keep(rules rules) {
 	if len(rules) == 0 {
 		return
 	}
@@ -221,7 +159,7 @@ func (q *query) keep(rules []*rule) {
 	}
 }
 
-func (q *query) applyAll(rules []*rule) bool {
+func (q *query) applyAll(rules rules) bool {
 	for _, r := range rules {
 		if !q.applies(r) {
 			return false
