@@ -55,7 +55,7 @@ type File struct {
 	role    role
 }
 
-// Open reads a directory of policies, or a single file.
+// Open reads a directory of policies, a file of them, or an archive. Of an archive it says nothing about who made it: see Trust.
 func Open(name string) (*Bundle, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -63,6 +63,13 @@ func Open(name string) (*Bundle, error) {
 	}
 	if info.IsDir() {
 		return Dir(name)
+	}
+	if IsArchive(name) {
+		a, err := ReadArchive(name)
+		if err != nil {
+			return nil, err
+		}
+		return a.Bundle()
 	}
 	dir, base := filepath.Split(name)
 	if !isPolicyFile(base) {
@@ -291,12 +298,12 @@ func (c *collector) content(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := MaxFileSize
+	limit, _ := limitOf(name)
 	switch {
-	case isModule(name):
-		limit = MaxModuleSize
-	case roleOf(name) == table:
-		limit = MaxTableSize
+	case IsArchive(name):
+		limit = MaxArchive
+	case limit == 0:
+		limit = MaxFileSize
 	}
 	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	err = errors.Join(err, f.Close())
@@ -330,6 +337,7 @@ func (c *collector) bundle() (*Bundle, error) {
 			b.Sets = append(b.Sets, f)
 		case table:
 			b.Tables = append(b.Tables, f)
+		case pins: // for those who look at tools
 		default:
 			policies, found := policy.Parse(f.Path, f.Content)
 			b.Policies = append(b.Policies, policies...)

@@ -16,6 +16,7 @@ const (
 	beside
 	set
 	table
+	pins
 )
 
 // The directories of what plugins are given.
@@ -24,10 +25,15 @@ const (
 	tablesDir = "tables"
 )
 
+// pinsName is the file that says what the tools of servers looked like when somebody last agreed to them.
+const pinsName = "tools.lock.json"
+
 // roleOf says what a file is, by its name within the bundle.
 func roleOf(name string) role {
 	ext := strings.ToLower(path.Ext(name))
 	switch {
+	case name == pinsName:
+		return pins
 	case moduleOf(name) != "":
 		return beside
 	case isModule(name):

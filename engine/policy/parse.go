@@ -14,7 +14,10 @@ func Envs() []string { return []string{"2026-11"} }
 // cases is the kind of documents that may stand beside policies, or among them: what must be decided by them. See engine/enginetest.
 const cases = "PolicyTest"
 
-// Parse reads a file of policies. Documents of cases are passed over. It returns what could be read of every policy, so that a caller can look for more mistakes in the same run, and
+// about is the kind of the document that says what a directory is as a bundle. See engine/bundle.
+const about = "Bundle"
+
+// Parse reads a file of policies. Documents of cases, and those about a bundle, are passed over. It returns what could be read of every policy, so that a caller can look for more mistakes in the same run, and
 // all mistakes found; policies that come with errors must not be used. Conditions are not compiled here.
 func Parse(file string, data []byte) ([]*Policy, source.Diagnostics) {
 	roots, ds := source.Parse(file, data)
@@ -25,7 +28,7 @@ func Parse(file string, data []byte) ([]*Policy, source.Diagnostics) {
 	var policies []*Policy
 	for _, root := range roots {
 		if kind := root.Get("kind"); kind.Kind() == source.String && kind.Text().Value != "Policy" {
-			if kind.Text().Value != cases {
+			if kind.Text().Value != cases && kind.Text().Value != about {
 				ds = append(ds, otherKind(kind))
 			}
 			continue

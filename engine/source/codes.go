@@ -11,7 +11,7 @@ type Code struct {
 	Title string // "unknown field"
 }
 
-// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins, SP50xx cases, SP60xx detectors and tables.
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP80xx archives of bundles, SP81xx whether they are to be trusted.
 var codes = []Code{
 	{"SP1001", "not YAML"},
 	{"SP1002", "unknown field"},
@@ -79,6 +79,43 @@ var codes = []Code{
 	{"SP6003", "detector that is slow or finds nothing"},
 	{"SP6004", "table refused"},
 	{"SP6005", "unknown set of detectors or table"},
+	{"SP8001", "not a bundle"},
+	{"SP8002", "bundle cut off"},
+	{"SP8003", "bundle damaged"},
+	{"SP8004", "data behind the end of a bundle"},
+	{"SP8005", "second part in a bundle"},
+	{"SP8006", "bundle too large"},
+	{"SP8007", "path out of a bundle"},
+	{"SP8008", "file name not accepted in a bundle"},
+	{"SP8009", "bundle that unpacks to too much"},
+	{"SP8010", "link in a bundle"},
+	{"SP8011", "neither file nor link in a bundle"},
+	{"SP8012", "file twice in a bundle"},
+	{"SP8013", "file that the manifest doesn't name"},
+	{"SP8014", "file without a part in a bundle"},
+	{"SP8015", "wrong digest in a bundle"},
+	{"SP8016", "bundle not in its one form"},
+	{"SP8017", "invalid value in a manifest"},
+	{"SP8018", "file missing from a bundle"},
+	{"SP8019", "extended header in a bundle"},
+	{"SP8020", "bundle for a newer Sallyport"},
+	{"SP8021", "unknown CEL environment"},
+	{"SP8022", "invalid trust file"},
+	{"SP8023", "cases of a bundle failed"},
+	{"SP8101", "bundle not signed"},
+	{"SP8102", "malformed signatures"},
+	{"SP8103", "signatures of something else"},
+	{"SP8104", "signature doesn't hold"},
+	{"SP8105", "key that doesn't count now"},
+	{"SP8106", "no trusted key"},
+	{"SP8107", "too few signatures"},
+	{"SP8108", "bundle without trust"},
+	{"SP8110", "bundle expired"},
+	{"SP8111", "bundle for others"},
+	{"SP8112", "another bundle"},
+	{"SP8113", "step back to an old version"},
+	{"SP8114", "two bundles of one version"},
+	{"SP8115", "last bundle can't be read"},
 }
 
 //go:embed pages/*.md

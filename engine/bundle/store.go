@@ -1,0 +1,67 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+// lastGood is the file of a Store.
+const lastGood = "last-good.tar.gz"
+
+// Store is a directory that holds the bundle that was active last. It is what a gateway starts from if it can't get another,
+// and what says which versions would be a step back: one file, so that the two can't differ.
+type Store struct{ dir string }
+
+// OpenStore makes the directory of a store if there is none.
+func OpenStore(dir string) (Store, error) {
+	return Store{dir}, os.MkdirAll(dir, 0o700)
+}
+
+// Last is the bundle that was active last, nil if there was none. Who signed it, and whether it still counts, is not said. Its error is a source.Diagnostics
+// if the file is damaged: then nobody can say what would be a step back.
+func (s Store) Last() (*Archive, error) {
+	name := filepath.Join(s.dir, lastGood)
+	a, err := ReadArchive(name)
+	switch _, refused := errors.AsType[source.Diagnostics](err); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil //nolint:nilnil // none is not an error
+	case refused:
+		return nil, source.Diagnostics{source.Pos{File: name}.Diagnose("SP8115", "the bundle that was active last can't be read: "+err.Error(),
+			"put a copy of it back; or remove the file, and what was active is forgotten")}
+	}
+	return a, err
+}
+
+// Keep makes a the bundle that was active last. Whoever reads meanwhile, or after the power has failed, finds either it or the one before.
+func (s Store) Keep(a *Archive) error {
+	if err := WriteFile(filepath.Join(s.dir, lastGood), a.Data(), 0o600); err != nil {
+		return fmt.Errorf("the bundle can't be kept: %w", err)
+	}
+	return nil
+}
+
+// WriteFile replaces a file in one step.
+func WriteFile(name string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".bundle-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Sync())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
