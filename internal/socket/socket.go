@@ -5,3 +5,16 @@
 // lets another thread run meanwhile, as it does when the peer is on the same machine, the scheduler's monitor stays awake, takes the
 // processor from the thread and wakes another one for it, which costs more than the call. What is wrapped here keeps its processor.
 package socket
+
+import "errors"
+
+// ErrSpoken is returned by Ask when the peer has sent something, or its end, before it was asked.
+var ErrSpoken = errors.New("the peer has spoken, or hung up, before it was asked")
+
+// Asker is what Wrap returns where it returns a connection of its own.
+type Asker interface {
+	// Ask writes question and reads into answer, once, what comes then. It looks first, and writes nothing if there is something to
+	// read already, which can't be the answer. Looking takes the place of the read that would find nothing after the write, so it
+	// costs no call of its own. wrote says how much of question was written, whatever the error.
+	Ask(question, answer []byte) (wrote, read int, err error)
+}

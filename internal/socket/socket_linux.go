@@ -21,7 +21,7 @@ func Wrap(c net.Conn) net.Conn {
 		return c
 	}
 	w := &conn{Conn: c, raw: raw}
-	w.tryRead, w.tryWrite = w.readOnce, w.writeAll
+	w.tryRead, w.tryWrite, w.tryAsk = w.readOnce, w.writeAll, w.askOnce
 	return w
 }
 
@@ -29,9 +29,20 @@ type conn struct {
 	net.Conn // without the ReadFrom and WriteTo of a TCPConn, which would go around Read and Write
 	raw      syscall.RawConn
 
-	read, write       transfer
-	tryRead, tryWrite func(fd uintptr) bool // bound once: they would be allocated for each call
+	read, write               transfer
+	asking                    step                  // under both locks
+	tryRead, tryWrite, tryAsk func(fd uintptr) bool // bound once: they would be allocated for each call
 }
+
+// step is how far an Ask has got.
+type step uint8
+
+const (
+	listening step = iota // for what was not asked for
+	reading               // the answer: all is written
+	spoken                // there was something: nothing is written
+	blocked               // the peer takes no more for now, or nothing more at all
+)
 
 // transfer is the read or the write under way.
 type transfer struct {
@@ -64,6 +75,53 @@ func (c *conn) Write(b []byte) (int, error) {
 		err = c.explain("write", err)
 	}
 	return n, err
+}
+
+// Ask implements Asker. It looks and writes inside the wait for what can be read: what arrives after the look ends the wait.
+func (c *conn) Ask(question, answer []byte) (wrote, read int, err error) {
+	w := &c.write
+	w.mu.Lock()
+	w.b, w.n, w.errno, c.asking = question, 0, 0, listening
+	read, err = c.read.run(answer, c.raw.Read, c.tryAsk)
+	wrote, ended, failed := w.n, c.asking, w.errno
+	w.b = nil
+	w.mu.Unlock()
+	switch {
+	case ended == spoken:
+		return 0, 0, ErrSpoken
+	case failed != 0:
+		return wrote, 0, c.explain("write", failed)
+	case err != nil:
+		return wrote, 0, c.explain("read", err)
+	case ended == blocked:
+		n, err := c.Write(question[wrote:])
+		if wrote += n; err != nil {
+			return wrote, 0, err
+		}
+		read, err = c.Read(answer)
+		return wrote, read, err
+	case read == 0:
+		return wrote, 0, io.EOF
+	}
+	return wrote, read, nil
+}
+
+// askOnce takes an Ask as far as it goes, and says whether there is nothing to wait for.
+func (c *conn) askOnce(fd uintptr) bool {
+	if c.asking == reading {
+		return c.readOnce(fd)
+	}
+	if c.readOnce(fd) {
+		c.asking = spoken
+		return true
+	}
+	c.read.errno = 0
+	if done := c.writeAll(fd); !done || c.write.errno != 0 {
+		c.asking = blocked
+		return true
+	}
+	c.asking = reading
+	return false // an answer is not there that soon, and ends the wait if it is
 }
 
 // run lets wait call try until it says that it is done, or until the deadline.

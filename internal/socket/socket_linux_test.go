@@ -207,6 +207,108 @@ func TestReadAndWriteAllocateNothing(t *testing.T) {
 	}
 }
 
+func TestAskWritesAndReads(t *testing.T) {
+	near, far := pair(t)
+	c := Wrap(near).(Asker)
+	go func() { _, _ = io.Copy(struct{ io.Writer }{far}, struct{ io.Reader }{far}) }()
+	question, answer := make([]byte, 1000), make([]byte, 1000)
+	n := testing.AllocsPerRun(100, func() {
+		wrote, read, err := c.Ask(question, answer)
+		if err != nil || wrote != len(question) || read == 0 {
+			t.Fatalf("wrote %d, read %d, %v", wrote, read, err)
+		}
+		if _, err := io.ReadFull(near, answer[read:]); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestAskListens has the other end speak, or hang up, before it is asked.
+func TestAskListens(t *testing.T) {
+	for name, before := range map[string]func(far net.Conn){
+		"speaks":   func(far net.Conn) { _, _ = far.Write([]byte("x")) },
+		"hangs up": func(far net.Conn) { far.Close() },
+		"resets": func(far net.Conn) {
+			_ = far.(interface{ SetLinger(int) error }).SetLinger(0)
+			far.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			near, far := pair(t)
+			before(far)
+			waitReadable(t, near)
+			wrote, read, err := Wrap(near).(Asker).Ask([]byte("question"), make([]byte, 8))
+			if !errors.Is(err, ErrSpoken) || wrote != 0 || read != 0 {
+				t.Errorf("wrote %d, read %d, %v", wrote, read, err)
+			}
+		})
+	}
+}
+
+// waitReadable returns when c has something to read, and leaves it there.
+func waitReadable(t *testing.T, c net.Conn) {
+	t.Helper()
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	err = raw.Read(func(fd uintptr) bool {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
+		return err != syscall.EAGAIN
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Time{})
+}
+
+// TestAskWaits asks more than the kernel holds.
+func TestAskWaits(t *testing.T) {
+	near, far := pair(t)
+	const size = 32 << 20
+	heard := make(chan int64, 1)
+	go func() {
+		n, _ := io.Copy(io.Discard, io.LimitReader(far, size))
+		heard <- n
+		_, _ = far.Write([]byte("yes"))
+	}()
+	b := make([]byte, 8)
+	wrote, read, err := Wrap(near).(Asker).Ask(make([]byte, size), b)
+	if wrote != size || string(b[:read]) != "yes" || err != nil || <-heard != size {
+		t.Errorf("wrote %d, read %q, %v", wrote, b[:read], err)
+	}
+}
+
+func TestAskEndsAtTheDeadlineAndAtClose(t *testing.T) {
+	near, _ := pair(t)
+	c := Wrap(near)
+	_ = c.SetDeadline(time.Unix(1, 0))
+	if wrote, _, err := c.(Asker).Ask([]byte("q"), make([]byte, 1)); wrote != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("wrote %d, %v", wrote, err)
+	}
+	near, far := pair(t)
+	c = Wrap(near)
+	go func() {
+		_, _ = far.Read(make([]byte, 1)) // asked
+		near.Close()
+	}()
+	if wrote, _, err := c.(Asker).Ask([]byte("q"), make([]byte, 1)); wrote != 1 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("wrote %d, %v", wrote, err)
+	}
+	near, far = pair(t)
+	go func() {
+		_, _ = far.Read(make([]byte, 1))
+		far.Close()
+	}()
+	if _, _, err := Wrap(near).(Asker).Ask([]byte("q"), make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %v", err)
+	}
+}
+
 // BenchmarkEcho measures an exchange with an end on this machine, on a plain connection and on a wrapped one.
 func BenchmarkEcho(b *testing.B) {
 	for name, wrap := range map[string]func(net.Conn) net.Conn{"plain": func(c net.Conn) net.Conn { return c }, "wrapped": Wrap} {

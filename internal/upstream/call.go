@@ -39,15 +39,15 @@ type Call struct {
 	body     []byte             // memory for ReplyBody, likewise
 }
 
-// begin says when the call begins and by when it must have been answered.
-func (c *Call) begin(now func() time.Time, timeout time.Duration) (start, deadline time.Time) {
-	if start = c.Start; start.IsZero() {
-		start = now()
+// due says by when the call must have been answered.
+func (c *Call) due(now func() time.Time, timeout time.Duration) time.Time {
+	switch {
+	case !c.Deadline.IsZero():
+		return c.Deadline
+	case !c.Start.IsZero():
+		return c.Start.Add(timeout)
 	}
-	if deadline = c.Deadline; deadline.IsZero() {
-		deadline = start.Add(timeout)
-	}
-	return start, deadline
+	return now().Add(timeout)
 }
 
 // exchange is what another goroutine may do to a Call under way. Its methods

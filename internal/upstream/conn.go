@@ -18,25 +18,45 @@ const maxOut = 64 << 10
 // long as it does. One exchange uses it at a time; only interrupt and extend
 // may be called from elsewhere.
 type conn struct {
-	sock      net.Conn // below TLS: closing it never blocks
-	nc        net.Conn // what is read and written: sock, or TLS on it
+	sock      net.Conn     // below TLS: closing it never blocks
+	nc        net.Conn     // what is read and written: sock, or TLS on it
+	asker     socket.Asker // sock, if it writes and reads in one; nil under TLS
+	records   *records     // between sock and TLS; nil without TLS
 	probe     probe
 	br        *bufio.Reader
 	out       []byte
+	unsent    []byte // the request, while the read that goes with it has not begun
 	idleSince time.Time
+	used      bool  // an exchange has ended on it
 	readErr   error // why reading ended; nil while it has not
+	sendErr   error // why what was unsent could not be sent whole
 	wrote     bool  // some byte of the exchange may have left
 }
+
+// errSpoken says that a used connection is not at rest: a server has sent what nobody asked for, or has hung up. Nothing was sent.
+var errSpoken = socket.ErrSpoken
 
 func newConn(sock, nc net.Conn, maxHeader int) *conn {
 	k := &conn{sock: sock, nc: nc, probe: newProbe(sock)}
 	k.br = bufio.NewReaderSize(k, maxHeader)
+	if nc == sock {
+		k.asker, _ = sock.(socket.Asker)
+	}
 	return k
 }
 
-// Read remembers why reading ended, which parsers above it hide.
-func (k *conn) Read(p []byte) (int, error) {
-	n, err := k.nc.Read(p)
+// Read sends what is unsent, and remembers why reading ended, which parsers above it hide.
+func (k *conn) Read(p []byte) (n int, err error) {
+	if k.unsent == nil {
+		n, err = k.nc.Read(p)
+	} else {
+		var wrote int
+		wrote, n, err = k.asker.Ask(k.unsent, p)
+		if wrote < len(k.unsent) {
+			k.sendErr = err
+		}
+		k.wrote, k.unsent = wrote > 0, nil
+	}
 	if err != nil {
 		k.readErr = err
 	}
@@ -45,19 +65,43 @@ func (k *conn) Read(p []byte) (int, error) {
 
 // stale tells that an idle connection has ended, or that the server has sent
 // what nobody asked for.
-func (k *conn) stale() bool { return k.br.Buffered() > 0 || k.probe.readable() }
+func (k *conn) stale() bool {
+	if k.br.Buffered() > 0 || k.probe.readable() {
+		return true
+	}
+	return k.records != nil && (k.records.rest() || k.decrypts())
+}
+
+// decrypts says whether TLS holds something of the server's that has been received, but not read.
+func (k *conn) decrypts() bool {
+	_ = k.nc.SetReadDeadline(time.Unix(1, 0)) // what would have to be waited for is not there
+	var b [1]byte
+	n, err := k.nc.Read(b[:])
+	return n > 0 || !isTimeout(err)
+}
 
 func (k *conn) interrupt(bool)     { _ = k.sock.Close() }
 func (k *conn) extend(t time.Time) { _ = k.sock.SetDeadline(t) }
 func (k *conn) close()             { _ = k.sock.Close() }
 
-// send writes head and body, in one piece if they are small.
+// atRest says whether a request of size bytes may be sent: what was received before it would be taken for its answer. One that is left
+// to the first read is not looked at here, but there.
+func (k *conn) atRest(size int) bool {
+	return !k.used || k.asker != nil && size <= maxOut || !k.stale()
+}
+
+// send writes head and body, in one piece if they are small. On a used connection that piece is left to the first read of the answer,
+// which makes sure that there is nothing yet.
 func (k *conn) send(head, body []byte) error {
 	k.wrote = false
 	if len(head)+len(body) <= maxOut {
 		head, body = append(head, body...), nil
 	}
 	k.out = head[:0]
+	if k.used && k.asker != nil && len(body) == 0 {
+		k.unsent = head
+		return nil
+	}
 	if err := k.write(head); err != nil || len(body) == 0 {
 		return err
 	}
@@ -93,10 +137,13 @@ func (d *dialer) open(ctx context.Context) (*conn, error) {
 	if d.tls == nil {
 		return newConn(sock, sock, d.maxHeader), nil
 	}
-	secure := tls.Client(sock, d.tls)
+	r := newRecords(sock)
+	secure := tls.Client(r, d.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = sock.Close()
 		return nil, err
 	}
-	return newConn(sock, secure, d.maxHeader), nil
+	k := newConn(sock, secure, d.maxHeader)
+	k.records = r
+	return k, nil
 }

@@ -80,17 +80,22 @@ func (h *HTTP) Do(c *Call) error {
 // do sends c, a second time only if the first cannot have been carried out
 // or may be carried out twice.
 func (h *HTTP) do(c *Call) error {
-	now, deadline := c.begin(h.o.Now, h.o.Timeout)
+	deadline := c.due(h.o.Now, h.o.Timeout)
 	if c.answer == nil {
 		c.answer = new(fasthttp.Response)
 	}
 	for first := true; ; first = false {
-		k, used, err := h.pool.get(c, now, deadline)
+		k, used, err := h.pool.get(c, deadline)
 		if err != nil {
 			return h.fail(c, nil, err)
 		}
 		if err = h.exchange(c, k, deadline); err == nil {
 			return nil
+		}
+		if errors.Is(err, errSpoken) && !c.wasCanceled() { // nothing was sent: this connection only is no good
+			c.detach()
+			h.pool.discard(k)
+			continue
 		}
 		again := first && used && repeatable(c, k, err) && !c.wasCanceled()
 		c.detach()
@@ -105,10 +110,13 @@ func (h *HTTP) do(c *Call) error {
 // exchange is one try on k, which it puts back or leaves to the stream; on an
 // error k is the caller's to discard.
 func (h *HTTP) exchange(c *Call, k *conn, deadline time.Time) error {
-	k.readErr, k.wrote = nil, false
+	k.readErr, k.sendErr, k.wrote, k.unsent = nil, nil, false, nil
 	head, err := h.appendHead(k.out[:0], c)
 	if err != nil {
 		return err
+	}
+	if !k.atRest(len(head) + len(c.Body)) {
+		return errSpoken
 	}
 	k.extend(deadline)
 	if !c.attach(k) {
@@ -118,6 +126,9 @@ func (h *HTTP) exchange(c *Call, k *conn, deadline time.Time) error {
 		return writeError{err}
 	}
 	answer, err := readHead(k, c.answer)
+	if k.sendErr != nil {
+		return writeError{k.sendErr}
+	}
 	if err != nil {
 		return err
 	}

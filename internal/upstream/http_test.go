@@ -229,42 +229,6 @@ func TestUnusualButLegalAnswersAreTaken(t *testing.T) {
 	}
 }
 
-// What comes after an answer must never become the answer to another call.
-func TestSecondAnswerIsNeverDelivered(t *testing.T) {
-	evil := strings.Replace(good, "{}", "[]", 1)
-	for name, c := range map[string]struct {
-		first, later string
-		wait         time.Duration // before the next call
-	}{
-		"in one piece": {first: good + evil},
-		"late":         {first: good, later: evil, wait: 2 * probeAfter},
-	} {
-		t.Run(name, func(t *testing.T) {
-			sent := make(chan struct{}, 20)
-			h := newHTTP(t, HTTPOptions{URL: rawServer(t, func(nc net.Conn, r *bufio.Reader) {
-				for {
-					if _, err := readRequest(r); err != nil {
-						return
-					}
-					_, _ = io.WriteString(nc, c.first)
-					if c.later != "" {
-						time.Sleep(time.Millisecond) // into a segment of its own
-						_, _ = io.WriteString(nc, c.later)
-					}
-					sent <- struct{}{}
-				}
-			})})
-			for range 20 {
-				if got, err := run(t, h, &Call{Body: []byte("{}")}); err != nil || cmp.Diff([]string{"{}"}, got) != "" {
-					t.Fatalf("got %q, %v", got, err)
-				}
-				<-sent
-				time.Sleep(c.wait)
-			}
-		})
-	}
-}
-
 func TestCanceledCallIsNotSent(t *testing.T) {
 	var requests atomic.Int32
 	h := newHTTP(t, HTTPOptions{URL: rawServer(t, func(nc net.Conn, r *bufio.Reader) {
@@ -333,7 +297,7 @@ func TestDeadIdleConnectionIsNotUsed(t *testing.T) {
 		if _, err := run(t, h, &Call{Body: []byte("{}"), Method: "tools/call"}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * probeAfter)
+		waitSpoken(t, h)
 	}
 }
 

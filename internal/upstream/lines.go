@@ -204,8 +204,7 @@ func (l *Lines) post(c *Call, p *peer, s *session) error {
 }
 
 func (l *Lines) newCall(c *Call, p *peer, s *session) *lineCall {
-	_, deadline := c.begin(l.o.Now, l.o.Timeout)
-	return &lineCall{p: p, s: s, wake: make(chan struct{}, 1), deadline: deadline, silent: c.Method == "initialize"}
+	return &lineCall{p: p, s: s, wake: make(chan struct{}, 1), deadline: c.due(l.o.Now, l.o.Timeout), silent: c.Method == "initialize"}
 }
 
 // send rewrites c's message and hands it to the peer. Without a request to
@@ -219,7 +218,7 @@ func (l *Lines) send(c *Call, x *lineCall) error {
 		return ErrCanceled
 	}
 	if x.key != 0 && !x.p.addRequest(x) {
-		if x.s != nil {
+		if x.s != nil && c.Method != "initialize" { // which has no session to lose yet
 			return errGone
 		}
 		return l.error(Unavailable, errEndOfLines)

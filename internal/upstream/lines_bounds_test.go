@@ -73,6 +73,26 @@ func TestNobodyCancelsOnTheSharedPeerByID(t *testing.T) {
 	})
 }
 
+// A program that is gone before initialize could be handed to it has not lost a session: there was none.
+func TestInitializeOfADeadPeerIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, peers := scripted(t, LineOptions{})
+		s, err := l.openSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		(<-peers).end()
+		synctest.Wait()
+		for method, want := range map[string]string{"initialize": "unavailable", "ping": "<nil>"} {
+			c := &Call{Body: []byte(`{"jsonrpc":"2.0","id":"i","method":"` + method + `"}`), Method: method}
+			if err := l.post(c, s.p, s); codeOf(err) != want || err == nil && c.Status != 404 {
+				t.Errorf("%s: status %d, %v", method, c.Status, err)
+			}
+			c.Close()
+		}
+	})
+}
+
 // A program that dies before it has said anything is not started at will.
 func TestSessionsAreStartedWithBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

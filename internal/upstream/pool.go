@@ -6,11 +6,6 @@ import (
 	"time"
 )
 
-// probeAfter is how long a connection must have been unused before it is
-// probed. The probe is a system call, a fifth of what an exchange costs: under
-// load, where a connection is used again at once, there is none.
-const probeAfter = 10 * time.Millisecond
-
 // pool keeps the connections to one HTTP server. It is this package's own,
 // rather than fasthttp.HostClient's, because waiting and dialing in it end
 // when a call is canceled, and because Close leaves nothing behind.
@@ -38,18 +33,12 @@ type pending struct{ cancel context.CancelFunc }
 func (p *pending) interrupt(bool)   { p.cancel() }
 func (p *pending) extend(time.Time) {}
 
-// get returns a connection for c: an idle one that is still alive, or a new
-// one. The second result tells that it has been used before.
-func (p *pool) get(c *Call, now, deadline time.Time) (*conn, bool, error) {
-	for {
-		k := p.popIdle()
-		if k == nil {
-			break
-		}
-		if now.Sub(k.idleSince) < probeAfter || !k.stale() {
-			return k, true, nil
-		}
-		p.discard(k)
+// get returns a connection for c: an idle one, or a new one. The second result
+// tells that it has been used before: whether it is still alive shows when it
+// is used again.
+func (p *pool) get(c *Call, deadline time.Time) (*conn, bool, error) {
+	if k := p.popIdle(); k != nil {
+		return k, true, nil
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
@@ -177,7 +166,7 @@ func (p *pool) shiftWait() *waiter {
 
 // put makes k available to other calls.
 func (p *pool) put(k *conn) {
-	k.idleSince = p.now()
+	k.idleSince, k.used = p.now(), true
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
