@@ -25,6 +25,8 @@ type compiler struct {
 	wanted  []wanted  // rules that call plugins
 	plugins []*plugin // that are loaded
 	given   given
+	before  map[part]*condition.Condition // of the snapshot before
+	parts   map[part]*condition.Condition // of this one
 }
 
 func (c *compiler) policy(p *policy.Policy) {
@@ -50,7 +52,7 @@ func (c *compiler) policy(p *policy.Policy) {
 func (c *compiler) variables(p *policy.Policy, response bool) *condition.Variables {
 	vs := c.env.NewVariables(response)
 	for _, v := range p.Variables {
-		c.found = append(c.found, vs.Add(v.Name, v.Expression)...)
+		c.variable(vs, v.Name, v.Expression)
 	}
 	return vs
 }
@@ -95,12 +97,6 @@ func (c *compiler) shared(fields []string) []string {
 	}
 	c.fields[key] = fields
 	return fields
-}
-
-func (c *compiler) expression(text source.Text, want condition.Want, vs *condition.Variables) *condition.Condition {
-	cond, ds := c.env.Compile(text, want, vs)
-	c.found = append(c.found, ds...)
-	return cond
 }
 
 // match compiles the globs of a policy.

@@ -275,4 +275,3 @@ func TestIndex_isANaiveLoop(t *testing.T) {
 		}
 	})
 }
-

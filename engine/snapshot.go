@@ -29,8 +29,9 @@ type Options struct {
 	Servers []string
 	// Plugins loads the plugins of rules; nil has none, and a rule with a plugin is a mistake.
 	Plugins *wasm.Host
-	// Previous is a snapshot whose plugins are taken over where they were loaded from the same; nil has none. It must not be closed
-	// meanwhile.
+	// Previous is a snapshot from which everything is taken over that has not changed: conditions, and plugins that were loaded from
+	// the same. The new snapshot is the one that would be compiled without it, only sooner, and does not keep it in memory. It must
+	// not be closed meanwhile. nil has none.
 	Previous *Snapshot
 }
 
@@ -44,6 +45,7 @@ type Snapshot struct {
 	warnings source.Diagnostics
 	plugins  []*plugin
 	given    given
+	parts    map[part]*condition.Condition // of its rules, for the snapshot after
 	closed   atomic.Bool
 }
 
@@ -53,11 +55,11 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 	if b == nil {
 		return nil, fmt.Errorf("no bundle")
 	}
-	env, err := condition.New(condition.Options{CostLimit: o.CostLimit, InputLimit: o.InputLimit})
+	env, before, err := environment(o)
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{env: env, options: o, found: slices.Concat(b.Diagnostics, policy.Conflicts(b.Policies))}
+	c := &compiler{env: env, options: o, before: before, found: slices.Concat(b.Diagnostics, policy.Conflicts(b.Policies))}
 	for _, p := range inOrder(b.Policies) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -74,7 +76,7 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		return nil, found
 	}
 	return &Snapshot{
-		revision: b.Revision, env: env, rules: c.order, warnings: found, plugins: c.plugins, given: c.given,
+		revision: b.Revision, env: env, rules: c.order, warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},
 	}, nil

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"fmt"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -47,6 +48,14 @@ func (e *Env) Compile(text source.Text, want Want, vs *Variables) (*Condition, s
 	return c, ds
 }
 
+// At returns the Condition that Compile would return for a text of the same value that stands elsewhere, and variables with the same
+// Digest. It shares the programs of c, and keeps nothing else of it.
+func (c *Condition) At(text source.Text, vs *Variables) *Condition {
+	return &Condition{
+		env: c.env, text: text, variables: vs, typ: c.typ, program: c.program, cheap: c.cheap, direct: c.direct, uses: c.uses,
+	}
+}
+
 // check parses and type-checks.
 func (e *Env) check(text source.Text, want Want, vs *Variables) (*cel.Ast, source.Diagnostics) {
 	r := report{env: e, text: text, variables: vs}
@@ -55,7 +64,7 @@ func (e *Env) check(text source.Text, want Want, vs *Variables) (*cel.Ast, sourc
 		r.whole(codeRefused, err.Error(), "")
 		return nil, r.ds
 	}
-	parsed, issues := declared.Parse(text.Value)
+	parsed, issues := declared.Parse(strings.Clone(text.Value)) // programs keep parts of it, and must not keep a whole file by them
 	if issues.Err() != nil {
 		r.issues(issues)
 		return nil, r.ds

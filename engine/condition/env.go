@@ -49,20 +49,31 @@ type Env struct {
 	macros     []string    // among them
 }
 
+// withDefaults spells out what the zero values mean.
+func (o Options) withDefaults() Options {
+	if o.Name == "" {
+		o.Name = EnvName
+	}
+	if o.CostLimit == 0 {
+		o.CostLimit = DefaultCostLimit
+	}
+	if o.InputLimit <= 0 {
+		o.InputLimit = DefaultInputLimit
+	}
+	return o
+}
+
+// Has says whether New would return an environment like e for the options.
+func (e *Env) Has(o Options) bool {
+	return Options{Name: e.name, CostLimit: e.costLimit, InputLimit: e.inputLimit} == o.withDefaults()
+}
+
 // New returns an environment by its name.
 func New(o Options) (*Env, error) {
+	o = o.withDefaults()
 	e := &Env{name: o.Name, costLimit: o.CostLimit, inputLimit: o.InputLimit}
-	if e.name == "" {
-		e.name = EnvName
-	}
 	if e.name != EnvName {
 		return nil, fmt.Errorf("unknown environment %q", e.name)
-	}
-	if e.costLimit == 0 {
-		e.costLimit = DefaultCostLimit
-	}
-	if e.inputLimit <= 0 {
-		e.inputLimit = DefaultInputLimit
 	}
 	labelSharedErrors()
 	base, err := cel.NewCustomEnv(libraries()...)

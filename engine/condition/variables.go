@@ -1,6 +1,8 @@
 package condition
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 
 	"cel.dev/cel-go/cel"
@@ -21,6 +23,7 @@ type Variables struct {
 	response bool
 	list     []variable
 	cel      *cel.Env // declares list; nil until it is needed
+	digest   [sha256.Size]byte
 }
 
 type variable struct {
@@ -32,13 +35,20 @@ type variable struct {
 
 // NewVariables returns an empty set of variables for a phase.
 func (e *Env) NewVariables(response bool) *Variables {
-	return &Variables{env: e, response: response}
+	vs := &Variables{env: e, response: response}
+	if response {
+		vs.digest[0] = 1
+	}
+	return vs
 }
+
+// Digest tells apart what an expression can depend on of its variables: their names, their expressions and their order, and the phase.
+func (vs *Variables) Digest() [sha256.Size]byte { return vs.digest }
 
 // Add compiles the next variable. After an error the variable is declared all the same, with
 // no type, so that only its own expression is reported. A variable that reads the response is
-// declared for the request phase too, where only reading it is an error.
-func (vs *Variables) Add(name string, text source.Text) source.Diagnostics {
+// declared for the request phase too, where only reading it is an error. In either case the Condition is nil.
+func (vs *Variables) Add(name string, text source.Text) (*Condition, source.Diagnostics) {
 	c, ds := vs.env.Compile(text, Any, vs)
 	v := variable{name: name, typ: cel.DynType, cond: c}
 	if c != nil {
@@ -47,9 +57,23 @@ func (vs *Variables) Add(name string, text source.Text) source.Diagnostics {
 	if !vs.response && onlyPhase(ds) {
 		v.late, ds = true, nil
 	}
+	vs.append(v, text.Value)
+	return c, ds
+}
+
+// Take adds a variable whose Condition Add has returned for variables with this Digest, put in place by At.
+func (vs *Variables) Take(name string, c *Condition) {
+	vs.append(variable{name: name, typ: c.typ, cond: c}, c.text.Value)
+}
+
+func (vs *Variables) append(v variable, expression string) {
 	vs.list = append(vs.list, v)
 	vs.cel = nil
-	return ds
+	b := append(make([]byte, 0, 256), vs.digest[:]...)
+	for _, text := range []string{v.name, expression} {
+		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
+	}
+	vs.digest = sha256.Sum256(b)
 }
 
 // onlyPhase says that all that is wrong is the phase.
