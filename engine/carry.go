@@ -61,9 +61,9 @@ func (c *compiler) variable(vs *condition.Variables, name string, text source.Te
 		vs.Take(name, c.keep(key, known.At(text, vs)))
 		return
 	}
-	cond, ds := vs.Add(name, text)
+	ds := vs.Add(name, text)
 	c.found = append(c.found, ds...)
-	if cond != nil && len(ds) == 0 {
+	if cond := vs.Last(); cond != nil && len(ds) == 0 {
 		c.keep(key, cond)
 	}
 }

@@ -14,7 +14,7 @@ func TestReads(t *testing.T) {
 	env := newEnv(t, Options{})
 	vs := env.NewVariables(false)
 	for _, v := range [][2]string{{"path", "path.clean(args.path)"}, {"both", "variables.path + jwt.sub"}} {
-		if _, ds := vs.Add(v[0], source.NewText(v[1])); len(ds) > 0 {
+		if ds := vs.Add(v[0], source.NewText(v[1])); len(ds) > 0 {
 			t.Fatal(ds)
 		}
 	}

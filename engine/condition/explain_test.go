@@ -17,7 +17,7 @@ func TestExplain(t *testing.T) {
 	}
 	env := newEnv(t, Options{})
 	vs := env.NewVariables(false)
-	if _, ds := vs.Add("path", source.NewText(`path.clean(args.path)`)); len(ds) > 0 {
+	if ds := vs.Add("path", source.NewText(`path.clean(args.path)`)); len(ds) > 0 {
 		t.Fatal(ds)
 	}
 	f := open(t, env, toolCall(t, `{"path":"/etc/passwd","limit":5,"token":"hunter2","tags":["a","b"],"text":"line\nline","nested":{"token":"hunter2"}}`), false)

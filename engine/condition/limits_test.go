@@ -148,7 +148,7 @@ func TestFrame_isHandedOutOnce(t *testing.T) {
 func TestFrame_isClean(t *testing.T) {
 	env := newEnv(t, Options{})
 	vs := env.NewVariables(false)
-	if _, ds := vs.Add("v", source.NewText(`args.path`)); len(ds) > 0 {
+	if ds := vs.Add("v", source.NewText(`args.path`)); len(ds) > 0 {
 		t.Fatal(ds)
 	}
 	reads, ds := env.Compile(source.NewText(`variables.v == "" || principal.id == "" || mcp.tool.name == "" || jwt.sub == "" || "g" in principal.groups`), Bool, vs)

@@ -208,7 +208,7 @@ func TestInputLimit_variables(t *testing.T) {
 		`[args.s]`:                     false,
 	} {
 		vs := env.NewVariables(false)
-		if _, ds := vs.Add("v", source.NewText(expression)); len(ds) > 0 {
+		if ds := vs.Add("v", source.NewText(expression)); len(ds) > 0 {
 			t.Fatal(ds)
 		}
 		c, ds := env.Compile(source.NewText(`type(variables.v) != int`), Bool, vs)

@@ -47,8 +47,8 @@ func (vs *Variables) Digest() [sha256.Size]byte { return vs.digest }
 
 // Add compiles the next variable. After an error the variable is declared all the same, with
 // no type, so that only its own expression is reported. A variable that reads the response is
-// declared for the request phase too, where only reading it is an error. In either case the Condition is nil.
-func (vs *Variables) Add(name string, text source.Text) (*Condition, source.Diagnostics) {
+// declared for the request phase too, where only reading it is an error.
+func (vs *Variables) Add(name string, text source.Text) source.Diagnostics {
 	c, ds := vs.env.Compile(text, Any, vs)
 	v := variable{name: name, typ: cel.DynType, cond: c}
 	if c != nil {
@@ -58,10 +58,13 @@ func (vs *Variables) Add(name string, text source.Text) (*Condition, source.Diag
 		v.late, ds = true, nil
 	}
 	vs.append(v, text.Value)
-	return c, ds
+	return ds
 }
 
-// Take adds a variable whose Condition Add has returned for variables with this Digest, put in place by At.
+// Last returns the Condition of the variable added last, nil if it can't be evaluated.
+func (vs *Variables) Last() *Condition { return vs.list[len(vs.list)-1].cond }
+
+// Take adds a variable that was compiled for variables with this Digest, put in place by At.
 func (vs *Variables) Take(name string, c *Condition) {
 	vs.append(variable{name: name, typ: c.typ, cond: c}, c.text.Value)
 }
