@@ -120,15 +120,55 @@ func explain(p *process, r *audit.Record, policies string) error {
 	if err != nil {
 		return err
 	}
+	x := s.Explain(p.ctx, q, secretMask())
+	if _, err := fmt.Fprintf(p.stdout, "\n%s", x.Text()); err != nil {
+		return err
+	}
+	if x.Decision.Allowed() {
+		return writeRefusing(p.stdout, r)
+	}
+	return writeChanges(p.stdout, s.Changes(p.ctx, q, secretMask()))
+}
+
+// writeRefusing says which plugins stood against what the rules allow.
+func writeRefusing(w io.Writer, r *audit.Record) error {
+	for _, x := range r.Plugins {
+		if !x.Shadow && (x.Verdict == "deny" || x.Verdict == "approve") {
+			if _, err := fmt.Fprintf(w, "\nwould be allowed if plugin %s (%s/%s) let it pass\n", x.Name, x.Policy, x.Rule); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// maxChanges is how many changes are shown, the simplest.
+const maxChanges = 5
+
+// writeChanges says what would have allowed a message.
+func writeChanges(w io.Writer, changes []engine.Change) error {
+	text := "\nno change of its arguments or its caller alone would have it allowed\n"
+	for i, c := range changes {
+		switch {
+		case i == 0:
+			text = "\nwould be allowed if " + c.When.String() + "\n"
+		case i < maxChanges:
+			text += "                or if " + c.When.String() + "\n"
+		}
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// secretMask hides what records would not hold either.
+func secretMask() engine.Mask {
 	mask := audit.NewMasker()
-	x := s.Explain(p.ctx, q, func(name, value string) string {
+	return func(name, value string) string {
 		if mask.Secret(lastPart(name)) {
 			return "[redacted]"
 		}
 		return mask.Text(value)
-	})
-	_, err = fmt.Fprintf(p.stdout, "\n%s", x.Text())
-	return err
+	}
 }
 
 func writeRecord(w io.Writer, r *audit.Record) {

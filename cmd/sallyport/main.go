@@ -47,6 +47,8 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Check configs and policies; report every mistake."`
 	Test    testCommand    `cmd:"" help:"Run cases of policies: messages, and what must be decided of them."`
 	Explain explainCommand `cmd:"" help:"Explain a decision by its id, or a diagnostic by its code."`
+	Can     canCommand     `cmd:"" help:"Say what a caller may do with each tool: always, if, never."`
+	WhoCan  whoCanCommand  `cmd:"" help:"Say who may use a tool."`
 	Demo    demoCommand    `cmd:"" help:"Run the gateway, a server and an agent in one process, and show what policy does."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a file format."`
 	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`

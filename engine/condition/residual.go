@@ -90,11 +90,12 @@ type view struct {
 // fact is what is known of a part before it is evaluated.
 type fact struct {
 	unknown bool     // it depends on what is unknown
+	reads   bool     // it reads something of the message
 	locals  []string // variables of the comprehensions around it that it reads
 }
 
 func (f fact) and(g fact) fact {
-	return fact{f.unknown || g.unknown, append(slices.Clip(f.locals), g.locals...)}
+	return fact{f.unknown || g.unknown, f.reads || g.reads, append(slices.Clip(f.locals), g.locals...)}
 }
 
 func (p *partial) view(c *Condition) (*view, error) {
@@ -171,14 +172,18 @@ func (v *view) accessFact(e ast.Expr) fact {
 	switch {
 	case s.variable != nil:
 		f := keys
+		f.reads = true
 		f.unknown = f.unknown || s.variable.cond == nil || slices.ContainsFunc(s.variable.cond.uses.reads, v.unknown.touches)
 		return f
 	case s.name != nil && s.name.object != noObject: // has(mcp.tool)
+		keys.reads = true
 		keys.unknown = keys.unknown || s.name.object == objPrincipal && v.unknown.touches("principal")
 		return keys
 	case s.name != nil && s.name.subject&^v.frame.subjects != 0: // whatever it would be, it isn't there
+		keys.reads = true
 		return keys
 	case s.name != nil:
+		keys.reads = true
 		keys.unknown = keys.unknown || v.unknown.touches(s.name.canonical()+s.rest)
 		return keys
 	}

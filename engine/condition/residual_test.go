@@ -34,7 +34,7 @@ func residualOf(t *testing.T, expression string, mask Mask, unknown ...string) R
 	f := env.NewFrame()
 	defer f.Close()
 	var doc jsonscan.Doc
-	if err := doc.Scan([]byte(`{"tenant":"acme","token":"s3cret","limit":10,"level":1.5,"teams":["a","b"],"at":{"site":"eu"},"nothing":null}`), jsonscan.Options{}); err != nil {
+	if err := doc.Scan([]byte(`{"tenant":"acme","token":"s3cret","limit":10,"level":1.5,"teams":["a","b"],"at":{"site":"eu","since":"2026-01-01T00:00:00Z"},"nothing":null}`), jsonscan.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	f.Input = Input{
@@ -64,14 +64,15 @@ func TestResidual(t *testing.T) {
 		{`args.team in jwt.teams`, `args.team in ["a", "b"]`, `!(args.team in ["a", "b"])`},
 		{`args.tenant == jwt.tenant`, `args.tenant == "acme"`, `args.tenant != "acme"`},
 		{`args.limit <= jwt.limit && args.level == jwt.level`, `args.limit <= 10 && args.level == 1.5`, `args.limit > 10 || args.level != 1.5`},
-		{`args.site == jwt.at`, `args.site == {"site": "eu"}`, `args.site != {"site": "eu"}`},
+		{`args.site == jwt.at`, `args.site == {"site": "eu", "since": "2026-01-01T00:00:00Z"}`, `args.site != {"site": "eu", "since": "2026-01-01T00:00:00Z"}`},
 		{`args.x == jwt.nothing`, `args.x == null`, `args.x != null`},
 		{`principal.groups.exists(g, g == args.group)`, `["dev", "eu"].exists(g, g == args.group)`, `!(["dev", "eu"].exists(g, g == args.group))`},
 		{`args.list.all(i, i in principal.groups && i != variables.x)`, `args.list.all(i, i in ["dev", "eu"] && i != args.x)`, `!(args.list.all(i, i in ["dev", "eu"] && i != args.x))`},
 		{`args.list.exists(i, i.exists(j, j == principal.id))`, `args.list.exists(i, i.exists(j, j == "alice"))`, `!(args.list.exists(i, i.exists(j, j == "alice")))`},
 		{`has(args.path) && args.?depth.orValue(jwt.limit) > 3`, `has(args.path) && args.?depth.orValue(10) > 3`, `!has(args.path) || !(args.?depth.orValue(10) > 3)`},
 		{`args[jwt.tenant] == 1`, `args["acme"] == 1`, `args["acme"] != 1`},
-		{`args.at > timestamp("2026-01-01T00:00:00Z") - duration("1h")`, `args.at > timestamp("2025-12-31T23:00:00Z")`, `!(args.at > timestamp("2025-12-31T23:00:00Z"))`},
+		{`args.at > timestamp("2026-01-01T00:00:00Z") - duration("1h")`, `args.at > timestamp("2026-01-01T00:00:00Z") - duration("1h")`, `!(args.at > timestamp("2026-01-01T00:00:00Z") - duration("1h"))`},
+		{`args.at > timestamp(jwt.at.since) - duration("1h")`, `args.at > timestamp("2025-12-31T23:00:00Z")`, `!(args.at > timestamp("2025-12-31T23:00:00Z"))`},
 
 		// A macro's variable that hides a name doesn't catch what takes the place of a variable.
 		{`args.list.exists(args, args == variables.x)`, `args.list.exists(args, args == .args.x)`, `!(args.list.exists(args, args == .args.x))`},

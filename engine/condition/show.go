@@ -27,7 +27,7 @@ func (v *view) show(e ast.Expr, strict bool) ast.Expr {
 	if e.Kind() == ast.LiteralKind {
 		return v.masked(e)
 	}
-	if v.known(e) {
+	if v.known(e) && v.facts[e.ID()].reads {
 		val, err := v.evaluate(e)
 		if err != nil && strict && v.err == nil {
 			v.err = err

@@ -91,18 +91,17 @@ func (r *Resolver) addKey(k APIKey) error {
 	if k.Hash == sha256.Sum256(nil) || k.Hash == [32]byte{} {
 		return fmt.Errorf("api key %q: the hash is that of an empty key", k.ID)
 	}
-	p := &engine.Principal{ID: k.ID, Kind: engine.KindAPIKey, APIKey: k.ID}
+	var claims jsonscan.Value
 	if k.Claims != nil {
 		doc := new(jsonscan.Doc)
 		if err := doc.Scan(bytes.Clone(k.Claims), jsonscan.Options{}); err != nil {
 			return fmt.Errorf("api key %q: claims: %w", k.ID, err)
 		}
-		if doc.Root().Kind() != jsonscan.Object {
-			return fmt.Errorf("api key %q: claims are no JSON object", k.ID)
-		}
-		if err := describe(p, doc.Root()); err != nil {
-			return fmt.Errorf("api key %q: %w", k.ID, err)
-		}
+		claims = doc.Root()
+	}
+	p, err := Holder(k.ID, claims)
+	if err != nil {
+		return fmt.Errorf("api key %q: %w", k.ID, err)
 	}
 	r.keys = append(r.keys, apiKey{hash: k.Hash, principal: p})
 	return nil
