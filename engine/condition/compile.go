@@ -41,6 +41,9 @@ func (e *Env) Compile(text source.Text, want Want, vs *Variables) (*Condition, s
 	if len(r.ds) > 0 {
 		return nil, r.ds
 	}
+	if e.arguments {
+		c.arguments, c.argument = e.follow(checked, &r, want, vs)
+	}
 	if err := c.plan(checked); err != nil {
 		r.whole(codeCost, err.Error(), "make it smaller, or split it into several rules")
 		return nil, r.ds

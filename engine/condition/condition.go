@@ -51,6 +51,8 @@ type Condition struct {
 	cheap     bool    // bounded by analysis: needs no limit at run time
 	direct    *direct // what can be said without the program; nil: nothing
 	uses      uses
+	arguments []Use   // of the arguments of a call; nil unless asked for
+	argument  operand // what the expression is, if it is one of them
 
 	traced sync.Once
 	trace  *trace

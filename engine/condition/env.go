@@ -25,6 +25,7 @@ type Options struct {
 	Name       string // of the environment; "" is EnvName
 	CostLimit  uint64 // the most that one evaluation may cost, in CEL cost units; 0 is DefaultCostLimit
 	InputLimit int    // the largest JSON value, in bytes, that may be looked into; 0 is DefaultInputLimit
+	Arguments  bool   // find out what conditions do with the arguments of calls: see Condition.Uses
 }
 
 // Bounds on what is compiled.
@@ -44,6 +45,7 @@ type Env struct {
 	name       string
 	costLimit  uint64
 	inputLimit int
+	arguments  bool
 	phases     [2]*cel.Env // request, response
 	functions  []string    // that an expression can call, for suggestions
 	macros     []string    // among them
@@ -65,13 +67,13 @@ func (o Options) withDefaults() Options {
 
 // Has says whether New would return an environment like e for the options.
 func (e *Env) Has(o Options) bool {
-	return Options{Name: e.name, CostLimit: e.costLimit, InputLimit: e.inputLimit} == o.withDefaults()
+	return Options{Name: e.name, CostLimit: e.costLimit, InputLimit: e.inputLimit, Arguments: e.arguments} == o.withDefaults()
 }
 
 // New returns an environment by its name.
 func New(o Options) (*Env, error) {
 	o = o.withDefaults()
-	e := &Env{name: o.Name, costLimit: o.CostLimit, inputLimit: o.InputLimit}
+	e := &Env{name: o.Name, costLimit: o.CostLimit, inputLimit: o.InputLimit, arguments: o.Arguments}
 	if e.name != EnvName {
 		return nil, fmt.Errorf("unknown environment %q", e.name)
 	}
