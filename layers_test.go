@@ -25,7 +25,7 @@ var floors = [][]string{
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
-	{"internal/mcp", "engine/policy", "engine/condition", "engine/detect", "engine/table", "engine/wasm", "hostapi/tck", "bench/internal/load"},
+	{"internal/mcp", "engine/policy", "engine/condition", "engine/detect", "engine/table", "engine/toolset", "engine/wasm", "hostapi/tck", "bench/internal/load"},
 	{"engine/bundle", "plugins", "sdk/js", "bench/internal/duel"},
 	{"engine", "sdk/js/compile"},
 	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo", "internal/starter", "internal/toolchain"},

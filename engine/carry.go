@@ -23,8 +23,8 @@ func partOf(text source.Text, want condition.Want, vs *condition.Variables) part
 }
 
 // environment returns the environment of the snapshot before if it is what the options ask for, with what was compiled in it.
-func environment(o Options) (*condition.Env, map[part]*condition.Condition, error) {
-	bounds := condition.Options{CostLimit: o.CostLimit, InputLimit: o.InputLimit}
+func environment(o Options, arguments bool) (*condition.Env, map[part]*condition.Condition, error) {
+	bounds := condition.Options{CostLimit: o.CostLimit, InputLimit: o.InputLimit, Arguments: arguments}
 	if p := o.Previous; p != nil && p.env.Has(bounds) {
 		return p.env, p.parts, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/condition"
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/engine/toolset"
 )
 
 type glob = policy.Glob
@@ -27,6 +28,7 @@ type compiler struct {
 	given   given
 	before  map[part]*condition.Condition // of the snapshot before
 	parts   map[part]*condition.Condition // of this one
+	lock    *toolset.Lock                 // nil: nothing is known of tools
 }
 
 func (c *compiler) policy(p *policy.Policy) {
@@ -34,14 +36,17 @@ func (c *compiler) policy(p *policy.Policy) {
 	if !ok {
 		return // policy.Parse has reported the globs
 	}
+	about := c.scope(p, m)
 	phases := [2]*condition.Variables{}
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		phase := phaseIndex(r.Phase)
 		if phases[phase] == nil {
 			phases[phase] = c.variables(p, phase == 1)
+			c.typeVariables(about, phases[phase])
 		}
-		c.rule(p, r, m, phases[phase])
+		out := c.rule(p, r, m, phases[phase])
+		c.typeRule(about, phases[phase], out.when, out.message)
 	}
 	for _, vs := range phases {
 		vs.Seal()
@@ -57,7 +62,7 @@ func (c *compiler) variables(p *policy.Policy, response bool) *condition.Variabl
 	return vs
 }
 
-func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *condition.Variables) {
+func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *condition.Variables) *rule {
 	at := r.At()
 	out := &rule{
 		Rule:  Rule{Policy: p.Name, Name: r.Name, File: at.File, Line: at.Line},
@@ -84,6 +89,7 @@ func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *conditio
 	}
 	phase := phaseIndex(r.Phase)
 	c.rules[phase] = append(c.rules[phase], out)
+	return out
 }
 
 // shared gives the one list that all rules reading the same fields have: they are compared by place.
@@ -127,7 +133,6 @@ func (c *compiler) match(p *policy.Policy) (*match, bool) {
 		tools: list(p.Match.Tools, policy.NameGlob), prompts: list(p.Match.Prompts, policy.NameGlob),
 		resources: list(p.Match.Resources, policy.URIGlob),
 	}
-	c.checkServers(p, m)
 	return m, valid
 }
 

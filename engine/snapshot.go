@@ -55,11 +55,12 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 	if b == nil {
 		return nil, fmt.Errorf("no bundle")
 	}
-	env, before, err := environment(o)
+	env, before, err := environment(o, b.Lock != nil)
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{env: env, options: o, before: before, found: slices.Concat(b.Diagnostics, policy.Conflicts(b.Policies))}
+	c := &compiler{env: env, options: o, before: before, found: slices.Concat(b.Diagnostics, policy.Conflicts(b.Policies)), lock: b.Lock}
+	c.checkLock()
 	for _, p := range inOrder(b.Policies) {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -51,6 +51,7 @@ type commands struct {
 	WhoCan  whoCanCommand  `cmd:"" help:"Say who may use a tool."`
 	Demo    demoCommand    `cmd:"" help:"Run the gateway, a server and an agent in one process, and show what policy does."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a file format."`
+	Tools   toolsCommand   `cmd:"" help:"Work with what servers say of their tools."`
 	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`
 	Audit   auditCommand   `cmd:"" help:"Work with decision records."`
 	Version versionCommand `cmd:"" help:"Print the version."`

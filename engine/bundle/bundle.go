@@ -18,6 +18,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/engine/toolset"
 )
 
 // Bounds on what is read.
@@ -41,6 +42,8 @@ type Bundle struct {
 	Sets     []File // those that are sets of detectors, detectors/NAME.toml
 	Tables   []File // those that are tables, tables/NAME.json and so on
 	Files    []File // in the order of their names
+	// Lock is what tools.lock.json in the directory says of tools; nil if there is none.
+	Lock     *toolset.Lock
 	Revision string // "sha256:<hex>" over the names and contents of Files
 	// Diagnostics are the mistakes and warnings found in reading the files. A bundle with
 	// errors is of use only to find more of them: engine.Compile refuses it.
@@ -120,7 +123,7 @@ func Of(paths ...string) (*Bundle, error) {
 }
 
 // Dir reads every .yaml, .yml and .wasm file below a directory, what lies beside the last, the .toml files in its directory detectors, and
-// the .json and .csv files in its directory tables, where .yaml and .yml files are tables too. What begins with a dot is left out.
+// the .json and .csv files in its directory tables, where .yaml and .yml files are tables too, and its tools.lock.json. What begins with a dot is left out.
 // Symbolic links to files and directories are followed while they stay inside (a Kubernetes
 // ConfigMap is made of them); one that leads out or nowhere or to a directory that is read
 // anyway, or a file that cannot be read, is an error, because a policy left out could be the one that denies.
@@ -337,7 +340,8 @@ func (c *collector) bundle() (*Bundle, error) {
 			b.Sets = append(b.Sets, f)
 		case table:
 			b.Tables = append(b.Tables, f)
-		case pins: // for those who look at tools
+		case pins:
+			b.takeLock(f)
 		default:
 			policies, found := policy.Parse(f.Path, f.Content)
 			b.Policies = append(b.Policies, policies...)
@@ -348,6 +352,16 @@ func (c *collector) bundle() (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", cmp.Or(c.prefix, "."), ErrNoPolicy)
 	}
 	return b, nil
+}
+
+// takeLock reads a lock. Of bundles that are made of several directories one may have it.
+func (b *Bundle) takeLock(f File) {
+	l, found := toolset.Parse(f.Path, f.Content)
+	if b.Lock != nil && l != nil {
+		found = append(found, l.Pos().Diagnose("SP7001", "there is another lock: "+b.Lock.File, "keep one"))
+	}
+	b.Lock = cmp.Or(b.Lock, l)
+	b.Diagnostics = append(b.Diagnostics, found...)
 }
 
 // Source returns the content of a file by the path that diagnostics name it by, nil if the

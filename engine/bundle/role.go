@@ -4,6 +4,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/toolset"
 )
 
 // role is what a file of a bundle is, by its name.
@@ -25,14 +27,11 @@ const (
 	tablesDir = "tables"
 )
 
-// pinsName is the file that says what the tools of servers looked like when somebody last agreed to them.
-const pinsName = "tools.lock.json"
-
 // roleOf says what a file is, by its name within the bundle.
 func roleOf(name string) role {
 	ext := strings.ToLower(path.Ext(name))
 	switch {
-	case name == pinsName:
+	case name == toolset.FileName: // what servers said of their tools when somebody last agreed to it
 		return pins
 	case moduleOf(name) != "":
 		return beside

@@ -56,6 +56,7 @@ func (e *Env) Compile(text source.Text, want Want, vs *Variables) (*Condition, s
 func (c *Condition) At(text source.Text, vs *Variables) *Condition {
 	return &Condition{
 		env: c.env, text: text, variables: vs, typ: c.typ, program: c.program, cheap: c.cheap, direct: c.direct, uses: c.uses,
+		arguments: c.arguments, argument: c.argument,
 	}
 }
 

@@ -11,7 +11,7 @@ type Code struct {
 	Title string // "unknown field"
 }
 
-// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP80xx archives of bundles, SP81xx whether they are to be trusted.
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP70xx the lock of tools and what it says of rules, SP80xx archives of bundles, SP81xx whether they are to be trusted.
 var codes = []Code{
 	{"SP1001", "not YAML"},
 	{"SP1002", "unknown field"},
@@ -79,6 +79,15 @@ var codes = []Code{
 	{"SP6003", "detector that is slow or finds nothing"},
 	{"SP6004", "table refused"},
 	{"SP6005", "unknown set of detectors or table"},
+	{"SP7001", "not a lock of tools"},
+	{"SP7002", "lock that was changed by hand"},
+	{"SP7003", "invisible character in the text of a tool"},
+	{"SP7004", "rule about no known tool"},
+	{"SP7005", "unknown argument"},
+	{"SP7006", "argument of another type"},
+	{"SP7007", "value that an argument never has"},
+	{"SP7008", "argument that only some tools have"},
+	{"SP7009", "server without its tools in the lock"},
 	{"SP8001", "not a bundle"},
 	{"SP8002", "bundle cut off"},
 	{"SP8003", "bundle damaged"},

@@ -1,6 +1,6 @@
-// Package tools reads and writes tools.lock.json, the record of what servers say of their tools, and says what the schemas in it
+// Package toolset reads and writes tools.lock.json, the record of what servers say of their tools, and says what the schemas in it
 // allow an argument to be.
-package tools
+package toolset
 
 import (
 	"errors"
