@@ -19,8 +19,10 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
+const emptyLock = `{"version": 1, "servers": {}}`
+
 var contents = map[string]string{
-	"fs.yaml": named("fs"), "sub/net.yml": named("net"), "detectors/pii.toml": "x = 1\n", "tables/t.json": "{}", "tools.lock.json": "{}", "p.wasm": "\x00asm",
+	"fs.yaml": named("fs"), "sub/net.yml": named("net"), "detectors/pii.toml": "x = 1\n", "tables/t.json": "{}", "tools.lock.json": emptyLock, "p.wasm": "\x00asm",
 }
 
 func filesOf(contents map[string]string) (files []File) {
@@ -262,7 +264,7 @@ var hostiles = map[string]struct {
 	"a broken tar header":      {hostile{tar: func(d []byte) []byte { d[1] ^= 1; return d }}, "SP8003", "no tar header"},
 	"data behind the tar":      {hostile{tar: func(d []byte) []byte { return append(d, make([]byte, 512)...) }}, "SP8004", "behind the end of the archive"},
 	"data behind the gzip":     {hostile{archive: func(d []byte) []byte { return append(d, 0) }}, "SP8004", "behind the end of the archive"},
-	"data behind a file":       {hostile{tar: func(d []byte) []byte { d[bytes.LastIndex(d, []byte("{}"))+2] = 'x'; return d }}, "SP8004", "behind the end of `tools.lock.json`"},
+	"data behind a file":       {hostile{tar: func(d []byte) []byte { d[bytes.LastIndex(d, []byte(emptyLock))+len(emptyLock)] = 'x'; return d }}, "SP8004", "behind the end of `tools.lock.json`"},
 	"two gzip members":         {hostile{archive: func(d []byte) []byte { return append(slices.Clone(d), d...) }}, "SP8005", "second gzip member"},
 	"a manifest too large":     {hostile{text: func(s string) string { return s + strings.Repeat("\n", maxManifest) }}, "SP8006", "manifest is larger"},
 	"too many files":           {hostile{manifest: func(m *Manifest) { m.Files = slices.Repeat(m.Files[:1], MaxFiles+1) }}, "SP8006", "more than 4096 files"},

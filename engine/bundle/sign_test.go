@@ -355,12 +355,12 @@ func TestStore(t *testing.T) {
 
 func TestBuild(t *testing.T) {
 	const about = "apiVersion: sallyport/v1\nkind: Bundle\nmetadata: { name: acme, version: 7 }\naudience: [prod]\n"
-	dir := write(t, map[string]string{"bundle.yaml": about, "p.yaml": named("p"), "notes.md": "no", ".git/x.yaml": "no", "tools.lock.json": "{}"})
+	dir := write(t, map[string]string{"bundle.yaml": about, "p.yaml": named("p"), "notes.md": "no", ".git/x.yaml": "no", "tools.lock.json": emptyLock})
 	a, err := Build(dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := Build(write(t, map[string]string{"tools.lock.json": "{}", "p.yaml": named("p"), "bundle.yaml": about + "# a word\n"}), 0)
+	b, err := Build(write(t, map[string]string{"tools.lock.json": emptyLock, "p.yaml": named("p"), "bundle.yaml": about + "# a word\n"}), 0)
 	if err != nil || string(a.Data()) != string(b.Data()) {
 		t.Error("the same tree makes other bytes", err)
 	}
