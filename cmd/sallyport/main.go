@@ -53,6 +53,7 @@ type commands struct {
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a file format."`
 	Tools   toolsCommand   `cmd:"" help:"Work with what servers say of their tools."`
 	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`
+	Bundle  bundleCommand  `cmd:"" help:"Work with bundles: policies, plugins, tables and tests in one signed file."`
 	Audit   auditCommand   `cmd:"" help:"Work with decision records."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -119,7 +120,7 @@ func report(err error, p process) int {
 	}
 	if ds, ok := errors.AsType[source.Diagnostics](err); ok {
 		ds.WriteText(p.stderr, readText, colors(p), maxDiagnostics) //nolint:errcheck // there is nowhere else to say it
-		return exitInvalid
+		return codeOf(ds)
 	}
 	if errors.Is(err, context.Canceled) && p.ctx != nil && p.ctx.Err() != nil {
 		err = errInterrupted
@@ -131,6 +132,19 @@ func report(err error, p process) int {
 		return f.code
 	}
 	return exitUnexpected
+}
+
+// codeOf is the exit code for what diagnostics say.
+func codeOf(ds source.Diagnostics) int {
+	for _, d := range ds {
+		switch {
+		case strings.HasPrefix(d.Code, "SP81"):
+			return exitSignature
+		case d.Code == "SP8023":
+			return exitFailed
+		}
+	}
+	return exitInvalid
 }
 
 // maxDiagnostics is how many mistakes are shown at once; the rest is counted.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 )
@@ -63,6 +65,34 @@ func Run(ctx context.Context, paths []string, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	return run(ctx, suites, o)
+}
+
+// RunBundle runs the cases that lie among the policies of a bundle, on what is in it: the paths that they name must not lead out. Its error
+// is as that of Run; a bundle without cases is ErrNoCases.
+func RunBundle(ctx context.Context, b *bundle.Bundle, o Options) (*Report, error) {
+	var suites []*Suite
+	var found source.Diagnostics
+	for _, f := range b.Files {
+		if ext := filepath.Ext(f.Name); ext != ".yaml" && ext != ".yml" || f.IsTable() {
+			continue
+		}
+		some, ds := Parse(f.Path, f.Content)
+		for _, s := range some {
+			s.of, s.dir = b, path.Dir(f.Name)
+		}
+		suites, found = append(suites, some...), append(found, ds...)
+	}
+	if found = found.Sort(); found.HasErrors() {
+		return nil, found
+	}
+	if len(suites) == 0 {
+		return nil, ErrNoCases
+	}
+	return run(ctx, suites, o)
+}
+
+func run(ctx context.Context, suites []*Suite, o Options) (*Report, error) {
 	host, err := wasm.New(wasm.Options{Now: func() time.Time { return time.Time{} }, EjectFailures: -1}) //nolint:contextcheck // it outlives what it is made for
 	if err != nil {
 		return nil, err
@@ -103,8 +133,8 @@ func Load(paths []string) ([]*Suite, error) {
 	var suites []*Suite
 	var found source.Diagnostics
 	var empty []string
-	for _, path := range paths {
-		files, err := files(path)
+	for _, p := range paths {
+		files, err := files(p)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +148,7 @@ func Load(paths []string) ([]*Suite, error) {
 			suites, found = append(suites, some...), append(found, ds...)
 		}
 		if len(suites) == before {
-			empty = append(empty, path)
+			empty = append(empty, p)
 		}
 	}
 	if found = found.Sort(); found.HasErrors() {

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,6 +18,9 @@ type Suite struct {
 	File, Name string
 	policies   []source.Text
 	cases      []*single
+
+	of  *bundle.Bundle // that it lies in; nil: it lies in a directory
+	dir string         // of its file within the bundle
 }
 
 // Len returns the number of cases, each combination of a matrix counted.
@@ -34,17 +38,20 @@ func (s *Suite) Requests() (out []*engine.Request) {
 
 // Bundle reads the policies that decide, and the modules of their plugins. Its error is a source.Diagnostics.
 func (s *Suite) Bundle() (*bundle.Bundle, error) {
+	if s.of != nil {
+		return s.within()
+	}
 	var paths []string
 	var found source.Diagnostics
 	for _, p := range s.policies {
-		path := p.Value
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(s.File), path)
+		name := p.Value
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(s.File), name)
 		}
-		if _, err := os.Stat(path); err != nil {
+		if _, err := os.Stat(name); err != nil {
 			found = append(found, p.Pos().Diagnose("SP5005", fmt.Sprintf("`%s` can't be read", source.Brief(p.Value)), "paths go from the directory of this file; build a plugin before its cases are run"))
 		}
-		paths = append(paths, path)
+		paths = append(paths, name)
 	}
 	if len(found) > 0 {
 		return nil, found
@@ -54,6 +61,18 @@ func (s *Suite) Bundle() (*bundle.Bundle, error) {
 		return nil, source.Diagnostics{s.policies[0].Pos().Diagnose("SP5005", err.Error(), "name files of policies, modules of plugins, or directories of them")}
 	}
 	return b, nil
+}
+
+// within takes the policies from the bundle that the cases lie in.
+func (s *Suite) within() (*bundle.Bundle, error) {
+	paths := make([]string, 0, len(s.policies))
+	for _, p := range s.policies {
+		paths = append(paths, path.Join(s.dir, p.Value))
+		if _, err := s.of.Select(paths[len(paths)-1]); path.IsAbs(p.Value) || err != nil {
+			return nil, source.Diagnostics{p.Pos().Diagnose("SP5005", fmt.Sprintf("`%s` is not in the bundle", source.Brief(p.Value)), "cases in a bundle are run on what is in it; paths go from the directory of this file")}
+		}
+	}
+	return s.of.Select(paths...)
 }
 
 // message is one message, with who sends it.

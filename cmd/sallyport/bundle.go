@@ -1,0 +1,357 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+type bundleCommand struct {
+	Init    bundleInit    `cmd:"" help:"Write the bundle.yaml of a directory of policies."`
+	Build   bundleBuild   `cmd:"" help:"Pack a directory into one file, after its policies compile and its cases pass."`
+	Sign    bundleSign    `cmd:"" help:"Add a signature to a bundle."`
+	Verify  bundleVerify  `cmd:"" help:"Say whether a bundle is whole, signed by those whom one trusts, and not expired."`
+	Inspect bundleInspect `cmd:"" help:"Say what is in a bundle, without saying who made it."`
+	Diff    bundleDiff    `cmd:"" help:"Say which rules, plugins, capabilities, tables and pins differ."`
+	Key     bundleKey     `cmd:"" help:"Work with keys that sign."`
+}
+
+type bundleInit struct {
+	Dir  string `arg:"" help:"The directory; it is made if there is none."`
+	Name string `help:"What the bundle is called. Default: the directory's name."`
+}
+
+func (c bundleInit) Run(p *process) error {
+	if c.Name == "" {
+		dir, err := filepath.Abs(c.Dir)
+		if err != nil {
+			return err
+		}
+		c.Name = filepath.Base(dir)
+	}
+	file, err := bundle.Init(c.Dir, c.Name)
+	if err != nil {
+		return failf(exitUsage, "%w", err)
+	}
+	fmt.Fprintln(p.stdout, "written:", file)
+	return nil
+}
+
+type bundleBuild struct {
+	Dir     string `arg:"" help:"The directory, with a bundle.yaml."`
+	File    string `short:"o" name:"output" required:"" placeholder:"FILE" help:"The archive to write, FILE.tar.gz."`
+	Version int64  `placeholder:"N" help:"The version, in place of that in bundle.yaml."`
+}
+
+func (c bundleBuild) Run(p *process) error {
+	if !bundle.IsArchive(c.File) {
+		return failf(exitUsage, "%s: an archive ends in .tar.gz or .tgz", c.File)
+	}
+	if c.Version < 0 {
+		return failf(exitUsage, "--version: a version is 1 or more")
+	}
+	a, err := bundle.Build(c.Dir, c.Version)
+	if err != nil {
+		return orInvalid(err)
+	}
+	set, err := a.Bundle()
+	if err != nil {
+		return orInvalid(err)
+	}
+	s, done, err := compileOnce(p.ctx, set, engine.Options{})
+	if done != nil {
+		defer done()
+	}
+	if err != nil {
+		return orInvalid(err)
+	}
+	if ds := s.Warnings(); len(ds) > 0 {
+		ds.WriteText(p.stderr, readText, colors(*p), maxDiagnostics) //nolint:errcheck // there is nowhere else to say it
+	}
+	passed, err := prove(p.ctx, set)
+	if err != nil {
+		return err
+	}
+	if err := bundle.WriteFile(c.File, a.Data(), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "built: %s %d, %d files, %d cases passed, %s\n", a.Manifest.Name, a.Manifest.Version, len(a.Manifest.Files), passed, a.Revision)
+	return nil
+}
+
+// orInvalid gives an error that isn't made of diagnostics the exit code of bad input.
+func orInvalid(err error) error {
+	if _, ok := errors.AsType[source.Diagnostics](err); ok {
+		return err
+	}
+	return &fail{code: exitInvalid, err: err}
+}
+
+// prove runs the cases that lie in a bundle. A bundle may have none.
+func prove(ctx context.Context, set *bundle.Bundle) (passed int, err error) {
+	report, err := enginetest.RunBundle(ctx, set, enginetest.Options{})
+	if errors.Is(err, enginetest.ErrNoCases) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var ds source.Diagnostics
+	for _, r := range report.Cases {
+		for _, d := range r.Differences {
+			at := source.Pos{File: r.File, Line: r.Line, Column: 1, Width: 1}
+			ds = append(ds, at.Diagnose("SP8023", fmt.Sprintf("the case `%s` fails: %s is %s, and not %s", source.Brief(r.Name), d.What, d.Got, d.Want), "mend the policy or the case; `sallyport test` says more"))
+		}
+	}
+	return report.Passed, ds.Err()
+}
+
+type bundleSign struct {
+	File string `arg:"" help:"The archive. It is replaced."`
+	Key  string `required:"" placeholder:"PEM" help:"The private key: Ed25519 or P-256, PKCS #8 in PEM."`
+}
+
+func (c bundleSign) Run(p *process) error {
+	a, err := readArchive(c.File)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(c.Key)
+	if err != nil {
+		return failf(exitUsage, "%w", err)
+	}
+	key, err := bundle.ParsePrivateKey(text)
+	if err != nil {
+		return failf(exitUsage, "%s: %w", c.Key, err)
+	}
+	id, err := bundle.KeyID(key.Public())
+	if err != nil {
+		return failf(exitUsage, "%s: %w", c.Key, err)
+	}
+	data, err := a.Sign(key)
+	if err != nil {
+		return err
+	}
+	if err := bundle.WriteFile(c.File, data, 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "signed: %s %d by %s\n", a.Manifest.Name, a.Manifest.Version, id)
+	return nil
+}
+
+// readArchive tells an archive that is refused from a path that can't be read.
+func readArchive(name string) (*bundle.Archive, error) {
+	a, err := bundle.ReadArchive(name)
+	if _, refused := errors.AsType[source.Diagnostics](err); err == nil || refused {
+		return a, err
+	}
+	return nil, failf(exitUsage, "%w", err)
+}
+
+type bundleVerify struct {
+	File     string `arg:"" help:"The archive."`
+	Trust    string `required:"" placeholder:"FILE" help:"A trust file, or a public key in PEM."`
+	Audience string `placeholder:"NAME" help:"The gateway that it is to be for."`
+	Output   string `short:"o" enum:"text,json" default:"text" help:"How to report: text or json."`
+}
+
+func (c bundleVerify) Run(p *process) error {
+	trust, err := readTrust(c.Trust)
+	if err != nil {
+		return err
+	}
+	a, err := readArchive(c.File)
+	var by []bundle.TrustedKey
+	if err == nil {
+		v, _ := buildVersion()
+		by, err = admit(a, trust, bundle.Terms{Now: p.now(), Sallyport: v, Audience: c.Audience})
+	}
+	if c.Output == "text" && err == nil {
+		fmt.Fprintf(p.stdout, "ok: %s %d, %s, signed by %s\n", a.Manifest.Name, a.Manifest.Version, a.Revision, strings.Join(namesOf(by), ", "))
+	}
+	if c.Output == "text" {
+		return err
+	}
+	ds, refused := errors.AsType[source.Diagnostics](err)
+	if err != nil && !refused {
+		return err
+	}
+	out := verified{OK: err == nil, SignedBy: namesOf(by), Diagnostics: ds}
+	if err == nil {
+		out.Manifest, out.Revision = a.Manifest, a.Revision
+	}
+	if err := writeJSON(p.stdout, out); err != nil || !refused {
+		return err
+	}
+	return &fail{code: codeOf(ds)}
+}
+
+// verified is what `bundle verify` and `bundle inspect` say in JSON.
+type verified struct {
+	OK          bool               `json:"ok"`
+	Revision    string             `json:"revision,omitempty"`
+	SignedBy    []string           `json:"signedBy"`
+	Manifest    *bundle.Manifest   `json:"manifest,omitempty"`
+	Diagnostics source.Diagnostics `json:"diagnostics,omitempty"`
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func namesOf(keys []bundle.TrustedKey) []string {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Name
+	}
+	return names
+}
+
+// readTrust tells a trust file with mistakes from a path that can't be read.
+func readTrust(name string) (*bundle.Trust, error) {
+	t, err := bundle.ReadTrust(name)
+	if _, mistakes := errors.AsType[source.Diagnostics](err); err == nil || mistakes {
+		return t, err
+	}
+	return nil, failf(exitUsage, "%w", err)
+}
+
+// admit says whether an archive is signed by those whom one trusts and meant for this gateway. Without a trust anybody may have made it.
+func admit(a *bundle.Archive, trust *bundle.Trust, terms bundle.Terms) (by []bundle.TrustedKey, err error) {
+	if trust != nil {
+		if by, err = trust.Verify(a, terms.Now); err != nil {
+			return nil, err
+		}
+		terms.Bundle = trust.Bundle
+	}
+	return by, a.Admit(terms)
+}
+
+type bundleInspect struct {
+	File   string `arg:"" help:"The archive."`
+	Output string `short:"o" enum:"text,json" default:"text" help:"How to say it: text or json."`
+}
+
+func (c bundleInspect) Run(p *process) error {
+	a, err := readArchive(c.File)
+	if err != nil {
+		return err
+	}
+	if c.Output == "json" {
+		return writeJSON(p.stdout, verified{OK: true, Revision: a.Revision, SignedBy: append([]string{}, a.Signers()...), Manifest: a.Manifest})
+	}
+	m := a.Manifest
+	for _, line := range [][2]string{
+		{"name", m.Name},
+		{"version", fmt.Sprint(m.Version)},
+		{"revision", a.Revision},
+		{"audience", strings.Join(m.Audience, ", ")},
+		{"expires", m.Expires},
+		{"sallyport", prefixed("at least ", m.Sallyport)},
+		{"environment", m.Environment},
+		{"signatures", fmt.Sprintf("%d, not verified", len(a.Signers()))},
+	} {
+		if line[1] != "" {
+			fmt.Fprintf(p.stdout, "%-12s %s\n", line[0], line[1])
+		}
+	}
+	for _, f := range m.Files {
+		fmt.Fprintf(p.stdout, "%8d  %s  %s\n", f.Size, f.Digest, f.Name)
+	}
+	return nil
+}
+
+type bundleDiff struct {
+	Old    string `arg:"" help:"An archive, or a directory of policies."`
+	New    string `arg:"" help:"Another."`
+	Output string `short:"o" enum:"text,json" default:"text" help:"How to say it: text or json."`
+}
+
+func (c bundleDiff) Run(p *process) error {
+	var sets [2]*bundle.Bundle
+	for i, name := range []string{c.Old, c.New} {
+		set, err := readBundle(name)
+		if err != nil {
+			return err
+		}
+		if set.Diagnostics.HasErrors() {
+			return set.Diagnostics
+		}
+		sets[i] = set
+	}
+	changes := bundle.Diff(sets[0], sets[1])
+	if c.Output == "json" {
+		return writeJSON(p.stdout, append([]bundle.Change{}, changes...))
+	}
+	if len(changes) == 0 {
+		fmt.Fprintln(p.stdout, "no difference")
+	}
+	signs := map[string]string{"added": "+", "removed": "-", "changed": "~"}
+	for _, change := range changes {
+		fmt.Fprintf(p.stdout, "%s %s %s\n", signs[change.How], change.What, change.Name)
+		for _, f := range change.Fields {
+			fmt.Fprintf(p.stdout, "    %s: %s\n", f.Name, difference(change.How, f))
+		}
+	}
+	return nil
+}
+
+// difference shows one field, on one line.
+func difference(how string, f bundle.Field) string {
+	old, now := strings.Join(strings.Fields(f.Old), " "), strings.Join(strings.Fields(f.New), " ")
+	switch {
+	case how == "added":
+		return now
+	case how == "removed":
+		return old
+	case old == "":
+		return "(none) -> " + now
+	case now == "":
+		return old + " -> (none)"
+	}
+	return old + " -> " + now
+}
+
+type bundleKey struct {
+	New bundleKeyNew `cmd:"" help:"Make an Ed25519 key: FILE, which signs, and FILE.pub, which others trust."`
+}
+
+type bundleKeyNew struct {
+	File string `arg:"" help:"Where the private key goes. Nothing is overwritten."`
+}
+
+func (c bundleKeyNew) Run(p *process) error {
+	private, public, err := bundle.NewKey()
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		text []byte
+		mode os.FileMode
+	}{{c.File, private, 0o600}, {c.File + ".pub", public, 0o644}} {
+		to, err := os.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
+		if err != nil {
+			return failf(exitUsage, "%w", err)
+		}
+		_, err = to.Write(f.text)
+		if err := errors.Join(err, to.Close()); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(p.stdout, "written: %s, which signs: keep it secret; %s.pub, which others trust\n", c.File, c.File)
+	return nil
+}
