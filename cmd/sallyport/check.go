@@ -15,7 +15,7 @@ import (
 )
 
 type checkCommand struct {
-	Paths  []string `arg:"" help:"Config files, policy files, or folders of policies."`
+	Paths  []string `arg:"" help:"Config files, policy files, folders of policies, or bundles."`
 	Output string   `short:"o" enum:"text,json" default:"text" help:"How to report: text or json."`
 }
 
@@ -55,7 +55,7 @@ func check(p *process, path string) (source.Diagnostics, error) {
 	if err != nil {
 		return nil, failf(exitUsage, "%w", err)
 	}
-	if info.IsDir() || isPolicy(path) {
+	if info.IsDir() || isPolicy(path) || bundle.IsArchive(path) {
 		return checkPolicies(p, path, nil)
 	}
 	o := origin{config: path}
@@ -66,6 +66,10 @@ func check(p *process, path string) (source.Diagnostics, error) {
 	}
 	if c.Policies == "" {
 		return source.Diagnostics{c.At("policies").Warn("SP1113", "no policies: every call will be denied", "name a folder of policies: `policies: ./policies`")}, nil
+	}
+	if _, err := o.givenBy(c, p.now); err != nil && bundle.IsArchive(c.Policies) {
+		errors.As(err, &ds)
+		return ds, onlyOther(err, ds)
 	}
 	return checkPolicies(p, c.Policies, serverNames(c))
 }

@@ -30,6 +30,9 @@ func (o origin) files(c *config.Config) []string {
 	if c.Policies != "" {
 		files = append(files, c.Policies)
 	}
+	if c.Bundle.Trust != "" {
+		files = append(files, c.Bundle.Trust)
+	}
 	return files
 }
 

@@ -70,22 +70,26 @@ func (g *program) reload(why string) {
 		g.log.Warn("a listen address has changed: that needs a restart")
 	}
 	g.take(next)
-	g.note(audit.Reloaded, why)
-	g.log.Info("reloaded", "why", why, "revision", next.policy.Revision(), "was", prev.policy.Revision(), "took", g.now().Sub(start))
+	cause := why
+	if name := next.given.called(); name != "" {
+		cause += ": " + name
+	}
+	g.note(audit.Reloaded, cause)
+	g.log.Info("reloaded", "why", cause, "revision", next.policy.Revision(), "was", prev.policy.Revision(), "took", g.now().Sub(start))
 }
 
 // keep says why a reload failed, with every mistake that was found.
-func (g *program) keep(why string, err error) {
+func (g *program) keep(cause string, err error) {
 	r := admin.Reload{Time: g.now(), Error: err.Error()}
 	if ds, ok := errors.AsType[source.Diagnostics](err); ok {
-		r.Diagnostics, r.Error = ds, "the config or a policy has mistakes"
+		r.Diagnostics, r.Error = ds, why(ds)
 		for _, d := range ds {
 			g.log.Error("a mistake in the config or a policy", "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "mistake", d.Message, "help", d.Help)
 		}
 	}
-	g.log.Error("reload failed: the last good state stays", "why", why, "error", r.Error, "revision", g.state.build().policy.Revision())
+	g.log.Error("reload failed: the last good state stays", "why", cause, "error", r.Error, "revision", g.state.build().policy.Revision())
 	g.reloaded(r)
-	g.note(audit.ReloadFailed, why+": "+r.Error)
+	g.note(audit.ReloadFailed, cause+": "+r.Error)
 }
 
 // settle is how long files must be quiet before they are read: editors write in several steps. Files that are never quiet are read
@@ -148,7 +152,8 @@ func (g *program) watch(ctx context.Context) {
 // concerns says whether a change of this file could change what a reload reads. Records may be written to the same folder.
 func (g *program) concerns(name string) bool {
 	swap := strings.HasPrefix(filepath.Base(name), "..") // Kubernetes swaps the link ..data
-	return bundle.IsSource(name) || swap || filepath.Ext(name) == "" || slices.Contains(g.builder.origin.files(g.state.build().config), name)
+	named := func(file string) bool { return filepath.Clean(file) == filepath.Clean(name) }
+	return bundle.IsSource(name) || swap || filepath.Ext(name) == "" || slices.ContainsFunc(g.builder.origin.files(g.state.build().config), named)
 }
 
 // follow watches the folders of the files: an editor, and Kubernetes' symlink swap, replace a file and don't change it.

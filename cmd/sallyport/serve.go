@@ -174,7 +174,7 @@ func (g *program) listen(c *config.Config) (err error) {
 	}
 	g.adminer = admin.NewServer(admin.Handler(admin.Options{
 		Ready:   []admin.Check{{Name: "policy", Run: g.policyReady}, {Name: "audit", Run: func(context.Context) error { return g.audit.Err() }}},
-		Metrics: g.metrics.Handler(), Status: g.status,
+		Metrics: g.metrics.Handler(), Status: g.status, Bundles: g.bundles,
 	}), nil)
 	return nil
 }
@@ -196,6 +196,9 @@ func (g *program) run() error {
 	}()
 	b := g.state.build()
 	g.log.Info("serving", "listen", g.data.Addr(), "admin", g.admin.Addr(), "servers", g.builder.names(b.config), "revision", b.policy.Revision())
+	if b.given != nil && b.given.instead != nil {
+		g.keep("start", b.given.instead)
+	}
 	var err error
 	select {
 	case err = <-failed:

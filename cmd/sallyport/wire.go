@@ -30,6 +30,7 @@ type build struct {
 	config   *config.Config
 	policy   *engine.Snapshot // nil: none
 	shared   *sharedPolicy    // it, with its users
+	given    *given           // what it was compiled from; nil: nothing
 	identity *identity.Resolver
 	servers  map[string]*sharedServer
 	snapshot *gateway.Snapshot
@@ -94,11 +95,11 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, err := b.compile(ctx, c, prev)
+	shared, g, err := b.activate(ctx, c, prev)
 	if err != nil {
 		return nil, err
 	}
-	out := &build{config: c, shared: shared, policy: shared.Snapshot, at: b.now()}
+	out := &build{config: c, shared: shared, given: g, policy: shared.Snapshot, at: b.now()}
 	if err := b.finish(out, c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
 		if shared.users.Load() == 0 {
 			shared.Close() //nolint:contextcheck // closing is not to be cancelled
@@ -128,11 +129,7 @@ func (b *builder) names(c *config.Config) []string {
 }
 
 // compile compiles the policies, unless they are the ones that decide already.
-func (b *builder) compile(ctx context.Context, c *config.Config, prev *build) (*sharedPolicy, error) {
-	set, err := b.origin.readPolicies(c)
-	if err != nil || set == nil {
-		return &sharedPolicy{}, err
-	}
+func (b *builder) compile(ctx context.Context, c *config.Config, prev *build, set *bundle.Bundle) (*sharedPolicy, error) {
 	o := engine.Options{Servers: b.names(c)}
 	if prev != nil {
 		if prev.policy.Revision() == set.Revision && slices.Equal(o.Servers, b.names(prev.config)) && !prev.policy.Ejected() {
@@ -140,6 +137,7 @@ func (b *builder) compile(ctx context.Context, c *config.Config, prev *build) (*
 		}
 		o.Previous = prev.policy
 	}
+	var err error
 	if o.Plugins, err = b.pluginHost(set, c.Plugins.Cache); err != nil { //nolint:contextcheck // it outlives what it is made for
 		return nil, err
 	}

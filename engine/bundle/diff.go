@@ -112,6 +112,7 @@ func (b *Bundle) things() (all []thing) {
 			if !slices.ContainsFunc(b.Policies, func(p *policy.Policy) bool { return p.File == f.Path }) && f.Name != aboutName {
 				t.what = "file" // of cases
 			}
+		case module, beside, nothing: // plugins are compared by what they are
 		}
 		if t.what != "" {
 			t.set("digest", digestOf(f.Content))

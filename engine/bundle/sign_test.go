@@ -319,10 +319,7 @@ func TestAdmit(t *testing.T) {
 
 func TestStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "state")
-	s, err := OpenStore(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := StoreIn(dir)
 	if last, err := s.Last(); last != nil || err != nil {
 		t.Fatal(last, err)
 	}

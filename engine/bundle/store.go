@@ -17,10 +17,8 @@ const lastGood = "last-good.tar.gz"
 // and what says which versions would be a step back: one file, so that the two can't differ.
 type Store struct{ dir string }
 
-// OpenStore makes the directory of a store if there is none.
-func OpenStore(dir string) (Store, error) {
-	return Store{dir}, os.MkdirAll(dir, 0o700)
-}
+// StoreIn is the store in a directory, which is made when there is something to keep.
+func StoreIn(dir string) Store { return Store{dir} }
 
 // Last is the bundle that was active last, nil if there was none. Who signed it, and whether it still counts, is not said. Its error is a source.Diagnostics
 // if the file is damaged: then nobody can say what would be a step back.
@@ -39,6 +37,9 @@ func (s Store) Last() (*Archive, error) {
 
 // Keep makes a the bundle that was active last. Whoever reads meanwhile, or after the power has failed, finds either it or the one before.
 func (s Store) Keep(a *Archive) error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
 	if err := WriteFile(filepath.Join(s.dir, lastGood), a.Data(), 0o600); err != nil {
 		return fmt.Errorf("the bundle can't be kept: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Options says what the admin endpoints show. Checks, Metrics and Status may be nil.
+// Options says what the admin endpoints show. Checks, Metrics, Status and Bundles may be nil.
 type Options struct {
 	// Ready are the checks of /readyz, in their order.
 	Ready []Check
@@ -26,6 +26,8 @@ type Options struct {
 	Metrics http.Handler
 	// Status is what /admin/v1/status shows.
 	Status func() Status
+	// Bundles is what /admin/v1/bundles shows.
+	Bundles func() []Bundle
 	// Hosts are the names that a request's Host may have, without a port; nil = those of this machine's loopback.
 	Hosts []string
 }
@@ -52,7 +54,10 @@ func Handler(o Options) http.Handler {
 		mux.Handle("/metrics", o.Metrics)
 	}
 	if o.Status != nil {
-		mux.Handle("/admin/v1/status", status(o.Status))
+		mux.Handle("/admin/v1/status", show[Status](o.Status))
+	}
+	if o.Bundles != nil {
+		mux.Handle("/admin/v1/bundles", show[[]Bundle](o.Bundles))
 	}
 	return guard{hosts: o.Hosts, next: mux}
 }
@@ -167,12 +172,13 @@ func oneLine(s string) string {
 	}, s)
 }
 
-type status func() Status
+// show answers with what a function gives, as JSON.
+type show[T any] func() T
 
-func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (s show[T]) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	body, err := json.MarshalIndent(s(), "", "  ")
 	if err != nil {
-		http.Error(w, "status can't be shown", http.StatusInternalServerError)
+		http.Error(w, "this can't be shown", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -26,6 +26,23 @@ type Reload struct {
 	Diagnostics source.Diagnostics `json:"diagnostics,omitempty"`
 }
 
+// Bundle is a set of policies, and how the last attempt to replace it went. Of a directory of policies there is less to say than of a bundle in one file.
+type Bundle struct {
+	Source   string    `json:"source"` // what the config names
+	Name     string    `json:"name,omitempty"`
+	Version  int64     `json:"version,omitempty"`
+	Revision string    `json:"revision"`
+	SignedBy []string  `json:"signedBy,omitempty"`
+	Audience []string  `json:"audience,omitempty"`
+	Expires  string    `json:"expires,omitempty"`
+	Expired  bool      `json:"expired,omitempty"`  // since it was activated
+	Cases    int       `json:"cases,omitempty"`    // of its own, which have passed
+	Active   time.Time `json:"active"`             // since when it decides
+	LastGood bool      `json:"lastGood,omitempty"` // it is the copy of the bundle that was active last, because source can't be used
+	Last     Reload    `json:"lastReload"`
+	Text     string    `json:"text,omitempty"` // why the last attempt failed, as commands print it
+}
+
 // Plugin is what is loaded under a plugin's name.
 type Plugin struct {
 	Name     string   `json:"name"`

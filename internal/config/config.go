@@ -19,7 +19,8 @@ type Config struct {
 	Origins   []string          `yaml:"origins" jsonschema:"minItems=1" jsonschema_description:"The Origin headers that are accepted, such as https://app.example. Left out, those whose host is among the hosts are. A star accepts all."`
 	Admin     Admin             `yaml:"admin" jsonschema_description:"The listener for health, metrics and the admin API."`
 	Servers   map[string]Server `yaml:"servers" jsonschema:"required" jsonschema_description:"The MCP servers behind the gateway, by name. Each is served at /mcp/NAME."`
-	Policies  string            `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory or a file. Left out, every call is denied."`
+	Policies  string            `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory, a file, or a bundle (.tar.gz). Left out, every call is denied."`
+	Bundle    Bundle            `yaml:"bundle" jsonschema_description:"Which bundle is taken, if policies names one."`
 	Plugins   Plugins           `yaml:"plugins" jsonschema_description:"How plugins among the policies are run."`
 	Identity  Identity          `yaml:"identity" jsonschema_description:"Who may call, and how they prove it."`
 	Audit     Audit             `yaml:"audit" jsonschema_description:"The decision records."`
@@ -87,6 +88,14 @@ type JWT struct {
 type Audit struct {
 	File      string `yaml:"file" jsonschema:"minLength=1" jsonschema_description:"The file that they are appended to, one JSON line each."`
 	Arguments string `yaml:"arguments" jsonschema:"enum=read,enum=none,default=read" jsonschema_description:"Which arguments a record holds: those that rules could read, secrets masked, so that the decision can be explained; or none."`
+}
+
+// Bundle says which bundle is taken.
+type Bundle struct {
+	Trust    string `yaml:"trust" jsonschema:"minLength=1" jsonschema_description:"The file that says whose signatures are trusted: a trust file, or public keys in PEM of which any one will do."`
+	State    string `yaml:"state" jsonschema:"minLength=1" jsonschema_description:"A directory that holds the bundle that was active last, so that no older one is taken, and the gateway can start while the other can't be used. It is made with mode 0700."`
+	Audience string `yaml:"audience" jsonschema:"minLength=1" jsonschema_description:"The name of this gateway, for bundles that say for which ones they are."`
+	Unsigned bool   `yaml:"unsigned" jsonschema_description:"Take a bundle that nobody has signed. Whoever can replace the file then decides."`
 }
 
 // Plugins says how plugins are run.

@@ -34,7 +34,7 @@ func Parse(file string, data []byte, lookup Lookup) (*Config, source.Diagnostics
 
 // resolve makes the paths of a Config start from dir.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.Audit.File, &c.Sessions.KeyFile, &c.Plugins.Cache}
+	paths := []*string{&c.Audit.File, &c.Sessions.KeyFile, &c.Plugins.Cache, &c.Bundle.Trust, &c.Bundle.State}
 	if c.TLS != nil {
 		paths = append(paths, &c.TLS.Cert, &c.TLS.Key)
 	}

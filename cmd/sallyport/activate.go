@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/admin"
+	"github.com/sallyport-dev/sallyport/internal/config"
+)
+
+// given is what a config names as its policies: read, and verified if it is an archive.
+type given struct {
+	set      *bundle.Bundle
+	archive  *bundle.Archive             // that set is of; nil: a directory
+	manifest *bundle.Manifest            // of the archive
+	by       []bundle.TrustedKey         // who have signed it
+	cases    int                         // that have passed
+	instead  error                       // why it is the one that was active last, and not the one that the config names
+	last     func(*bundle.Archive) error // keeps it as the one that was active last; nil: nothing does
+}
+
+// givenBy reads the policies that a config names; nil if it names none.
+func (o origin) givenBy(c *config.Config, now func() time.Time) (*given, error) {
+	if !bundle.IsArchive(c.Policies) {
+		set, err := o.readPolicies(c)
+		if err != nil || set == nil {
+			return nil, err
+		}
+		return &given{set: set}, nil
+	}
+	a, err := bundle.ReadArchive(c.Policies)
+	if err != nil {
+		return nil, unread(err)
+	}
+	return o.trusted(c, a, now())
+}
+
+// unread tells mistakes inside a file, which are a source.Diagnostics, from a path that can't be read.
+func unread(err error) error {
+	if _, ok := errors.AsType[source.Diagnostics](err); ok {
+		return err
+	}
+	return failf(exitInvalid, "policies: %w", err)
+}
+
+// trusted takes an archive if it is signed by those whom the config trusts, meant for this gateway, and no step back.
+func (o origin) trusted(c *config.Config, a *bundle.Archive, now time.Time) (*given, error) {
+	if c.Bundle.Trust == "" && !c.Bundle.Unsigned {
+		return nil, source.Diagnostics{c.At("policies").Diagnose("SP8108", fmt.Sprintf("`%s` is a bundle, and the config doesn't say whose signatures are trusted", c.Policies),
+			"add `bundle: { trust: FILE, state: DIR }`, or `bundle: { unsigned: true }` to take anybody's")}
+	}
+	v, _ := buildVersion()
+	g, terms := &given{archive: a, manifest: a.Manifest}, bundle.Terms{Now: now, Sallyport: v, Audience: c.Bundle.Audience}
+	var trust *bundle.Trust
+	var err error
+	if c.Bundle.Trust != "" {
+		if trust, err = bundle.ReadTrust(c.Bundle.Trust); err != nil {
+			return nil, unread(err)
+		}
+	}
+	if c.Bundle.State != "" {
+		store := bundle.StoreIn(c.Bundle.State)
+		if terms.Last, err = store.Last(); err != nil {
+			return nil, unread(err)
+		}
+		g.last = keep(store, terms.Last)
+	}
+	if g.by, err = admit(a, trust, terms); err != nil {
+		return nil, err
+	}
+	if g.set, err = a.Bundle(); err != nil {
+		return nil, unread(err)
+	}
+	return g, nil
+}
+
+// keep writes nothing if nothing has changed.
+func keep(store bundle.Store, last *bundle.Archive) func(*bundle.Archive) error {
+	return func(a *bundle.Archive) error {
+		if last != nil && slices.Equal(last.Data(), a.Data()) {
+			return nil
+		}
+		return store.Keep(a)
+	}
+}
+
+// activate reads the policies and makes them ready to decide: verified, compiled, tested and kept. At the start, what was active last
+// stands in for a bundle that can't be used: it is verified again, and its signatures, its end and its cases count as they do now.
+func (b *builder) activate(ctx context.Context, c *config.Config, prev *build) (*sharedPolicy, *given, error) {
+	g, err := b.origin.givenBy(c, b.now)
+	if err == nil {
+		var shared *sharedPolicy
+		if shared, err = b.ready(ctx, c, prev, g); err == nil {
+			return shared, g, nil
+		}
+	}
+	if prev != nil || !bundle.IsArchive(c.Policies) || c.Bundle.State == "" {
+		return nil, nil, err
+	}
+	last, again := b.lastGood(c)
+	if again != nil || last == nil {
+		return nil, nil, err
+	}
+	shared, again := b.ready(ctx, c, nil, last)
+	if again != nil {
+		return nil, nil, err
+	}
+	last.instead = err
+	return shared, last, nil
+}
+
+// lastGood is the bundle that was active last, nil if there was none.
+func (b *builder) lastGood(c *config.Config) (*given, error) {
+	a, err := bundle.StoreIn(c.Bundle.State).Last()
+	if err != nil || a == nil {
+		return nil, err
+	}
+	return b.origin.trusted(c, a, b.now())
+}
+
+// ready compiles what was read and runs its cases, unless it decides already.
+func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *given) (*sharedPolicy, error) {
+	if g == nil {
+		return &sharedPolicy{}, nil
+	}
+	shared, err := b.compile(ctx, c, prev, g.set)
+	if err != nil || g.archive == nil {
+		return shared, err
+	}
+	if prev != nil && prev.shared == shared && prev.given != nil {
+		g.cases = prev.given.cases
+	} else if g.cases, err = prove(ctx, g.set); err != nil {
+		shared.Close() //nolint:contextcheck // closing is not to be cancelled
+		return nil, err
+	}
+	if g.last != nil {
+		err = g.last(g.archive)
+	}
+	g.archive, g.last = nil, nil // its files are in set
+	if err != nil && (prev == nil || prev.shared != shared) {
+		shared.Close() //nolint:contextcheck // closing is not to be cancelled
+	}
+	return shared, err
+}
+
+// called is what a bundle is called in logs and records.
+func (g *given) called() string {
+	if g == nil || g.manifest == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %d", g.manifest.Name, g.manifest.Version)
+}
+
+// why says which of the mistakes to name first. That a bundle is refused is told in full; the many of a file are counted.
+func why(ds source.Diagnostics) string {
+	if i := slices.IndexFunc(ds, func(d source.Diagnostic) bool { return strings.HasPrefix(d.Code, "SP8") }); i >= 0 {
+		return ds[i].String()
+	}
+	return "the config or a policy has mistakes"
+}
+
+// bundles is what the admin API shows of the policies that decide.
+func (g *program) bundles() []admin.Bundle {
+	b := g.state.build()
+	g.state.mu.Lock()
+	out := admin.Bundle{Source: b.config.Policies, Revision: b.policy.Revision(), Active: b.at.UTC(), Last: g.state.reload}
+	g.state.mu.Unlock()
+	if b.given != nil && b.given.manifest != nil {
+		m := b.given.manifest
+		out.Name, out.Version, out.Audience, out.Expires, out.Expired = m.Name, m.Version, m.Audience, m.Expires, m.Expired(g.now())
+		out.SignedBy, out.Cases, out.LastGood = namesOf(b.given.by), b.given.cases, b.given.instead != nil
+	}
+	if ds := out.Last.Diagnostics; len(ds) > 0 {
+		var text strings.Builder
+		_ = ds.WriteText(&text, readText, false, maxDiagnostics) // a strings.Builder takes everything
+		out.Text = text.String()
+	} else {
+		out.Text = out.Last.Error
+	}
+	return []admin.Bundle{out}
+}

@@ -1,0 +1,53 @@
+package enginetest_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
+	"github.com/sallyport-dev/sallyport/engine/source"
+)
+
+// The cases of a bundle are run on what is in it, wherever it lies.
+func TestRunBundle(t *testing.T) {
+	const (
+		policy = "apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nrules: [ { name: r, effect: allow } ]\n"
+		cases  = "apiVersion: sallyport/v1\nkind: PolicyTest\nmetadata: { name: c }\npolicies: [%s]\ncases: [ { name: all, call: { tool: a/b }, expect: { effect: allow } } ]\n"
+	)
+	for name, c := range map[string]struct{ path, want string }{
+		"the policies beside it":    {"p.yaml", ""},
+		"its directory":             {".", ""},
+		"the directory above it":    {"..", ""},
+		"another file":              {"../q.yaml", ""},
+		"what isn't there":          {"r.yaml", "SP5005"},
+		"outside":                   {"../../p.yaml", "SP5005"},
+		"the root of the disk":      {"/tests/p.yaml", "SP5005"},
+		"the directory of the disk": {"../../tests", "SP5005"},
+	} {
+		b, err := bundle.FS(fstest.MapFS{
+			"tests/p.yaml": {Data: []byte(policy)}, "q.yaml": {Data: []byte(strings.Replace(policy, "name: p", "name: q", 1))},
+			"tests/c.yaml": {Data: []byte(strings.Replace(cases, "%s", c.path, 1))}, "tables/t.yaml": {Data: []byte("a: 1\n")},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := enginetest.RunBundle(t.Context(), b, enginetest.Options{})
+		ds, _ := errors.AsType[source.Diagnostics](err)
+		switch {
+		case c.want == "" && (err != nil || report.Passed != 1):
+			t.Errorf("%s: %v %+v", name, err, report)
+		case c.want != "" && (len(ds) != 1 || ds[0].Code != c.want):
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+	}
+	b, err := bundle.FS(fstest.MapFS{"p.yaml": {Data: []byte(policy)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enginetest.RunBundle(t.Context(), b, enginetest.Options{}); !errors.Is(err, enginetest.ErrNoCases) {
+		t.Error(err)
+	}
+}
