@@ -41,7 +41,7 @@ type Snapshot struct {
 	env      *condition.Env
 	phases   [2]*index // request, response
 	empty    [2]bool   // there are no rules in the phase
-	rules    int
+	all      []*rule   // in order
 	warnings source.Diagnostics
 	plugins  []*plugin
 	given    given
@@ -77,7 +77,7 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		return nil, found
 	}
 	return &Snapshot{
-		revision: b.Revision, env: env, rules: c.order, warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
+		revision: b.Revision, env: env, all: inOrderOfRules(c.rules), warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},
 	}, nil
@@ -100,7 +100,7 @@ func (s *Snapshot) Rules() int {
 	if s == nil {
 		return 0
 	}
-	return s.rules
+	return len(s.all)
 }
 
 // Warnings returns what Compile found that is likely not what an author meant.
@@ -109,6 +109,13 @@ func (s *Snapshot) Warnings() source.Diagnostics {
 		return nil
 	}
 	return s.warnings
+}
+
+// inOrderOfRules returns the rules of both phases.
+func inOrderOfRules(phases [2][]*rule) []*rule {
+	all := slices.Concat(phases[0], phases[1])
+	slices.SortFunc(all, func(a, b *rule) int { return cmp.Compare(a.order, b.order) })
+	return all
 }
 
 // inOrder returns the policies in the order of their names, whatever files they came from.

@@ -84,7 +84,7 @@ func (c pluginTest) Run(p *process) error {
 	if err := builtFromThis(c.Dir); err != nil {
 		return err
 	}
-	if err := c.cases(p, []string{c.Dir}); err != nil {
+	if _, err := c.cases(p, []string{c.Dir}, enginetest.Options{}); err != nil {
 		return err
 	}
 	modules, err := filepath.Glob(filepath.Join(c.Dir, "*.wasm"))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/internal/toolchain"
 )
 
@@ -59,7 +60,7 @@ func (c pluginDev) round(p *process) error {
 		return err
 	}
 	fmt.Fprintln(p.stdout, builtLine(c.Dir, b))
-	if err := (caseFlags{Output: "text"}).cases(p, []string{c.Dir}); err != nil {
+	if _, err := (caseFlags{Output: "text"}).cases(p, []string{c.Dir}, enginetest.Options{}); err != nil {
 		return err
 	}
 	if err := areTested(c.Dir, filepath.Join(c.Dir, filepath.Base(b.File))); err != nil {

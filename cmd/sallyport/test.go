@@ -11,6 +11,10 @@ import (
 type testCommand struct {
 	Paths []string `arg:"" help:"Files of cases, or folders of them."`
 
+	Coverage    bool    `help:"Say which rules, and which outcomes of their conditions, no case has met."`
+	MinCoverage float64 `placeholder:"PERCENT" help:"Fail below this share of outcomes."`
+	Mutate      bool    `help:"Make mistakes in the policies, one at a time, and fail if there are some that no case finds."`
+
 	caseFlags
 }
 
@@ -20,20 +24,33 @@ type caseFlags struct {
 	Output string `short:"o" enum:"text,json,junit" default:"text" help:"How to report: text, json or junit."`
 }
 
-func (c testCommand) Run(p *process) error { return c.cases(p, c.Paths) }
+func (c testCommand) Run(p *process) error {
+	if c.MinCoverage < 0 || c.MinCoverage > 100 {
+		return failf(exitUsage, "--min-coverage %g: a percentage is from 0 to 100", c.MinCoverage)
+	}
+	report, err := c.cases(p, c.Paths, enginetest.Options{Coverage: c.Coverage || c.MinCoverage > 0, Mutate: c.Mutate})
+	switch {
+	case err != nil:
+		return err
+	case report.Coverage != nil && report.Coverage.Percent() < c.MinCoverage:
+		return failf(exitFailed, "coverage is %.1f %%, and should be %g %%", report.Coverage.Percent(), c.MinCoverage)
+	case report.Mutation != nil && len(report.Mutation.Survivors) > 0:
+		return &fail{code: exitFailed}
+	}
+	return nil
+}
 
 // cases runs cases and reports what came of them.
-func (c caseFlags) cases(p *process, paths []string) error {
-	o := enginetest.Options{}
+func (c caseFlags) cases(p *process, paths []string, o enginetest.Options) (*enginetest.Report, error) {
 	if c.Only != "" {
 		var err error
 		if o.Run, err = regexp.Compile(c.Only); err != nil {
-			return failf(exitUsage, "--run: %w", err)
+			return nil, failf(exitUsage, "--run: %w", err)
 		}
 	}
 	report, err := enginetest.Run(p.ctx, paths, o)
 	if err != nil {
-		return casesError(err)
+		return nil, casesError(err)
 	}
 	write := report.WriteText
 	switch c.Output {
@@ -43,12 +60,12 @@ func (c caseFlags) cases(p *process, paths []string) error {
 		write = report.WriteJUnit
 	}
 	if err := write(p.stdout); err != nil {
-		return err
+		return nil, err
 	}
 	if report.Failed > 0 {
-		return &fail{code: exitFailed}
+		return nil, &fail{code: exitFailed}
 	}
-	return nil
+	return report, nil
 }
 
 func isPathError(err error) bool {

@@ -31,6 +31,10 @@ var ErrNoCases = errors.New("no cases found")
 type Options struct {
 	// Run leaves out the cases whose name it doesn't match; nil runs all.
 	Run *regexp.Regexp
+	// Coverage says what the cases have met of the rules.
+	Coverage bool
+	// Mutate makes mistakes in the policies and says which of them no case finds. It takes the time of as many runs.
+	Mutate bool
 }
 
 // Report is what came of the cases, in the order of the files.
@@ -38,6 +42,9 @@ type Report struct {
 	Passed int      `json:"passed"`
 	Failed int      `json:"failed"`
 	Cases  []Result `json:"cases"`
+	// Coverage and Mutation are there if they were asked for. Nothing is mutated if a case failed.
+	Coverage *Coverage `json:"coverage,omitempty"`
+	Mutation *Mutation `json:"mutation,omitempty"`
 }
 
 // Result is what came of one case.
@@ -98,7 +105,9 @@ func run(ctx context.Context, suites []*Suite, o Options) (*Report, error) {
 		return nil, err
 	}
 	r := &runner{host: host, options: o, report: &Report{Cases: []Result{}}}
-	err = r.run(ctx, suites)
+	if err = r.run(ctx, suites); err == nil {
+		err = r.judge(ctx, suites)
+	}
 	r.close() //nolint:contextcheck // closing is not to be cancelled
 	if err != nil {
 		return nil, err
@@ -195,6 +204,7 @@ type runner struct {
 	host      *wasm.Host
 	options   Options
 	report    *Report
+	bundles   []*bundle.Bundle
 	snapshots []*engine.Snapshot
 }
 
@@ -221,10 +231,7 @@ func (r *runner) run(ctx context.Context, suites []*Suite) error {
 		return found
 	}
 	for i, s := range suites {
-		for _, c := range s.cases {
-			if r.options.Run != nil && !r.options.Run.MatchString(c.name) {
-				continue
-			}
+		for _, c := range r.selected(s) {
 			result := c.run(ctx, r.snapshots[i])
 			result.File, result.Line, result.Name, result.Passed = s.File, c.line, c.name, len(result.Differences) == 0
 			if result.Passed {
@@ -238,11 +245,44 @@ func (r *runner) run(ctx context.Context, suites []*Suite) error {
 	return ctx.Err()
 }
 
+// selected are the cases of a suite that are to be run.
+func (r *runner) selected(s *Suite) []*single {
+	if r.options.Run == nil {
+		return s.cases
+	}
+	var out []*single
+	for _, c := range s.cases {
+		if r.options.Run.MatchString(c.name) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// judge says how much the cases test.
+func (r *runner) judge(ctx context.Context, suites []*Suite) error {
+	if r.options.Coverage {
+		var met covered
+		for i, s := range suites {
+			met.suite(ctx, r.snapshots[i], r.selected(s))
+		}
+		r.report.Coverage = met.report()
+	}
+	if r.options.Mutate && r.report.Failed == 0 {
+		var err error
+		if r.report.Mutation, err = r.mutate(ctx, suites); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
 func (r *runner) compile(ctx context.Context, s *Suite) (*engine.Snapshot, error) {
 	b, err := s.Bundle()
 	if err != nil {
 		return nil, err
 	}
+	r.bundles = append(r.bundles, b)
 	o := engine.Options{Plugins: r.host}
 	if len(r.snapshots) > 0 {
 		o.Previous = r.snapshots[len(r.snapshots)-1]

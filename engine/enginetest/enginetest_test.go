@@ -242,3 +242,36 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What the cases of two files meet of one policy counts once, whichever of them meets it; a rule in shadow has no mutants.
+func TestCoverageAndMutants(t *testing.T) {
+	report, err := enginetest.Run(t.Context(), []string{"testdata/covered"}, enginetest.Options{Coverage: true, Mutate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, write := range map[string]func(*bytes.Buffer) error{
+		"text": func(b *bytes.Buffer) error { return report.WriteText(b) },
+		"json": func(b *bytes.Buffer) error { return report.WriteJSON(b) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "testdata/covered/report."+name, b.Bytes())
+	}
+}
+
+// The cases that are left out meet nothing and kill nothing; where a case fails nothing is mutated.
+func TestCoverage_isOfWhatWasRun(t *testing.T) {
+	report, err := enginetest.Run(t.Context(), []string{"testdata/covered"}, enginetest.Options{Coverage: true, Mutate: true, Run: regexp.MustCompile("others see")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, m := report.Coverage, report.Mutation; c.Seen >= c.Outcomes/2 || m.Killed >= len(m.Survivors) {
+		t.Errorf("one case of a list: %+v, %+v", c, m)
+	}
+	report, err = enginetest.Run(t.Context(), []string{"testdata/fail"}, enginetest.Options{Mutate: true})
+	if err != nil || report.Mutation != nil || report.Coverage != nil {
+		t.Errorf("%v, %+v", err, report)
+	}
+}

@@ -26,8 +26,40 @@ func (r *Report) WriteText(w io.Writer) error {
 	if r.Failed > 0 {
 		fmt.Fprintf(&b, "%d of %s failed\n", r.Failed, count(r.Passed+r.Failed))
 	}
+	r.Coverage.text(&b)
+	r.Mutation.text(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func (c *Coverage) text(b *strings.Builder) {
+	if c == nil {
+		return
+	}
+	fmt.Fprintf(b, "coverage: %.1f %%: %d of %d outcomes of conditions, %d of %d rules held\n", c.Percent(), c.Seen, c.Outcomes, c.Matched, c.Rules)
+	for _, m := range c.Missing {
+		fmt.Fprintf(b, "        %s: %s: %s\n", place(m.File, m.Line, m.Column), m.Of, m.What)
+	}
+}
+
+func (m *Mutation) text(b *strings.Builder) {
+	if m == nil {
+		return
+	}
+	fmt.Fprintf(b, "mutants: %d of %d killed\n", m.Killed, m.Killed+len(m.Survivors))
+	for _, x := range m.Survivors {
+		fmt.Fprintf(b, "        %s: %s %s: no case fails\n", place(x.File, x.Line, x.Column), x.Of, x.What)
+	}
+}
+
+func place(file string, line, column int) string {
+	switch {
+	case line == 0:
+		return file
+	case column == 0:
+		return fmt.Sprintf("%s:%d", file, line)
+	}
+	return fmt.Sprintf("%s:%d:%d", file, line, column)
 }
 
 func (c *Result) text(b *strings.Builder) {
