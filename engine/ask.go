@@ -85,13 +85,22 @@ func hooksFor(p *plugin, r *Request) []hostapi.Hook {
 	return []hostapi.Hook{hostapi.HookList, hostapi.HookResponse}
 }
 
+// answer is what a message of the response phase says. Plugins see an error where they would see a result, so that what must not get
+// out in the one doesn't in the other.
+func (r *Request) answer() *jsonscan.Value {
+	if r.Error.Exists() {
+		return &r.Error
+	}
+	return &r.Result
+}
+
 // show fills in what plugins can see.
 func (r *Request) show(m *wasm.Message) {
 	m.Method, m.Server = r.Method, r.Server
 	m.Tool, m.Prompt, m.Resource = r.Tool, r.Prompt, r.Resource
 	m.Params, m.Annotations, m.Items = r.Params, r.Annotations, r.Items
 	if r.Phase == PhaseResponse {
-		m.Result = r.Result
+		m.Result = *r.answer()
 	}
 	m.Principal = (*wasm.Principal)(r.Principal)
 	m.Source, m.Header, m.Time = r.Source, r.Header, r.Time
@@ -138,7 +147,7 @@ var errNoPart = errors.New("the edits lie outside the part of the message that m
 func (e *evaluation) rewrite(ctx context.Context, s *Snapshot, by *rule, now *Request, edits []wasm.Edit) error {
 	part := &now.Params
 	if now.Phase == PhaseResponse {
-		part = &now.Result
+		part = now.answer()
 	}
 	changed, err := applied(*part, edits, jsonscan.Options{Fold: now.Phase != PhaseResponse && !now.FromServer})
 	if err != nil {

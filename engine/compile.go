@@ -167,7 +167,12 @@ func (c *compiler) checkServers(p *policy.Policy, m *match) {
 
 // checkScope reports a condition about something that no method of the match has.
 func (c *compiler) checkScope(p *policy.Policy, r *policy.Rule, needs condition.Subjects) {
-	if needs == 0 {
+	const answers = condition.Success | condition.Failure
+	if needs&answers == answers {
+		c.found = append(c.found, r.When.Pos().Diagnose("SP2010", "the rule can never apply: no answer is both a result and an error", "split it into two rules"))
+		return
+	}
+	if needs &^= answers; needs == 0 {
 		return
 	}
 	methods := policy.Methods()

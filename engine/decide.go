@@ -141,7 +141,7 @@ func (r *Request) fill(in *condition.Input) {
 	in.Tool, in.Prompt, in.Resource = r.Tool, r.Prompt, r.Resource
 	in.Arguments, in.Params, in.Annotations = r.Arguments, r.Params, r.Annotations
 	if r.Phase == PhaseResponse {
-		in.Result = r.Result
+		in.Result, in.Error = r.Result, r.Error
 	}
 	in.Principal, in.Source, in.Header, in.Time = r.Principal, r.Source, r.Header, r.Time
 }

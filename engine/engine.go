@@ -80,6 +80,7 @@ type Request struct {
 	Params      jsonscan.Value // the JSON-RPC params
 	Annotations jsonscan.Value // the tool's annotations, as its server lists them; absent means not known, and a rule that reads them fails
 	Result      jsonscan.Value // the tool's result; response phase only
+	Error       jsonscan.Value // the JSON-RPC error, if that is the answer; response phase only
 	Items       jsonscan.Value // of a result that is a list: the array; response phase only
 	ItemsField  string         // the member of Result that Items is
 	FromServer  bool           // the message is a notification of the server
@@ -128,7 +129,7 @@ type Decision struct {
 	Revision string // of the policies that decided
 	// Plugins are the plugins that were asked, in order.
 	Plugins []PluginOutcome
-	// Rewritten takes the place of the message's params, in the response phase of its result; absent if no plugin has changed them. It
+	// Rewritten takes the place of the message's params, in the response phase of its result or error; absent if no plugin has changed them. It
 	// must: whoever can't carry it out must treat the decision as a denial.
 	Rewritten jsonscan.Value
 

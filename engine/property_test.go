@@ -62,7 +62,7 @@ var whens = []string{
 	`mcp.tool.name == "read" && args.x == 1`, `!(args.x == 1)`, `args.x == 1 || jwt.role == "dev"`, `mcp.tool.annotations.readOnlyHint`,
 }
 
-var responseWhens = []string{"", "false", `mcp.tool.result.x == 1`, `has(mcp.tool.result.x)`, `args.x == 1`, `jwt.role == "dev"`, `variables.v == 1`}
+var responseWhens = []string{"", "false", `mcp.tool.result.x == 1`, `has(mcp.tool.result.x)`, `mcp.error.code == 1`, `has(mcp.error)`, `mcp.error.data.x == 1`, `args.x == 1`, `jwt.role == "dev"`, `variables.v == 1`}
 
 func policies() *rapid.Generator[[]*policy.Policy] {
 	return rapid.Custom(func(t *rapid.T) []*policy.Policy {
@@ -133,7 +133,9 @@ func requests() *rapid.Generator[*Request] {
 		}
 		if rapid.IntRange(0, 4).Draw(t, "phase") == 0 {
 			r.Phase = PhaseResponse
-			r.Result = scanned(t, rapid.SampledFrom([]string{"", `{}`, `{"x":1}`, `7`}).Draw(t, "result"))
+			if r.Error = scanned(t, rapid.SampledFrom([]string{"", "", `{"code":1,"message":"m"}`, `{"code":2,"data":{"x":1}}`}).Draw(t, "error")); !r.Error.Exists() {
+				r.Result = scanned(t, rapid.SampledFrom([]string{"", `{}`, `{"x":1}`, `7`}).Draw(t, "result"))
+			}
 		}
 		return r
 	})
@@ -175,7 +177,11 @@ func naive(env *condition.Env, rules []*rule, phase func(*rule) Phase, r *Reques
 		if phase(rule) != r.Phase || !naiveMatch(rule, r) {
 			continue
 		}
-		if rule.when != nil && rule.when.Subjects()&^condition.SubjectsOf(r.Method) != 0 {
+		about := condition.SubjectsOf(r.Method) | condition.Success
+		if r.Error.Exists() {
+			about = condition.SubjectsOf(r.Method) | condition.Failure
+		}
+		if rule.when != nil && rule.when.Subjects()&^about != 0 {
 			continue // it could not hold of such a message
 		}
 		truth, err := naiveTest(env, rule, r)

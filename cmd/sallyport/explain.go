@@ -235,7 +235,7 @@ func requestOf(r *audit.Record) (*engine.Request, error) {
 		DefaultAllow: mcp.LookupMethod(r.Method).DefaultAllow(),
 		Method:       r.Method, Server: r.Server, Tool: r.Tool, Prompt: r.Prompt, Resource: r.Resource, Time: r.Time,
 		Arguments: in.Get("args"), Params: in.Get("params"),
-		Annotations: in.Path("mcp", "tool", "annotations"), Result: in.Path("mcp", "tool", "result"),
+		Annotations: in.Path("mcp", "tool", "annotations"), Result: in.Path("mcp", "tool", "result"), Error: in.Path("mcp", "error"),
 		Principal: &engine.Principal{
 			ID: r.PrincipalID, Kind: r.PrincipalKind, Issuer: r.Issuer,
 			Groups: texts(in.Path("principal", "groups")), Roles: texts(in.Path("principal", "roles")), Scopes: texts(in.Path("principal", "scopes")),

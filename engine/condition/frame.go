@@ -165,7 +165,7 @@ func hotSlot(path string) (slot, Subjects) {
 	case "jwt":
 		return slotJWT, 0
 	case "mcp.tool.result":
-		return slotResult, Tool
+		return slotResult, Tool | Success
 	}
 	return noSlot, 0
 }
@@ -259,6 +259,8 @@ func (f *Frame) compute(s slot) ref.Val {
 			return errNoResult
 		}
 		return f.reader.value(in.Result)
+	case slotError:
+		return f.reader.value(in.Error)
 	case slotHeaders:
 		return &f.headers
 	case slotSource:

@@ -40,6 +40,8 @@ type Input struct {
 
 	Arguments, Params, Annotations, Result jsonscan.Value
 
+	Error jsonscan.Value // the answer, where it is a JSON-RPC error
+
 	Principal *Principal
 	Source    netip.Addr
 	Header    func(name string) string // by lower-case name; "" is absent; nil has none
@@ -60,7 +62,10 @@ func (in *Input) About() Subjects {
 	if in.Prompt != "" {
 		s |= Prompt
 	}
-	return s
+	if in.Error.Exists() {
+		return s | Failure
+	}
+	return s | Success
 }
 
 // Subjects is a set of the things that a message can be about.
@@ -71,6 +76,8 @@ const (
 	Tool Subjects = 1 << iota
 	Resource
 	Prompt
+	Success // an answer that is no error, and what is no answer yet
+	Failure // an answer that is a JSON-RPC error
 )
 
 // String names the subjects, "tool and prompt" for instance.
@@ -91,7 +98,7 @@ func (s Subjects) String() string {
 var subjectNames = []struct {
 	bit  Subjects
 	name string
-}{{Tool, "tool"}, {Resource, "resource"}, {Prompt, "prompt"}}
+}{{Tool, "tool"}, {Resource, "resource"}, {Prompt, "prompt"}, {Success, "result"}, {Failure, "JSON-RPC error"}}
 
 // SubjectsOf returns what a message of a method is always about.
 func SubjectsOf(method string) Subjects {

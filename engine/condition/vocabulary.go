@@ -18,6 +18,7 @@ const (
 	slotArguments
 	slotAnnotations
 	slotResult
+	slotError
 	slotResourceURI
 	slotPromptName
 	slotParams
@@ -85,7 +86,8 @@ var vocabulary = []name{
 	{path: "mcp.tool.target", slot: slotToolTarget, typ: cel.StringType, subject: Tool, doc: "configured name of the server that has the tool"},
 	{path: "mcp.tool.arguments", slot: slotArguments, typ: jsonMap, subject: Tool, doc: "arguments of the call; {} if it has none"},
 	{path: "mcp.tool.annotations", slot: slotAnnotations, typ: jsonMap, subject: Tool, doc: "what the server says of its tool: hints, to be trusted as far as the server is; an error until a tools/list has passed"},
-	{path: "mcp.tool.result", slot: slotResult, typ: cel.DynType, subject: Tool, response: true, doc: "result of the call"},
+	{path: "mcp.tool.result", slot: slotResult, typ: cel.DynType, subject: Tool | Success, response: true, doc: "result of the call"},
+	{path: "mcp.error", slot: slotError, typ: jsonMap, subject: Failure, response: true, doc: "the JSON-RPC error that is the answer: code, message and perhaps data"},
 	{path: "mcp.resource", object: objResource, subject: Resource, doc: "the resource that is read or subscribed to"},
 	{path: "mcp.resource.uri", slot: slotResourceURI, typ: cel.StringType, subject: Resource, doc: "its URI"},
 	{path: "mcp.prompt", object: objPrompt, subject: Prompt, doc: "the prompt that is asked for"},

@@ -55,6 +55,7 @@ type call struct {
 	Source      source.Text            `yaml:"source" jsonschema:"minLength=1" jsonschema_description:"The IP address of the caller."`
 	From        source.Text            `yaml:"from" jsonschema:"enum=client,enum=server,default=client" jsonschema_description:"Who sends the message: server for its notifications and for what it asks of the client."`
 	Result      value                  `yaml:"result" jsonschema_description:"The result of the message, an object. It makes this a case of the response phase: the result is decided, and not the message again."`
+	Error       value                  `yaml:"error" jsonschema_description:"The JSON-RPC error that answers the message, an object, in the place of result."`
 	Now         source.Text            `yaml:"now" jsonschema:"minLength=1" jsonschema_description:"The time of this decision."`
 }
 

@@ -241,10 +241,16 @@ func (b *builder) callShape(c *call, x *expect, n *source.Node, report func(*sou
 		report(n.Key("args"), "`args` goes with `tool`", "put them into params, as `arguments`")
 	case tool && fromServer:
 		report(n.Key("tool"), "a server calls no tools", "give the `method` of what it sends")
+	case c.Result.given() && c.Error.given():
+		report(n.Key("error"), "an answer has a `result` or an `error`", "make two cases")
 	case fromServer && c.Result.given():
 		report(n.Key("result"), "`result` is for messages of the client", "remove `from`, or `result`")
+	case fromServer && c.Error.given():
+		report(n.Key("error"), "`error` is for messages of the client", "remove `from`, or `error`")
 	case x.Args.given() && !tool:
 		report(n, "`args` is expected of a call without a `tool`", "use `patched`")
+	case x.Args.given() && c.Error.given():
+		report(n.Key("error"), "a case of the response phase can't expect `args`", "use `patched`: the error as it was changed")
 	case x.Args.given() && c.Result.given():
 		report(n.Key("result"), "a case of the response phase can't expect `args`", "use `patched`: the result as it was changed")
 	}

@@ -150,6 +150,9 @@ func (b *builder) request(c *call, v *values) *engine.Request {
 			r.ItemsField, r.Items = m.list, r.Result.Get(m.list)
 		}
 	}
+	if c.Error.given() {
+		r.Phase, r.Error = engine.PhaseResponse, v.json(c.Error, "error", jsonscan.Options{})
+	}
 	return &r
 }
 

@@ -119,7 +119,7 @@ func (x *exchange) judgeReply() *refusal {
 	if x.reply.Error.Exists() {
 		code, _ := x.reply.Error.Get("code").Int64()
 		x.outcome.code, x.outcome.kind = code, telemetry.RPCError
-		return nil
+		return x.judgeError()
 	}
 	result := x.reply.Result
 	if result.Kind() != jsonscan.Object {
@@ -145,12 +145,42 @@ func (x *exchange) judgeReply() *refusal {
 	if spec := x.msg.Spec; spec != nil && spec.List != "" {
 		x.request.ItemsField, x.request.Items = spec.List, result.Get(spec.List)
 	}
+	if r := x.judgeAnswer(); r != nil {
+		return r
+	}
+	return x.rewriteReply(result)
+}
+
+// judgeError asks the second door about an answer that is an error: its text and data are the server's, as those of a result are.
+func (x *exchange) judgeError() *refusal {
+	if !x.snap.Policy.HasRules(engine.PhaseResponse) {
+		return nil
+	}
+	x.request.Phase, x.request.Error = engine.PhaseResponse, x.reply.Error
+	if r := x.judgeAnswer(); r != nil {
+		return r
+	}
+	changed := x.verdict.Rewritten
+	if !changed.Exists() {
+		return nil
+	}
+	if !x.edits.Replace(x.reply.Error, changed.Raw()) {
+		return notRewritable(x.msg.ID, errNoPart)
+	}
+	if x.reread(); !x.reply.Error.Exists() {
+		return notRewritable(x.msg.ID, errNoPart)
+	}
+	return nil
+}
+
+// judgeAnswer decides x.request in the response phase.
+func (x *exchange) judgeAnswer() *refusal {
 	x.verdict = x.judge(telemetry.Response)
 	if len(x.verdict.Plugins) > 0 || !x.verdict.Allowed() {
 		x.outcome.verdict = &x.verdict
 	}
 	if x.verdict.Allowed() {
-		return x.rewriteReply(result)
+		return nil
 	}
 	return x.denied(&x.verdict)
 }

@@ -50,7 +50,9 @@ func (x *exchange) rewrite() *refusal {
 	}
 	part := x.msg.Params
 	if x.msg.Kind == mcp.KindResponse {
-		part = x.msg.Result
+		if part = x.msg.Result; x.msg.Error.Exists() {
+			part = x.msg.Error
+		}
 	}
 	x.edits.Reset()
 	if !x.edits.Replace(part, changed.Raw()) {

@@ -43,6 +43,7 @@ const (
 	rootParams
 	rootAnnotations
 	rootResult
+	rootError
 	rootHeader
 	rootClaims
 	rootGroups
@@ -58,6 +59,7 @@ var inputRoots = []struct {
 	{[]string{"params"}, rootParams},
 	{[]string{"mcp", "tool", "annotations"}, rootAnnotations},
 	{[]string{"mcp", "tool", "result"}, rootResult},
+	{[]string{"mcp", "error"}, rootError},
 	{[]string{"request", "headers"}, rootHeader},
 	{[]string{"jwt"}, rootClaims},
 	{[]string{"principal", "claims"}, rootClaims},
@@ -106,6 +108,8 @@ func (x *exchange) input(p *inputPath) []byte {
 		return field(q.Annotations, p.steps)
 	case rootResult:
 		return field(q.Result, p.steps)
+	case rootError:
+		return field(q.Error, p.steps)
 	case rootHeader:
 		return x.headerInput(p.steps)
 	case rootNone:

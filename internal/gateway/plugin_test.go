@@ -134,6 +134,24 @@ func TestPluginChangesAResult(t *testing.T) {
 	}
 }
 
+// An error is an answer too: plugins see it where they would see a result, and what they make of it is what the client gets.
+func TestPluginChangesAnError(t *testing.T) {
+	for kind, want := range map[string]string{"application/json": "", "text/event-stream": "data: "} {
+		_, served := newPeer(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
+			answerAs(w, kind, `{"jsonrpc":"2.0","id":"a","error":{"code":-32603,"message":"card","data":{"n":1.0}}}`)
+		})
+		w := newWorld(t, allowAll, plugged(t, pluginOut), served)
+		r := w.raw(tckCall(`{"do":"patch","path":"mcp.result.structuredContent","json":"1","verdict":2}`, `{}`))
+		if !strings.Contains(r.body, want+`{"jsonrpc":"2.0","id":"a","error":{"code":-32603,"message":"card","data":{"n":1.0},"structuredContent":1}}`) {
+			t.Errorf("%s: client got %s", kind, r.body)
+		}
+		out := w.recorded(2)[1]
+		if out.Phase != "response" || out.Effect != "allow" || len(out.Plugins) != 1 || out.Plugins[0].Verdict != "mutate" || len(out.Plugins[0].Patch) != 1 {
+			t.Errorf("%s: recorded %+v", kind, out)
+		}
+	}
+}
+
 // What a plugin makes of a message that the server sends of its own accord is recorded, whatever becomes of it.
 func TestPluginChangesANotification(t *testing.T) {
 	const result = `{"jsonrpc":"2.0","id":"a","result":{"content":[]}}`

@@ -169,7 +169,7 @@ func (x *exchange) decideResponse() *refusal {
 	}
 	source, _ := x.source()
 	x.request = engine.Request{
-		Phase: engine.PhaseResponse, Method: asked.method, Server: x.serverName, Result: x.msg.Result,
+		Phase: engine.PhaseResponse, Method: asked.method, Server: x.serverName, Result: x.msg.Result, Error: x.msg.Error,
 		Principal: x.who, Source: source, Header: x.getField, Time: x.start,
 	}
 	x.decision = x.judge(telemetry.Response)
