@@ -131,7 +131,9 @@ func (g *given) matchers(granted []hostapi.Capability) map[string]wasm.Matcher {
 		if r := g.sets[is.Name]; is.Kind == hostapi.CapabilityKindMatch && r != nil && r.value != nil {
 			all[is.Name] = wasm.Matcher{
 				Rules: r.value.Rules(),
-				Find:  func(dst []wasm.Match, text []byte) []wasm.Match { return detect.Find(r.value, dst, text) },
+				Find: func(dst []wasm.Match, text []byte, stop func() bool) ([]wasm.Match, bool) {
+					return detect.FindUntil(r.value, dst, text, stop)
+				},
 			}
 		}
 	}

@@ -106,7 +106,9 @@ func builtin(t testing.TB) wasm.Matcher {
 	if s == nil {
 		t.Fatal(found)
 	}
-	return wasm.Matcher{Rules: s.Rules(), Find: func(dst []wasm.Match, text []byte) []wasm.Match { return detect.Find(s, dst, text) }}
+	return wasm.Matcher{Rules: s.Rules(), Find: func(dst []wasm.Match, text []byte, stop func() bool) ([]wasm.Match, bool) {
+		return detect.FindUntil(s, dst, text, stop)
+	}}
 }
 
 // answer says in a word or two what a plugin says.

@@ -23,7 +23,7 @@ var isBase64 = func() (of [256]bool) {
 func (x *search) decode() {
 	text := x.text
 	// Every run that is long enough has a character at one of these places.
-	for at := minRun - 1; at < len(text); at += minRun {
+	for at := minRun - 1; at < len(text) && !x.stopped; at += minRun {
 		if !isBase64[text[at]] {
 			continue
 		}
@@ -62,11 +62,13 @@ func (x *search) inside(from, to int) {
 	if need := encoding.DecodedLen(len(run)); cap(y.decoded) < need {
 		y.decoded = make([]byte, need)
 	}
+	y.stop, y.stopped, y.since = x.stop, false, x.since
 	n, err := encoding.Decode(y.decoded[:cap(y.decoded)], run)
 	if err == nil {
 		for _, m := range y.plain(x.set, y.decoded[:n]) {
 			x.found = append(x.found, Match{from, to, m.Rule})
 		}
 	}
+	x.stopped, x.since = y.stopped, y.since
 	y.done()
 }

@@ -8,12 +8,32 @@ import (
 // Find appends what the rules of a set find in a text, rule by rule, in the order of the text. Finds of different rules may overlap. A text in
 // which nothing is found costs no allocation.
 func Find[M ~struct{ Start, End, Rule int }](s *Set, dst []M, text []byte) []M {
+	dst, _ = FindUntil(s, dst, text, nil)
+	return dst
+}
+
+// FindUntil is Find, unless stop says that it is to end: then it appends what it likes, and returns false. It asks before each expression that
+// it runs over much of the text. A nil stop never says so.
+func FindUntil[M ~struct{ Start, End, Rule int }](s *Set, dst []M, text []byte, stop func() bool) (all []M, done bool) {
 	x := searches.Get().(*search) //nolint:forcetypeassert // the pool has nothing else
+	x.stop, x.stopped, x.since = stop, false, 0
 	for _, m := range x.find(s, text) {
 		dst = append(dst, M(m))
 	}
+	done = !x.stopped
 	x.done()
-	return dst
+	return dst, done
+}
+
+// patience is how many bytes are looked at between two questions whether to stop.
+const patience = 1 << 16
+
+// ends counts bytes that are about to be looked at, and says whether the search is to end instead.
+func (x *search) ends(bytes int) bool {
+	if x.since += bytes; x.stop != nil && !x.stopped && x.since > patience {
+		x.since, x.stopped = 0, x.stop()
+	}
+	return x.stopped
 }
 
 var searches = sync.Pool{New: func() any { return new(search) }}
@@ -27,7 +47,10 @@ type search struct {
 	begun   []int
 	decoded []byte
 	lines   []tried // by the lists of a rule that are about lines
-	odd     bool    // the text has letters that are as good as ASCII's where case doesn't count
+	stop    func() bool
+	stopped bool
+	since   int  // bytes looked at since stop was asked
+	odd     bool // the text has letters that are as good as ASCII's where case doesn't count
 }
 
 // The most elements of slices, and bytes, that the next search begins with.
@@ -38,7 +61,7 @@ const (
 
 // done makes the search ready for another.
 func (x *search) done() {
-	x.set, x.text = nil, nil
+	x.set, x.text, x.stop = nil, nil, nil
 	clear(x.lines)
 	x.lines = x.lines[:0]
 	if cap(x.hits)+cap(x.found)+cap(x.begun) > kept {
@@ -82,6 +105,9 @@ func (x *search) run() {
 	}
 	x.odd = bytes.Contains(x.text, longS) || bytes.Contains(x.text, kelvin)
 	for i := range s.rules {
+		if x.stopped {
+			return
+		}
 		if touched[i/64]&(1<<(i%64)) != 0 {
 			x.rule(i, &s.rules[i])
 		}
@@ -106,6 +132,9 @@ func (x *search) whole(i int, r *rule) { x.in(i, r, 0, len(x.text)) }
 
 // in runs an expression over a part of the text.
 func (x *search) in(i int, r *rule, from, to int) {
+	if x.ends(to - from) {
+		return
+	}
 	for _, loc := range r.re.FindAllSubmatchIndex(x.text[from:to], -1) {
 		for j := range loc {
 			if loc[j] >= 0 {
@@ -158,7 +187,9 @@ func (x *search) anchored(i int, r *rule) {
 			x.take(i, r, loc)
 			next = loc[1]
 		}
-		work += looked
+		if work += looked; x.ends(looked) {
+			return
+		}
 	}
 }
 

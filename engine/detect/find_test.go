@@ -125,6 +125,31 @@ func TestFind_manyKeywords(t *testing.T) {
 	}
 }
 
+// A search that is not stopped finds what it would have found, however often it asks; one that is asks no more.
+func TestFindUntil(t *testing.T) {
+	s := builtin(t)
+	words := []byte(strings.Repeat("ghp_ AKIA sk_live_ xoxb- token=secret api_key glpat- eyJ ", 1000) + githubToken)
+	for _, text := range [][]byte{words, []byte(base64.StdEncoding.EncodeToString(words))} {
+		want, asked := detect.Find[detect.Match](s, nil, text), 0
+		got, done := detect.FindUntil[detect.Match](s, nil, text, func() bool { asked++; return false })
+		if !done || !slices.Equal(got, want) {
+			t.Errorf("not stopped: %v, %d finds, want %d", done, len(got), len(want))
+		}
+		for last := range asked {
+			n := 0
+			if _, done := detect.FindUntil[detect.Match](s, nil, text, func() bool { n++; return n > last }); done || n != last+1 {
+				t.Errorf("stopped at question %d of %d: %v after %d", last+1, asked, done, n)
+			}
+		}
+		if got := detect.Find[detect.Match](s, nil, text); !slices.Equal(got, want) {
+			t.Error("what was stopped has left something")
+		}
+		if asked < 3 {
+			t.Errorf("asked %d times", asked)
+		}
+	}
+}
+
 func FuzzFind(f *testing.F) {
 	builtin := builtin(f)
 	for _, e := range examples() {

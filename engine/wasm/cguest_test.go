@@ -142,7 +142,7 @@ func withPII() wasm.Config {
 
 // pii finds addresses, and card numbers that have blanks, as a host's detectors would: by what
 // every match must hold first.
-var pii = wasm.Matcher{Rules: []string{"email", "card"}, Find: func(dst []wasm.Match, text []byte) []wasm.Match {
+var pii = wasm.Matcher{Rules: []string{"email", "card"}, Find: func(dst []wasm.Match, text []byte, _ func() bool) ([]wasm.Match, bool) {
 	if i := bytes.IndexByte(text, '@'); i >= 0 {
 		from, to := bytes.LastIndexByte(text[:i], ' ')+1, len(text)
 		if k := bytes.IndexByte(text[i:], ' '); k >= 0 {
@@ -153,5 +153,5 @@ var pii = wasm.Matcher{Rules: []string{"email", "card"}, Find: func(dst []wasm.M
 	if i := bytes.Index(text, []byte("4111 ")); i >= 0 {
 		dst = append(dst, wasm.Match{Start: i, End: min(i+19, len(text)), Rule: 1})
 	}
-	return dst
+	return dst, true
 }}

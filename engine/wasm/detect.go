@@ -14,8 +14,23 @@ type Matcher struct {
 	// Rules are the names of the rules, whose numbers are their indexes.
 	Rules []string
 	// Find appends what the rules find in a text. It is deterministic, safe for concurrent
-	// use, and keeps neither slice. Matches may overlap and come in any order.
-	Find func(dst []Match, text []byte) []Match
+	// use, and keeps neither slice. Matches may overlap and come in any order. A search that
+	// may be long asks stop on the way, which reads a clock: when it says yes, the call's time
+	// is over, and Find returns at once, with false. Nothing is made then of what it has found.
+	Find func(dst []Match, text []byte, stop func() bool) (all []Match, done bool)
+}
+
+// find runs a matcher, and ends the call if its time is over before.
+func (in *instance) find(m *Matcher, text []byte) []Match {
+	if in.late == nil { // once, not for each call
+		in.late = func() bool { return in.now() > in.until || in.caller.Err() != nil }
+	}
+	found, done := m.Find(in.matches[:0], text, in.late)
+	if !done {
+		in.check()
+		in.stop(hostapi.FailureDeadline, "a search ended before it was done")
+	}
+	return found
 }
 
 // Match is a place in a text, in bytes, and the rule that found it.
@@ -71,7 +86,7 @@ func match(in *instance, s []uint64) {
 	}
 	text := in.bytes(v)
 	in.charge(int64(len(text)) * costMatch)
-	in.matches = tidy(c.matcher.Find(in.matches[:0], text), len(text), len(c.matcher.Rules))
+	in.matches = tidy(in.find(&c.matcher, text), len(text), len(c.matcher.Rules))
 	in.scratch = in.scratch[:0]
 	for _, m := range in.matches {
 		in.scratch = binary.LittleEndian.AppendUint32(in.scratch, uint32(m.Start))

@@ -55,7 +55,7 @@ func paths(texts ...string) []hostapi.Path {
 }
 
 // emails finds what looks like an address, and digits.
-var emails = wasm.Matcher{Rules: []string{"email", "digits"}, Find: func(dst []wasm.Match, text []byte) []wasm.Match {
+var emails = wasm.Matcher{Rules: []string{"email", "digits"}, Find: func(dst []wasm.Match, text []byte, _ func() bool) ([]wasm.Match, bool) {
 	for i, c := range text {
 		switch {
 		case c == '@':
@@ -71,7 +71,7 @@ var emails = wasm.Matcher{Rules: []string{"email", "digits"}, Find: func(dst []w
 			dst = append(dst, wasm.Match{Start: i, End: i + 1, Rule: 1})
 		}
 	}
-	return dst
+	return dst, true
 }}
 
 func tenants(t testing.TB) func() wasm.Tables {

@@ -31,6 +31,7 @@ type instance struct {
 	// blind has no table: what tables hold must not get into the image.
 	blind bool
 	opa   opaGuest
+	late  func() bool // says whether the time of a call is over; nil until a search wants to know
 
 	run
 }

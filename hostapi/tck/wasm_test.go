@@ -153,13 +153,13 @@ func matcher(rules []tck.Detector) wasm.Matcher {
 		m.Rules = append(m.Rules, r.Name)
 		forms = append(forms, regexp.MustCompile(r.Regexp))
 	}
-	m.Find = func(dst []wasm.Match, text []byte) []wasm.Match {
+	m.Find = func(dst []wasm.Match, text []byte, _ func() bool) ([]wasm.Match, bool) {
 		for i, f := range forms {
 			for _, at := range f.FindAllIndex(text, -1) {
 				dst = append(dst, wasm.Match{Start: at[0], End: at[1], Rule: i})
 			}
 		}
-		return dst
+		return dst, true
 	}
 	return m
 }

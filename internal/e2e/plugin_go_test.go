@@ -84,13 +84,13 @@ func (p goPlugin) load(t testing.TB) (*wasm.Plugin, error) {
 // goMatcher is the set of detectors that the probe's own tests have.
 func goMatcher() wasm.Matcher {
 	rules := []*regexp.Regexp{regexp.MustCompile(`[a-z]+@[a-z]+\.com`), regexp.MustCompile(`[0-9]{5}`)}
-	return wasm.Matcher{Rules: []string{"email", "number"}, Find: func(dst []wasm.Match, text []byte) []wasm.Match {
+	return wasm.Matcher{Rules: []string{"email", "number"}, Find: func(dst []wasm.Match, text []byte, _ func() bool) ([]wasm.Match, bool) {
 		for rule, r := range rules {
 			for _, at := range r.FindAllIndex(text, -1) {
 				dst = append(dst, wasm.Match{Start: at[0], End: at[1], Rule: rule})
 			}
 		}
-		return dst
+		return dst, true
 	}}
 }
 

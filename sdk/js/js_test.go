@@ -68,7 +68,7 @@ func grant(t testing.TB, module []byte) wasm.Grant {
 }
 
 // words finds texts between a and z.
-var words = wasm.Matcher{Rules: []string{"word"}, Find: func(dst []wasm.Match, text []byte) []wasm.Match {
+var words = wasm.Matcher{Rules: []string{"word"}, Find: func(dst []wasm.Match, text []byte, _ func() bool) ([]wasm.Match, bool) {
 	for i := 0; i < len(text); i++ {
 		from := i
 		for i < len(text) && text[i] >= 'a' && text[i] <= 'z' {
@@ -78,7 +78,7 @@ var words = wasm.Matcher{Rules: []string{"word"}, Find: func(dst []wasm.Match, t
 			dst = append(dst, wasm.Match{Start: from, End: i})
 		}
 	}
-	return dst
+	return dst, true
 }}
 
 var decided = time.UnixMilli(1790000000123)
