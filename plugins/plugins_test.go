@@ -260,6 +260,7 @@ func measure(b *testing.B, p *wasm.Plugin, call *wasm.Call) {
 		took = append(took, r.Time)
 	}
 	slices.Sort(took)
+	b.ReportMetric(float64(took[0].Nanoseconds()), "min-ns")
 	b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "p50-ns")
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
 	b.ReportMetric(float64(r.Fuel), "fuel/op")

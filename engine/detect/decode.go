@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 )
 
 // Runs of base64 of which a set says that it looks inside.
@@ -24,7 +25,7 @@ func (x *search) decode() {
 	text := x.text
 	// Every run that is long enough has a character at one of these places.
 	for at := minRun - 1; at < len(text) && !x.stopped; at += minRun {
-		if !isBase64[text[at]] {
+		if !isBase64[text[at]] || at+half < len(text) && broken(text[at-half:at+half+1]) {
 			continue
 		}
 		from, to := at, at+1
@@ -39,6 +40,18 @@ func (x *search) decode() {
 		}
 		at += (to - at) / minRun * minRun
 	}
+}
+
+const half = minRun / 2
+
+// broken says that no run that is long enough lies around the middle of some bytes, half of one to each side: there are blanks on both sides, or
+// what else is below all of base64.
+func broken(around []byte) bool {
+	const ones, high, least = 0x0101010101010101, 0x8080808080808080, '+'
+	_ = around[2*half]
+	a, b := binary.LittleEndian.Uint64(around), binary.LittleEndian.Uint64(around[half/2:])
+	c, d := binary.LittleEndian.Uint64(around[half+1:]), binary.LittleEndian.Uint64(around[half+1+half/2:])
+	return ((a-ones*least)&^a|(b-ones*least)&^b)&high != 0 && ((c-ones*least)&^c|(d-ones*least)&^d)&high != 0
 }
 
 // inside searches what one run stands for.

@@ -9,7 +9,7 @@ import (
 
 // Naive finds what Find finds, by running every expression whose keyword is in the text over the whole text.
 func Naive(s *Set, text []byte) []Match {
-	x := search{set: s, text: text}
+	x := search{set: s, text: text, odd: true} // odd: nothing is matched straight
 	for i := range s.rules {
 		if r := &s.rules[i]; r.hasKeyword(string(text)) {
 			x.whole(i, r)
@@ -100,3 +100,23 @@ func MatchesEmpty(expr string) bool {
 
 // Entropy is what a secret is measured by.
 func Entropy(text []byte) float64 { return entropy(text) }
+
+// Straight returns a match of an expression at one place of a text, as regexp would; known is false of an expression that is not straight.
+func Straight(expr, text string, at int) (loc []int, known bool) {
+	tree, err := parse(expr)
+	if err != nil {
+		return nil, false
+	}
+	all := straightOf(tree)
+	if all == nil {
+		return nil, false
+	}
+	loc = make([]int, 2*(1+tree.MaxCap()))
+	if ok, _ := all.at([]byte(text), at, loc); !ok {
+		return nil, true
+	}
+	if ok, _ := all.at([]byte(text), at, nil); !ok {
+		panic("another answer without groups")
+	}
+	return loc, true
+}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"math/bits"
 	"sync"
 )
 
@@ -45,6 +46,7 @@ type search struct {
 	hits    []hit
 	found   []Match
 	begun   []int
+	loc     []int // of a match that is looked at
 	decoded []byte
 	lines   []tried // by the lists of a rule that are about lines
 	stop    func() bool
@@ -104,11 +106,9 @@ func (x *search) run() {
 		}
 	}
 	x.odd = bytes.Contains(x.text, longS) || bytes.Contains(x.text, kelvin)
-	for i := range s.rules {
-		if x.stopped {
-			return
-		}
-		if touched[i/64]&(1<<(i%64)) != 0 {
+	for k, some := range touched[:(len(s.rules)+63)/64] {
+		for ; some != 0 && !x.stopped; some &= some - 1 {
+			i := 64*k + bits.TrailingZeros64(some)
 			x.rule(i, &s.rules[i])
 		}
 	}
@@ -182,7 +182,7 @@ func (x *search) anchored(i int, r *rule) {
 			x.whole(i, r)
 			return
 		}
-		loc, looked := r.at(x.text, at)
+		loc, looked := x.at(r, at)
 		if loc != nil {
 			x.take(i, r, loc)
 			next = loc[1]

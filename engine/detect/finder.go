@@ -2,29 +2,34 @@ package detect
 
 import (
 	"encoding/binary"
+	"math"
+	"math/bits"
 	"strings"
 )
 
 // finder finds where words are in a text, whatever the case of their ASCII letters.
 //
 // It looks at three bytes at every second place of a text, since any word of four has them at an even place or an odd one: a table says which
-// words they could belong to, and those are compared. Shorter words make it look at every place, or at fewer bytes.
+// words they could belong to, and those are compared. Shorter words make it look at every place, or at fewer bytes. Of longer words it looks at
+// the bytes that are rarest in texts.
 type finder struct {
 	words  []string
-	gram   int              // the bytes that are looked at
-	stride int              // from one place to the next
-	maybe  [tableSize]uint8 // by the hash of a gram: 1 if a word has one with it
-	first  [slots]uint16    // by the end of the hash: 1 + the index of the first entry; 0 is none
+	gram   int               // the bytes that are looked at
+	factor uint32            // of their hash
+	stride int               // from one place to the next
+	maybe  *[tableSize]uint8 // by the hash of a gram: whether a word has one with it; with short, if one ends there
+	fours  *[foursSize]bool  // by the hash of a gram and the byte behind it: whether a word has them
+	first  *[slots]uint16    // by the end of a gram's hash: 1 + the index of the first entry; 0 is none
 	chain  []entry
 }
 
 const (
-	hashBits  = 14
+	hashBits  = 16 // with fewer, more texts look as if they had words in them
 	tableSize = 1 << hashBits
+	foursSize = tableSize / 4
 	slots     = 1 << 12
 	fold8     = 0x2020202020202020
 	fold4     = 0x20202020
-	gram3     = 0xffffff
 )
 
 // entry is a word that has a gram at an offset.
@@ -43,25 +48,52 @@ type hit struct {
 
 // newFinder prepares to find words, which are in lower case, not empty, and all different.
 func newFinder(words []string) finder {
-	f := finder{words: words, gram: 3, stride: 2}
+	f := finder{words: words, gram: 3, stride: 2, maybe: new([tableSize]uint8), fours: new([foursSize]bool), first: new([slots]uint16)}
 	for _, w := range words {
 		f.gram = min(f.gram, len(w))
 		if len(w) < 4 {
 			f.stride = 1
 		}
 	}
+	f.factor = uint32(ofFour) << (8 * (4 - f.gram))
 	for i, w := range words {
-		for o := range f.stride {
-			h := hash(gramOf(w[o:], f.gram))
+		for parity := range f.stride {
+			o := f.rarest(w, parity)
 			n := min(len(w)-o, 4)
-			e := entry{want: gramOf(w[o:], n), mask: uint32(1<<(8*n) - 1), next: f.first[h%slots], word: uint16(i), offset: uint16(o)}
-			f.chain = append(f.chain, e)
-			f.first[h%slots] = uint16(len(f.chain))
-			f.maybe[h] = 1
+			h := hash(gramOf(w[o:], f.gram), f.factor)
+			slot := &f.first[h%slots]
+			f.chain = append(f.chain, entry{want: gramOf(w[o:], n), mask: uint32(1<<(8*n) - 1), next: *slot, word: uint16(i), offset: uint16(o)})
+			*slot = uint16(len(f.chain))
+			f.maybe[h] |= has
+			if n < 4 {
+				f.maybe[h] |= short
+			} else {
+				f.fours[hash(gramOf(w[o:], 4), ofFour)%foursSize] = true
+			}
 		}
 	}
 	return f
 }
+
+const has, short = 1, 2
+
+// rarest returns the offset, even or odd, at which a word's gram is rarest in texts.
+func (f *finder) rarest(word string, parity int) int {
+	at, least := parity, math.MaxInt
+	for o := parity; o+f.gram <= len(word); o += f.stride {
+		common := 1
+		for _, c := range []byte(word[o : o+f.gram]) {
+			common *= 1 + strings.IndexByte(byRarity, c)
+		}
+		if common < least {
+			at, least = o, common
+		}
+	}
+	return at
+}
+
+// byRarity has the letters in the order of how often they are in English texts, the rarest first. Other bytes that words have are rarer still.
+const byRarity = "zqxjkvbpygfwmucldrhsnioate "
 
 func gramOf(s string, n int) (g uint32) {
 	for i := range n {
@@ -70,7 +102,14 @@ func gramOf(s string, n int) (g uint32) {
 	return g
 }
 
-func hash(gram uint32) uint32 { return gram * 0x9e3779b1 >> (32 - hashBits) }
+// hash is of four bytes, or of as many of them as the factor is for.
+func hash(four, factor uint32) uint32 { return four * factor >> (32 - hashBits) }
+
+// Factors. Those bytes make no difference that are shifted out to the left.
+const (
+	ofFour  = 0x9e3779b1
+	ofThree = ofFour << 8 & math.MaxUint32
+)
 
 // find appends where the words are, once each, nearly in order.
 func (f *finder) find(text []byte, hits []hit) []hit {
@@ -79,34 +118,54 @@ func (f *finder) find(text []byte, hits []hit) []hit {
 	}
 	i := 0
 	if f.gram == 3 && f.stride == 2 {
-		for ; i+8 <= len(text); i += 6 {
-			v := binary.LittleEndian.Uint64(text[i:]) | fold8
-			a, b, c := hash(uint32(v)&gram3), hash(uint32(v>>16)&gram3), hash(uint32(v>>32)&gram3)
-			p, q, r := f.maybe[a], f.maybe[b], f.maybe[c]
-			if p|q|r == 0 {
-				continue
-			}
-			if p != 0 {
-				hits = f.check(text, i, uint32(v), a, hits)
-			}
-			if q != 0 {
-				hits = f.check(text, i+2, uint32(v>>16), b, hits)
-			}
-			if r != 0 {
-				hits = f.check(text, i+4, uint32(v>>32), c, hits)
+		for i = f.skip(text, 0); i+strip+2 <= len(text); i = f.skip(text, i+strip) {
+			for likely := f.likely(text[i:]); likely != 0; likely &= likely - 1 {
+				at := i + 2*bits.TrailingZeros(likely)
+				four := binary.LittleEndian.Uint32(text[at:]) | fold4
+				if h := hash(four, ofThree); f.fours[hash(four, ofFour)%foursSize] || f.maybe[h]&short != 0 {
+					hits = f.check(text, at, four, h, hits)
+				}
 			}
 		}
 	}
-	mask := uint32(1)<<(8*f.gram) - 1
 	for ; i+f.gram <= len(text); i += f.stride {
 		var four [4]byte
 		copy(four[:], text[i:])
 		v := binary.LittleEndian.Uint32(four[:]) | fold4
-		if h := hash(v & mask); f.maybe[h] != 0 {
+		if h := hash(v, f.factor); f.maybe[h] != 0 {
 			hits = f.check(text, i, v, h, hits)
 		}
 	}
 	return hits
+}
+
+// strip is how many bytes skip goes on by.
+const strip = 12
+
+// skip returns the first place, from one on in strips, where one of the next six grams may be a word's, or less than a strip and two bytes are
+// left. It calls nothing and keeps little: the search is as fast as this is.
+func (f *finder) skip(text []byte, from int) int {
+	maybe, rest := f.maybe, text[from:]
+	for len(rest) >= strip+2 {
+		v, w := binary.LittleEndian.Uint64(rest)|fold8, binary.LittleEndian.Uint64(rest[strip/2:])|fold8
+		p := maybe[hash(uint32(v), ofThree)] | maybe[hash(uint32(v>>16), ofThree)] | maybe[hash(uint32(v>>32), ofThree)]
+		q := maybe[hash(uint32(w), ofThree)] | maybe[hash(uint32(w>>16), ofThree)] | maybe[hash(uint32(w>>32), ofThree)]
+		if p|q != 0 {
+			break
+		}
+		rest = rest[strip:]
+	}
+	return len(text) - len(rest)
+}
+
+// likely has a bit for each gram of a strip that may be a word's.
+func (f *finder) likely(text []byte) (places uint) {
+	v, w := binary.LittleEndian.Uint64(text)|fold8, binary.LittleEndian.Uint64(text[strip/2:])|fold8
+	for k := range 3 {
+		p, q := f.maybe[hash(uint32(v>>(16*k)), ofThree)], f.maybe[hash(uint32(w>>(16*k)), ofThree)]
+		places |= uint(p&has)<<k | uint(q&has)<<(k+3)
+	}
+	return places
 }
 
 // check compares the words that may have a gram at a place, of which four bytes are given.

@@ -216,7 +216,7 @@ func (p *parser) allowlist(t table) *allowlist {
 	t.texts("paths", none)
 	t.texts("regexes", func(at path, text string) {
 		if re := p.compile(at, text); re != nil {
-			a.regexes = append(a.regexes, re)
+			a.regexes = append(a.regexes, newPattern(re))
 		}
 	})
 	var words []string

@@ -26,7 +26,8 @@ type rule struct {
 	least int         // the shortest match
 	folds bool        // the expression matches letters outside of ASCII as if they were in it
 
-	// The expression at the beginning of a text, and behind its first character.
+	// With anchor, the expression at one place: as straight, or else at the beginning of a text and behind its first character.
+	straight     straight
 	first, later *regexp.Regexp
 }
 
@@ -65,6 +66,9 @@ func (r *rule) plan() error {
 	if r.mode != anchor {
 		return nil
 	}
+	if r.straight = straightOf(tree); r.straight != nil {
+		return nil
+	}
 	if r.first, err = regexp.Compile(`\A(?:` + r.re.String() + `)`); err != nil {
 		return err
 	}
@@ -75,8 +79,10 @@ func (r *rule) plan() error {
 // maxWindow is the longest match for which looking around keywords is worth it.
 const maxWindow = 1 << 14
 
-// at tries the expression at one place of the text. It returns a match as regexp does, and how much of the text it has looked at.
-func (r *rule) at(text []byte, begin int) (loc []int, looked int) {
+// at tries the rule's expression at one place of the text. It returns a match as regexp does, good until the next, and how much of the text it
+// has looked at.
+func (x *search) at(r *rule, begin int) (loc []int, looked int) {
+	text := x.text
 	if text[begin] >= utf8.RuneSelf { // up to its keyword, a match is of ASCII
 		return nil, 1
 	}
@@ -91,6 +97,15 @@ func (r *rule) at(text []byte, begin int) (loc []int, looked int) {
 	}
 	if n < r.least || has&r.needs != r.needs {
 		return nil, n
+	}
+	if r.straight != nil {
+		groups := 2 * (1 + r.re.NumSubexp())
+		x.loc = slices.Grow(x.loc[:0], groups)[:groups]
+		ok, more := r.straight.at(text, begin, x.loc)
+		if !ok {
+			return nil, n + more
+		}
+		return x.loc, n + more
 	}
 	end = min(begin+n+margin, len(text))
 	if begin == 0 {
@@ -171,7 +186,7 @@ func weight(n uint32) float64 {
 type allowlist struct {
 	all     bool // every criterion must hold, not one of them
 	never   bool // one that can't hold is among those that must
-	regexes []*regexp.Regexp
+	regexes []pattern
 	target  string // what the expressions are tried on: secret, match, line
 	words   *finder
 }
@@ -184,11 +199,11 @@ func (a *allowlist) allows(x *search, from, to, begin, end int) bool {
 		var matched bool
 		switch a.target {
 		case targetMatch:
-			matched = a.matches(x.text[from:to])
+			matched = a.matches(x, x.text[from:to])
 		case targetLine:
 			matched = x.onLine(a, from, to)
 		default:
-			matched = a.matches(x.text[begin:end])
+			matched = a.matches(x, x.text[begin:end])
 		}
 		if matched != a.all {
 			return matched
@@ -210,8 +225,37 @@ const (
 	targetLine   = "line"
 )
 
-func (a *allowlist) matches(text []byte) bool {
-	return slices.ContainsFunc(a.regexes, func(re *regexp.Regexp) bool { return re.Match(text) })
+func (a *allowlist) matches(x *search, text []byte) bool {
+	for i := range a.regexes {
+		if a.regexes[i].matches(x, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// pattern is an expression that is tried on a text, and not looked for.
+type pattern struct {
+	re       *regexp.Regexp
+	straight straight // nil, or all that it matches begins where the text does
+}
+
+func newPattern(re *regexp.Regexp) pattern {
+	p := pattern{re: re}
+	if tree, err := parse(re.String()); err == nil {
+		if all := straightOf(tree); all.fromBegin() {
+			p.straight = all
+		}
+	}
+	return p
+}
+
+func (p *pattern) matches(x *search, text []byte) bool {
+	if p.straight == nil || x.odd {
+		return p.re.Match(text)
+	}
+	ok, _ := p.straight.at(text, 0, nil)
+	return ok
 }
 
 // tried is the line that an allowlist's expressions were tried on last, and whether one matched.
@@ -231,7 +275,7 @@ func (x *search) onLine(a *allowlist, from, to int) bool {
 	if n := bytes.IndexByte(x.text[to:], '\n'); n >= 0 {
 		l.to = to + n
 	}
-	l.matched = a.matches(x.text[l.from:l.to])
+	l.matched = a.matches(x, x.text[l.from:l.to])
 	switch {
 	case bytes.IndexByte(x.text[from:to], '\n') >= 0: // several: a match behind this one is on fewer
 	case i >= 0:
