@@ -44,7 +44,12 @@ const (
 	again                  // to say why it was decided so: no plugin is asked
 )
 
-func (s *Snapshot) decide(ctx context.Context, r *Request, why purpose) (d Decision) {
+func (s *Snapshot) decide(ctx context.Context, r *Request, why purpose) Decision {
+	return s.decideIn(ctx, r, why, nil)
+}
+
+// decideIn decides in a frame, or in one of its own if that is nil.
+func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame *condition.Frame) (d Decision) {
 	if s == nil {
 		return Decision{Reason: ReasonNoPolicy}
 	}
@@ -62,6 +67,7 @@ func (s *Snapshot) decide(ctx context.Context, r *Request, why purpose) (d Decis
 	if !ok {
 		e = new(evaluation)
 	}
+	e.frame = frame
 	d = e.decide(ctx, s, r, why)
 	e.reset()
 	evaluations.Put(e)
@@ -98,7 +104,9 @@ func (e *evaluation) reset() {
 func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why purpose) Decision {
 	blank := why == listing
 	e.blank = blank
-	e.frame = s.env.NewFrame()
+	if e.frame == nil {
+		e.frame = s.env.NewFrame()
+	}
 	e.frame.Blank = blank
 	r.fill(&e.frame.Input)
 	e.frame.Open(ctx)

@@ -367,7 +367,7 @@ fs-guard/no-dotfiles (deny) matched
   - { name: c, effect: allow, enforcement: shadow }
 `)).Explain(t.Context(), &engine.Request{Method: "ping"}, nil)
 	var got []string
-	for _, rule := range outside.Rules {
+	for _, rule := range outside.Rules() {
 		got = append(got, fmt.Sprintf("%s outside=%v matched=%v shadow=%v %s", rule.Rule.Name, rule.Outside, rule.Matched, rule.Shadow, rule.Error))
 	}
 	if want := []string{

@@ -12,10 +12,13 @@ import (
 // what to show.
 type Mask = condition.Mask
 
-// Explanation is a decision with the rules that it rests on, in their order.
+// Explanation is a decision with all that it took to come to it. What that was is told by Rules and Text, for as long as what the
+// Request is made of stays as it is. It is not safe for concurrent use.
 type Explanation struct {
-	Decision Decision        `json:"-"`
-	Rules    []ExplainedRule `json:"rules"`
+	Decision Decision
+
+	frame *condition.Frame // in which everything was evaluated; nil: nothing was
+	mask  Mask
 }
 
 // ExplainedRule is what one rule says of a message.
@@ -38,22 +41,32 @@ type ExplainedVariable struct {
 	condition.Explanation
 }
 
-// Explain decides a message as Decide does, but for plugins, which it does not ask, and says of each rule that was considered what
-// it says and why. mask may be nil. It is for people: it evaluates every rule once more and
-// takes the time that this takes.
+// Explain decides a message as Decide does, but for plugins, which it does not ask, and keeps the value of each part of every condition
+// that was considered, in the rules that no more could change the decision too. mask may be nil. It is for people: what to evaluate so
+// is made when it is first asked for.
 func (s *Snapshot) Explain(ctx context.Context, r *Request, mask Mask) Explanation {
-	x := Explanation{Decision: s.decide(ctx, r, again)}
 	if s == nil || r == nil {
-		return x
+		return Explanation{Decision: s.decide(ctx, r, again)}
 	}
-	frame := s.env.NewFrame()
-	defer frame.Close()
-	r.fill(&frame.Input)
-	frame.Open(ctx)
+	x := Explanation{frame: s.env.NewFrame(), mask: mask}
+	x.frame.Trace()
+	x.Decision = s.decideIn(ctx, r, again, x.frame)
 	for rule := range x.Decision.considered.each {
-		x.Rules = append(x.Rules, explainRule(frame, rule, mask))
+		if rule.when != nil {
+			x.frame.SetVariables(rule.variables)
+			_, _ = rule.when.Test(x.frame) // it is kept
+		}
 	}
 	return x
+}
+
+// Rules are the rules that were considered, in their order, with what each said.
+func (x Explanation) Rules() []ExplainedRule {
+	var rules []ExplainedRule
+	for rule := range x.Decision.considered.each {
+		rules = append(rules, explainRule(x.frame, rule, x.mask))
+	}
+	return rules
 }
 
 func explainRule(frame *condition.Frame, r *rule, mask Mask) ExplainedRule {
@@ -88,7 +101,7 @@ func explainRule(frame *condition.Frame, r *rule, mask Mask) ExplainedRule {
 func (x Explanation) Text() string {
 	var b strings.Builder
 	b.WriteString(headline(x.Decision) + "\n")
-	for _, r := range x.Rules {
+	for _, r := range x.Rules() {
 		b.WriteString("\n" + r.headline() + "\n")
 		if r.Condition != nil {
 			b.WriteString(indent(r.Condition.Text()))

@@ -76,7 +76,7 @@ func (c *Condition) Cheap() bool { return c.cheap }
 // Test evaluates a condition. An error that is an *AbsentError (errors.As) says that the
 // condition is about something that the message is not about.
 func (c *Condition) Test(f *Frame) (Truth, error) {
-	if !f.Blank {
+	if !f.Blank && f.traces == nil {
 		if t := c.direct.test(f); t != Unknown {
 			return t, nil
 		}
@@ -125,6 +125,10 @@ func printable(r rune) rune {
 
 // value evaluates the expression. The value may be unknown, and is never an error.
 func (c *Condition) value(f *Frame) (ref.Val, error) {
+	if f.traces != nil {
+		t := c.follow(f)
+		return t.value, t.err
+	}
 	if c.cheap {
 		v, _, err := c.program.Eval(f.execution())
 		if err != nil {

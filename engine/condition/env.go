@@ -166,12 +166,13 @@ func (e *Env) limited() []cel.ProgramOption {
 	return append(hot(), cel.CostLimit(e.costLimit), cel.InterruptCheckFrequency(interruptEvery))
 }
 
-// tracked are the options of a program that remembers the value of each part.
-func (e *Env) tracked() []cel.ProgramOption {
-	return []cel.ProgramOption{
-		cel.EvalOptions(cel.OptTrackState), cel.CostLimit(e.costLimit),
-		cel.InterruptCheckFrequency(interruptEvery),
+// tracked are the options of a program that remembers the value of each part. A cheap one needs no limit.
+func (e *Env) tracked(cheap bool) []cel.ProgramOption {
+	track := cel.EvalOptions(cel.OptTrackState, cel.OptOptimize)
+	if cheap {
+		return []cel.ProgramOption{track}
 	}
+	return []cel.ProgramOption{track, cel.CostLimit(e.costLimit), cel.InterruptCheckFrequency(interruptEvery)}
 }
 
 var _ interpreter.Activation = (*Frame)(nil)

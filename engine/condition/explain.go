@@ -56,13 +56,55 @@ func (c *Condition) tracing() *trace {
 			return
 		}
 		t := &trace{ast: checked.NativeRep()}
-		t.program, t.err = c.env.phase(vs.response).PlanProgram(t.ast, c.env.tracked()...)
+		t.program, t.err = c.env.phase(vs.response).PlanProgram(t.ast, c.env.tracked(c.cheap)...)
 		c.trace = t
 	})
 	return c.trace
 }
 
-// Explain evaluates the expression once more and tells the value of each part.
+// traced is how the evaluation of a condition went.
+type traced struct {
+	value ref.Val
+	err   error
+	state interpreter.EvalState // nil: it is not known
+}
+
+// follow evaluates the expression with the tracing program, once in a Frame that traces.
+func (c *Condition) follow(f *Frame) traced {
+	if t, ok := f.traces[c]; ok {
+		return t
+	}
+	t := c.run(f)
+	if f.traces != nil {
+		f.traces[c] = t
+	}
+	return t
+}
+
+func (c *Condition) run(f *Frame) traced {
+	program := c.tracing()
+	if program.err != nil {
+		return traced{err: program.err}
+	}
+	var v ref.Val
+	var details *cel.EvalDetails
+	var err error
+	if c.cheap {
+		v, details, err = program.program.Eval(interpreter.Activation(f))
+	} else {
+		v, details, err = program.program.ContextEval(f.ctx, interpreter.Activation(f))
+	}
+	t := traced{value: v}
+	if err != nil {
+		t.value, t.err = nil, cause(err)
+	}
+	if details != nil {
+		t.state = details.State()
+	}
+	return t
+}
+
+// Explain tells the value of each part of the expression. It evaluates it once more, unless the Frame traces and it has been.
 func (c *Condition) Explain(f *Frame, mask Mask) Explanation {
 	x := Explanation{Expression: c.text.Value}
 	t := c.tracing()
@@ -70,12 +112,12 @@ func (c *Condition) Explain(f *Frame, mask Mask) Explanation {
 		x.Error = t.err.Error()
 		return x
 	}
-	_, details, err := t.program.ContextEval(f.ctx, interpreter.Activation(f))
-	if err != nil {
-		x.Error = cause(err).Error()
+	went := c.follow(f)
+	if went.err != nil {
+		x.Error = went.err.Error()
 	}
 	e := explainer{
-		analysis: analysis{variables: c.variables, reads: map[string]struct{}{}}, state: details.State(),
+		analysis: analysis{variables: c.variables, reads: map[string]struct{}{}}, state: went.state,
 		info: t.ast.SourceInfo(), mask: mask, seen: map[int64]bool{},
 	}
 	e.text.text = c.text
@@ -132,6 +174,9 @@ func (e *explainer) walk(x ast.Expr) {
 }
 
 func (e *explainer) part(x ast.Expr) {
+	if e.state == nil {
+		return
+	}
 	v, ok := e.state.Value(x.ID())
 	if !ok || v == nil || x.Kind() == ast.LiteralKind || x.Kind() == ast.ListKind {
 		return

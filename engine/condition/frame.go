@@ -47,6 +47,8 @@ type Frame struct {
 
 	variables *Variables
 	memo      []ref.Val // of variables; nil is not evaluated yet
+
+	traces map[*Condition]traced // nil: none are kept
 }
 
 const (
@@ -100,6 +102,10 @@ func (f *Frame) execution() *interpreter.ExecutionFrame {
 	}
 	return f.exec
 }
+
+// Trace has the Frame remember the value of each part of the conditions that are evaluated in it, for Explain. They are evaluated once.
+// It is called before Open, and the Frame is not used for another message: Close leaves it as it is.
+func (f *Frame) Trace() { f.traces, f.taken = make(map[*Condition]traced), false }
 
 // Close ends the use of the Frame and of every value made in it. Closing it again does nothing.
 func (f *Frame) Close() {
