@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/engine/toolset"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 )
@@ -129,8 +130,8 @@ type policySource struct {
 type asked struct {
 	*engine.Snapshot
 	config *config.Config // nil: none
+	lock   *toolset.Lock  // nil: none
 	known  []knownTool
-	locked bool // known are all the tools that there are
 }
 
 // open compiles the policies. done lets go of them.
@@ -163,6 +164,7 @@ func (c *policySource) open(p *process) (a *asked, done func(), err error) {
 		}
 		return nil, nil, err
 	}
-	a.known = namedTools(b.Policies, options.Servers)
+	a.lock = b.Lock
+	a.known = knownTools(b, options.Servers)
 	return a, done, nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/sallyport-dev/sallyport/engine"
 )
@@ -47,7 +47,7 @@ func (c canCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Tools) == 0 && !a.locked {
+	if len(c.Tools) == 0 && a.lock == nil {
 		fmt.Fprintln(p.stderr, "note: these are the tools that policies name; there is no tools.lock.json that says what other tools there are")
 	}
 	var rows []planned
@@ -240,16 +240,18 @@ func (o planOutput) report(p *process, rows []planned, name func(planned) string
 }
 
 func writePlans(w io.Writer, rows []planned, name func(planned) string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	names, verdicts := 0, 0
+	for _, r := range rows {
+		names, verdicts = max(names, utf8.RuneCountInString(name(r))), max(verdicts, len(r.Verdict))
+	}
+	var b strings.Builder
 	for _, r := range rows {
 		first, verdict := name(r), r.Verdict
 		for _, line := range r.lines() {
-			text := strings.TrimRight(strings.Join([]string{first, verdict, line}, "\t"), "\t")
-			if _, err := fmt.Fprintln(t, text); err != nil {
-				return err
-			}
+			b.WriteString(strings.TrimRight(fmt.Sprintf("%-*s  %-*s  %s", names, first, verdicts, verdict, line), " ") + "\n")
 			first, verdict = "", ""
 		}
 	}
-	return t.Flush()
+	_, err := io.WriteString(w, b.String())
+	return err
 }

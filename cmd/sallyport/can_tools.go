@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/policy"
 )
@@ -22,16 +23,28 @@ func byName(a, b knownTool) int {
 	return cmp.Or(strings.Compare(a.Server, b.Server), strings.Compare(a.Name, b.Name))
 }
 
-// namedTools are the tools that policies name without wildcards, each of the servers that its policy is about.
-func namedTools(policies []*policy.Policy, servers []string) []knownTool {
+// knownTools are the tools that the lock has, and those that policies name without wildcards, of servers that it doesn't have: each of
+// the servers that its policy is about. servers are the config's, nil if there is none.
+func knownTools(b *bundle.Bundle, servers []string) []knownTool {
 	if servers == nil {
-		for _, p := range policies {
+		for _, p := range b.Policies {
 			servers = append(servers, literals(p.Match.Servers)...)
+		}
+		if b.Lock != nil {
+			for _, s := range b.Lock.Servers {
+				servers = append(servers, s.Name)
+			}
 		}
 	}
 	var all []knownTool
-	for _, p := range policies {
-		for _, server := range servers {
+	for _, server := range servers {
+		if s := b.Lock.Server(server); s != nil {
+			for _, t := range s.Tools {
+				all = append(all, knownTool{Server: server, Name: t.Name, annotations: t.Annotations})
+			}
+			continue
+		}
+		for _, p := range b.Policies {
 			if !matches(p.Match.Servers, server) || !matches(p.Match.Methods, "tools/call") {
 				continue
 			}
@@ -89,10 +102,10 @@ func (a *asked) chosen(names []string) ([]knownTool, error) {
 		}
 		switch {
 		case len(tools) > at:
-		case one && server != "" && tool != "" && !a.locked:
+		case one && a.lock.Server(server) != nil:
+			return nil, failf(exitUsage, "server %q has no tool %q: %s doesn't have it", server, tool, a.lock.File)
+		case one && server != "" && tool != "":
 			tools = append(tools, knownTool{Server: server, Name: tool})
-		case one && a.locked:
-			return nil, failf(exitUsage, "server %q has no tool %q", server, tool)
 		default:
 			return nil, failf(exitUsage, "no tool of %q is known by name: name one as SERVER/TOOL", server)
 		}
