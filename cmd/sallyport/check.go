@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,50 +11,129 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
+	"github.com/sallyport-dev/sallyport/engine/lint"
+	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/config"
 )
 
 type checkCommand struct {
 	Paths  []string `arg:"" help:"Config files, policy files, folders of policies, or bundles."`
-	Output string   `short:"o" enum:"text,json" default:"text" help:"How to report: text or json."`
+	Output string   `short:"o" enum:"text,json,sarif" default:"text" help:"How to report: text, json or sarif."`
+	Fix    bool     `help:"Mend in place what can be mended without a question."`
+	Strict bool     `help:"Let warnings fail, too."`
+}
+
+// checked is what was found in the paths of one run.
+type checked struct {
+	mistakes source.Diagnostics // of what doesn't compile, and warnings
+	findings []lint.Finding     // of what does
 }
 
 func (c checkCommand) Run(p *process) error {
-	var all source.Diagnostics
-	for _, path := range c.Paths {
-		ds, err := check(p, path)
+	found, err := c.look(p)
+	if err != nil {
+		return err
+	}
+	if c.Fix && !found.mistakes.HasErrors() {
+		mended, err := c.mend(p, found.findings)
 		if err != nil {
 			return err
 		}
-		all = append(all, ds...)
+		if mended > 0 {
+			if found, err = c.look(p); err != nil {
+				return err
+			}
+		}
 	}
-	all = all.Sort()
-	if err := c.print(p, all); err != nil {
+	if err := c.print(p, found.all()); err != nil {
 		return err
 	}
-	if all.HasErrors() {
+	return c.verdict(found)
+}
+
+func (c checkCommand) look(p *process) (all checked, err error) {
+	for _, path := range c.Paths {
+		found, err := check(p, path)
+		if err != nil {
+			return checked{}, err
+		}
+		all.mistakes = append(all.mistakes, found.mistakes...)
+		all.findings = append(all.findings, found.findings...)
+	}
+	return all, nil
+}
+
+// verdict is the exit code: of mistakes before that of findings.
+func (c checkCommand) verdict(found checked) error {
+	if found.mistakes.HasErrors() {
 		return &fail{code: exitInvalid}
+	}
+	least := source.Error
+	if c.Strict {
+		least = source.Warning
+	}
+	if slices.ContainsFunc(found.all(), func(d source.Diagnostic) bool { return d.Severity <= least }) {
+		return &fail{code: exitLint}
 	}
 	return nil
 }
 
-func (c checkCommand) print(p *process, ds source.Diagnostics) error {
-	if c.Output == "json" {
-		return ds.WriteJSON(p.stdout)
+// all are the mistakes and the findings, in order.
+func (f checked) all() source.Diagnostics {
+	all := slices.Clone(f.mistakes)
+	for i := range f.findings {
+		all = append(all, f.findings[i].Diagnostic)
 	}
-	if len(ds) == 0 {
+	return all.Sort()
+}
+
+// mend makes the changes that findings are certain of, and says how many.
+func (c checkCommand) mend(p *process, findings []lint.Finding) (mended int, err error) {
+	changes := map[string][]source.Change{}
+	counts := map[string]int{}
+	for _, f := range findings {
+		if f.Fix != nil {
+			changes[f.File] = append(changes[f.File], f.Fix...)
+			counts[f.File]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return mended, failf(exitUsage, "%w", err)
+		}
+		after := source.Apply(data, changes[name])
+		if _, ds := policy.Parse(name, after); ds.HasErrors() {
+			return mended, fmt.Errorf("%s: mended, it would not be a policy: %w", name, ds.Err())
+		}
+		if err := replaceFile(name, after); err != nil {
+			return mended, failf(exitUnexpected, "%w", err)
+		}
+		mended += counts[name]
+		fmt.Fprintf(p.stderr, "%s: mended %d\n", name, counts[name])
+	}
+	return mended, nil
+}
+
+func (c checkCommand) print(p *process, ds source.Diagnostics) error {
+	switch {
+	case c.Output == "json":
+		return ds.WriteJSON(p.stdout)
+	case c.Output == "sarif":
+		return ds.WriteSARIF(p.stdout)
+	case len(ds) == 0:
 		fmt.Fprintln(p.stdout, "ok")
 		return nil
 	}
-	return ds.WriteText(p.stdout, readFile, colors(*p), maxDiagnostics)
+	return ds.WriteText(p.stdout, func(name string) []byte { return lint.Mask(ds, name, readFile(name)) }, colors(*p), maxDiagnostics)
 }
 
 // check finds the mistakes in one path; the error is for a path that can't be read.
-func check(p *process, path string) (source.Diagnostics, error) {
+func check(p *process, path string) (checked, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, failf(exitUsage, "%w", err)
+		return checked{}, failf(exitUsage, "%w", err)
 	}
 	if info.IsDir() || isPolicy(path) || bundle.IsArchive(path) {
 		return checkPolicies(p, path, nil)
@@ -62,14 +142,15 @@ func check(p *process, path string) (source.Diagnostics, error) {
 	c, err := o.readConfig(p.getenv)
 	var ds source.Diagnostics
 	if errors.As(err, &ds) || err != nil {
-		return ds, onlyOther(err, ds)
+		return checked{mistakes: ds}, onlyOther(err, ds)
 	}
 	if c.Policies == "" {
-		return source.Diagnostics{c.At("policies").Warn("SP1113", "no policies: every call will be denied", "name a folder of policies: `policies: ./policies`")}, nil
+		none := c.At("policies").Warn("SP1113", "no policies: every call will be denied", "name a folder of policies: `policies: ./policies`")
+		return checked{mistakes: source.Diagnostics{none}}, nil
 	}
 	if _, err := o.givenBy(c, p.now); err != nil && bundle.IsArchive(c.Policies) {
 		errors.As(err, &ds)
-		return ds, onlyOther(err, ds)
+		return checked{mistakes: ds}, onlyOther(err, ds)
 	}
 	return checkPolicies(p, c.Policies, serverNames(c))
 }
@@ -91,18 +172,18 @@ func serverNames(c *config.Config) []string {
 	return names
 }
 
-// checkPolicies compiles policies; servers are those that a match may name, nil if they are not known.
-func checkPolicies(p *process, path string, servers []string) (source.Diagnostics, error) {
+// checkPolicies compiles policies, and lints those that compile; servers are those that a match may name, nil if they are not known.
+func checkPolicies(p *process, path string, servers []string) (checked, error) {
 	b, err := bundle.Open(path)
 	var ds source.Diagnostics
 	if err != nil {
 		if errors.As(err, &ds) {
-			return ds, nil
+			return checked{mistakes: ds}, nil
 		}
 		if suites, ds := enginetest.Parse(path, readFile(path)); errors.Is(err, bundle.ErrNoPolicy) && len(suites) > 0 {
-			return ds, nil
+			return checked{mistakes: ds}, nil
 		}
-		return nil, failf(exitInvalid, "%w", err)
+		return checked{}, failf(exitInvalid, "%w", err)
 	}
 	cases := casesAmong(b)
 	s, done, err := compileOnce(p.ctx, b, engine.Options{Servers: servers})
@@ -111,9 +192,19 @@ func checkPolicies(p *process, path string, servers []string) (source.Diagnostic
 	}
 	if err != nil {
 		errors.As(err, &ds)
-		return append(cases, ds...), onlyOther(err, ds)
+		return checked{mistakes: append(cases, ds...)}, onlyOther(err, ds)
 	}
-	return append(cases, s.Warnings()...), nil
+	l, err := lint.New()
+	if err != nil {
+		return checked{}, err
+	}
+	found := checked{mistakes: append(cases, s.Warnings()...), findings: l.Policies(b.Policies, b.Source)}
+	if bundle.IsArchive(path) {
+		for i := range found.findings {
+			found.findings[i].Fix = nil // what it was made of is to be mended
+		}
+	}
+	return found, nil
 }
 
 // casesAmong finds the mistakes in cases that lie among the policies. They are not run.

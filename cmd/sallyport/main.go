@@ -25,6 +25,7 @@ const (
 	exitUsage       = 2
 	exitInvalid     = 3 // a config or policy doesn't compile
 	exitFailed      = 4 // tests failed
+	exitLint        = 5 // what compiles is not as it should be
 	exitDenied      = 6
 	exitSignature   = 7 // a chain or signature doesn't verify
 	exitUnreachable = 8

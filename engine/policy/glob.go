@@ -66,6 +66,12 @@ func (g Glob) Literal() (name string, ok bool) { return g.prefix, g.shape == sha
 // All says whether g matches every name.
 func (g Glob) All() bool { return g.shape == shapePrefix && g.prefix == "" }
 
+// Covers says that g matches whatever o matches. It may say no of two globs of which that is true; both are over names, or both over URIs.
+func (g Glob) Covers(o Glob) bool {
+	name, literal := o.Literal()
+	return g.pattern == o.pattern || literal && g.Match(name) || g.shape == shapePrefix && o.shape != shapeNone && strings.HasPrefix(o.prefix, g.prefix)
+}
+
 func compile(pattern string, uri bool) (Glob, error) {
 	if err := check(pattern, uri); err != nil {
 		return Glob{}, err

@@ -100,3 +100,12 @@ func (p *Policy) At(path ...string) source.Pos { return p.node.Find(path...).Pos
 
 // At returns the place of a field of the rule, such as At("effect"); without a path, of the rule itself.
 func (r *Rule) At(path ...string) source.Pos { return r.node.Find(path...).Pos() }
+
+// Texts calls visit with every text of the document as its file spells it: expressions, names, settings of plugins.
+func (p *Policy) Texts(visit func(source.Text)) {
+	p.node.Walk(func(n *source.Node) {
+		if n.Kind() == source.String {
+			visit(n.Text())
+		}
+	})
+}

@@ -181,7 +181,7 @@ func pageBlock(t *testing.T, code string, nth int) (string, bool) {
 // for the packages to test that compile conditions and load plugins.
 func TestPagesShowTheMistakeAndItsFix(t *testing.T) {
 	for _, c := range source.Codes() {
-		cel := strings.HasPrefix(c.ID, "SP20") || strings.HasPrefix(c.ID, "SP40") || c.ID == "SP6005"
+		cel := strings.HasPrefix(c.ID, "SP20") || strings.HasPrefix(c.ID, "SP31") || strings.HasPrefix(c.ID, "SP40") || strings.HasPrefix(c.ID, "SP70") || c.ID == "SP6005"
 		bad, ok := pageBlock(t, c.ID, 0)
 		if !ok || strings.HasPrefix(c.ID, "SP11") || strings.HasPrefix(c.ID, "SP50") || strings.HasPrefix(c.ID, "SP8") { // their own packages look at those
 			continue

@@ -11,7 +11,7 @@ type Code struct {
 	Title string // "unknown field"
 }
 
-// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP70xx the lock of tools and what it says of rules, SP80xx archives of bundles, SP81xx whether they are to be trusted.
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP31xx what is wrong with policies that compile, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP70xx the lock of tools and what it says of rules, SP80xx archives of bundles, SP81xx whether they are to be trusted.
 var codes = []Code{
 	{"SP1001", "not YAML"},
 	{"SP1002", "unknown field"},
@@ -66,6 +66,20 @@ var codes = []Code{
 	{"SP3011", "invalid reason"},
 	{"SP3012", "match that no call can meet"},
 	{"SP3013", "fields that don't go together in a rule"},
+	{"SP3101", "rule that never decides"},
+	{"SP3102", "condition that is always the same"},
+	{"SP3103", "part of a condition without effect"},
+	{"SP3104", "path compared as text"},
+	{"SP3105", "pattern that isn't anchored"},
+	{"SP3106", "argument that may be absent"},
+	{"SP3107", "denial without a reason"},
+	{"SP3108", "secret in a policy"},
+	{"SP3109", "absence that lets a call through"},
+	{"SP3110", "URL compared as text"},
+	{"SP3111", "hint of a tool taken for granted"},
+	{"SP3112", "variable that nothing reads"},
+	{"SP3190", "ignore that says too little"},
+	{"SP3191", "ignore of nothing"},
 	{"SP4001", "unknown plugin"},
 	{"SP4002", "plugin refused"},
 	{"SP4003", "plugin without the hook of its phase"},

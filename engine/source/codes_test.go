@@ -9,7 +9,7 @@ import (
 )
 
 // fixtures says where the fixtures of a range of codes are. Those of conditions are where conditions are compiled.
-var fixtures = map[string]string{"SP10": "testdata", "SP11": "../../internal/config/testdata", "SP30": "../policy/testdata", "SP50": "../enginetest/testdata"}
+var fixtures = map[string]string{"SP10": "testdata", "SP11": "../../internal/config/testdata", "SP30": "../policy/testdata", "SP31": "../lint/testdata", "SP50": "../enginetest/testdata"}
 
 func TestEveryCodeHasAPageAndAFixture(t *testing.T) {
 	for _, c := range Codes() {

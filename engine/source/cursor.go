@@ -9,11 +9,13 @@ import (
 type file struct {
 	name  string
 	data  string // without a byte order mark
+	mark  int    // the length of that
 	lines []int  // offset of each line's first byte
 }
 
 func newFile(name string, data []byte) *file {
 	f := &file{name: name, data: strings.TrimPrefix(string(data), "\ufeff"), lines: []int{0}}
+	f.mark = len(data) - len(f.data)
 	for i := 0; i < len(f.data); i++ {
 		if f.data[i] == '\n' {
 			f.lines = append(f.lines, i+1)
@@ -30,11 +32,7 @@ func (f *file) pos(line, col, width int) Pos {
 
 // width returns the length of a line in code points, without its line break.
 func (f *file) width(line int) int {
-	end := len(f.data)
-	if line < len(f.lines) {
-		end = f.lines[line] - 1
-	}
-	return utf8.RuneCountInString(strings.TrimSuffix(f.data[f.lines[line-1]:end], "\r"))
+	return utf8.RuneCountInString(f.line(line))
 }
 
 // at returns a cursor that stands at a place in f.

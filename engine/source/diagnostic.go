@@ -16,14 +16,19 @@ type Severity uint8
 
 // The severities.
 const (
-	Error   Severity = iota // the file cannot be used
+	Error   Severity = iota // the file cannot be used; of a lint finding, it should not be
 	Warning                 // the file can be used, and is likely not what its author meant
+	Info                    // the file does what its author meant, and could do it better
 )
 
-// String returns "error" or "warning".
+// String returns "error", "warning" or "info".
 func (s Severity) String() string {
-	if s == Warning {
+	switch s {
+	case Warning:
 		return "warning"
+	case Info:
+		return "info"
+	case Error:
 	}
 	return "error"
 }
@@ -125,13 +130,16 @@ func (ds Diagnostics) HasErrors() bool {
 	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
 }
 
+// Compare orders diagnostics by file and position, then errors first.
+func Compare(a, b Diagnostic) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+		cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
+}
+
 // Sort orders ds by file and position and returns it without repetitions: equal diagnostics, and CEL's report (SP20xx) about text that
 // a policy rule (SP30xx) already reported.
 func (ds Diagnostics) Sort() Diagnostics {
-	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
-			cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
-	})
+	slices.SortStableFunc(ds, Compare)
 	known := slices.Clone(ds)
 	ds = slices.DeleteFunc(ds, func(d Diagnostic) bool {
 		return strings.HasPrefix(d.Code, "SP20") && slices.ContainsFunc(known, func(p Diagnostic) bool {

@@ -64,10 +64,7 @@ type printer struct {
 }
 
 func (p *printer) diagnostic(d Diagnostic) {
-	style := boldRed
-	if d.Severity == Warning {
-		style = boldYellow
-	}
+	style := [...]string{Error: boldRed, Warning: boldYellow, Info: boldBlue}[min(d.Severity, Info)]
 	head := p.as(style, fmt.Sprintf("%s[%s]", d.Severity, d.Code))
 	fmt.Fprintf(&p.out, "%s%s\n", head, p.as(bold, ": "+printable(d.Message)))
 	gutter := 3
@@ -131,20 +128,18 @@ func (p *printer) summary(ds Diagnostics, more int) {
 	if more > 0 {
 		fmt.Fprintf(&p.out, "... and %d more\n\n", more)
 	}
-	errors, warnings := 0, 0
+	var counts [Info + 1]int
 	for _, d := range ds {
-		if d.Severity == Warning {
-			warnings++
-			continue
-		}
-		errors++
+		counts[min(d.Severity, Info)]++
 	}
 	var parts []string
-	if errors > 0 {
-		parts = append(parts, count(errors, "error"))
-	}
-	if warnings > 0 {
-		parts = append(parts, count(warnings, "warning"))
+	for severity, n := range counts {
+		switch {
+		case n > 0 && Severity(severity) == Info:
+			parts = append(parts, fmt.Sprintf("%d info", n))
+		case n > 0:
+			parts = append(parts, count(n, Severity(severity).String()))
+		}
 	}
 	fmt.Fprintf(&p.out, "%s. More about one: sallyport explain %s\n", strings.Join(parts, ", "), ds[0].Code)
 }
