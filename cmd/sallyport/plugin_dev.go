@@ -7,9 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -35,7 +32,7 @@ func (c pluginDev) Run(p *process) error {
 	}
 	defer w.Close() //nolint:errcheck // the command ends
 	for {
-		if err := c.watch(w); errors.Is(err, fs.ErrNotExist) {
+		if err := watchTree(w, c.Dir); errors.Is(err, fs.ErrNotExist) {
 			return failf(exitUsage, "%s is not there any more", c.Dir)
 		} else if err != nil {
 			return err
@@ -47,7 +44,7 @@ func (c pluginDev) Run(p *process) error {
 			}
 		}
 		fmt.Fprintf(p.stdout, "watching %s\n", c.Dir)
-		if !c.changed(p, w) {
+		if !changed(p, w, notModule) {
 			return nil
 		}
 	}
@@ -99,44 +96,5 @@ func copyModule(b *toolchain.Built, target string) error {
 	return nil
 }
 
-// notSources are directories that compilers fill.
-var notSources = []string{"node_modules", "target", "build", "zig-out"}
-
-// watch follows the directory and those below it.
-func (c pluginDev) watch(w *fsnotify.Watcher) error {
-	root := c.Dir + string(filepath.Separator) // a link to a directory is followed
-	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-		if name != root && errors.Is(err, fs.ErrNotExist) { // it has just gone
-			return nil
-		}
-		if err != nil || !entry.IsDir() {
-			return err
-		}
-		if name != root && (strings.HasPrefix(entry.Name(), ".") || slices.Contains(notSources, entry.Name())) {
-			return fs.SkipDir
-		}
-		if err := w.Add(name); name == root || !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
-	})
-}
-
-// changed waits until a source has changed and all are quiet; false if it is interrupted meanwhile.
-func (c pluginDev) changed(p *process, w *fsnotify.Watcher) bool {
-	var quiet <-chan time.Time
-	for {
-		select {
-		case <-p.ctx.Done():
-			return false
-		case e := <-w.Events:
-			if base := filepath.Base(e.Name); filepath.Ext(base) != ".wasm" && !strings.HasPrefix(base, ".") && e.Op != fsnotify.Chmod {
-				quiet = time.After(settle)
-			}
-		case err := <-w.Errors:
-			fmt.Fprintln(p.stdout, "watching files:", err)
-		case <-quiet:
-			return true
-		}
-	}
-}
+// notModule leaves out what building writes.
+func notModule(name string) bool { return filepath.Ext(name) != ".wasm" }

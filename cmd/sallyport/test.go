@@ -9,11 +9,18 @@ import (
 )
 
 type testCommand struct {
-	Paths []string `arg:"" help:"Files of cases, or folders of them."`
+	Paths []string `arg:"" optional:"" help:"Files of cases, or folders of them."`
 
 	Coverage    bool    `help:"Say which rules, and which outcomes of their conditions, no case has met."`
 	MinCoverage float64 `placeholder:"PERCENT" help:"Fail below this share of outcomes."`
 	Mutate      bool    `help:"Make mistakes in the policies, one at a time, and fail if there are some that no case finds."`
+
+	Watch bool `help:"Run the cases again whenever they or their policies change."`
+
+	NewFrom  string `placeholder:"ID" help:"Write a case of a recorded decision, and run nothing."`
+	Config   string `short:"c" placeholder:"FILE" env:"SALLYPORT_CONFIG" help:"With --new-from: the config file, which names records and policies. Default: ./sallyport.yaml."`
+	Audit    string `placeholder:"FILE" help:"With --new-from: the records, in place of the config's."`
+	Policies string `placeholder:"PATH" help:"With --new-from: the policies, in place of the config's."`
 
 	caseFlags
 }
@@ -25,9 +32,22 @@ type caseFlags struct {
 }
 
 func (c testCommand) Run(p *process) error {
+	if c.NewFrom != "" {
+		return newCase(p, c.NewFrom, explainCommand{Config: c.Config, Audit: c.Audit, Policies: c.Policies})
+	}
+	if len(c.Paths) == 0 {
+		return failf(exitUsage, "name files of cases, or folders of them")
+	}
 	if c.MinCoverage < 0 || c.MinCoverage > 100 {
 		return failf(exitUsage, "--min-coverage %g: a percentage is from 0 to 100", c.MinCoverage)
 	}
+	if c.Watch {
+		return c.watch(p)
+	}
+	return c.once(p)
+}
+
+func (c testCommand) once(p *process) error {
 	report, err := c.cases(p, c.Paths, enginetest.Options{Coverage: c.Coverage || c.MinCoverage > 0, Mutate: c.Mutate})
 	switch {
 	case err != nil:

@@ -36,22 +36,30 @@ func (s *Suite) Requests() (out []*engine.Request) {
 	return out
 }
 
-// Bundle reads the policies that decide, and the modules of their plugins. Its error is a source.Diagnostics.
-func (s *Suite) Bundle() (*bundle.Bundle, error) {
-	if s.of != nil {
-		return s.within()
-	}
-	var paths []string
-	var found source.Diagnostics
+// Sources are the files and directories that `policies` names.
+func (s *Suite) Sources() []string {
+	var out []string
 	for _, p := range s.policies {
 		name := p.Value
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(s.File), name)
 		}
-		if _, err := os.Stat(name); err != nil {
+		out = append(out, name)
+	}
+	return out
+}
+
+// Bundle reads the policies that decide, and the modules of their plugins. Its error is a source.Diagnostics.
+func (s *Suite) Bundle() (*bundle.Bundle, error) {
+	if s.of != nil {
+		return s.within()
+	}
+	paths := s.Sources()
+	var found source.Diagnostics
+	for i, p := range s.policies {
+		if _, err := os.Stat(paths[i]); err != nil {
 			found = append(found, p.Pos().Diagnose("SP5005", fmt.Sprintf("`%s` can't be read", source.Brief(p.Value)), "paths go from the directory of this file; build a plugin before its cases are run"))
 		}
-		paths = append(paths, name)
 	}
 	if len(found) > 0 {
 		return nil, found
