@@ -38,7 +38,9 @@ func TestErrorsOfServersAreJudged(t *testing.T) {
 	for name, tt := range tests {
 		for _, kind := range []string{"application/json", "text/event-stream"} {
 			t.Run(name+" as "+kind, func(t *testing.T) {
-				_, served := newPeer(t, func(w http.ResponseWriter, _ *http.Request, _ string) { answerAs(w, kind, `{"jsonrpc":"2.0","id":7,`+tt.answer+`}`) })
+				_, served := newPeer(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
+					answerAs(w, kind, `{"jsonrpc":"2.0","id":7,`+tt.answer+`}`)
+				})
 				w := newWorld(t, errorPolicy, served)
 				r := w.raw(post(call("read_file", `{}`)))
 				passed := strings.Contains(r.body, tt.answer)
