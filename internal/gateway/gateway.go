@@ -44,6 +44,7 @@ type Limits struct {
 	WriteTimeout     time.Duration // for a client to take what is written; 30 s
 	CallTimeout      time.Duration // between two events of a call's stream, and for a server to take an answer; 60 s. Until it answers, a server's own timeout counts
 	StreamTimeout    time.Duration // the life of a stream; 1 h
+	KeepAlive        time.Duration // of silence on a stream, after which a comment is written; 15 s
 	AnswerTimeout    time.Duration // for a client to answer what a server asked of it; 10 min
 }
 
@@ -72,6 +73,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.WriteTimeout, 30 * time.Second},
 		{&l.CallTimeout, time.Minute},
 		{&l.StreamTimeout, time.Hour},
+		{&l.KeepAlive, 15 * time.Second},
 		{&l.AnswerTimeout, 10 * time.Minute},
 	} {
 		if *d.field == 0 {

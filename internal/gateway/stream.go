@@ -45,8 +45,11 @@ func (x *exchange) SupportsBodyWriteTo() bool { return true }
 func (x *exchange) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // WriteTo polices the server's stream, event by event, until it ends. Each Write is one event, flushed.
-func (x *exchange) WriteTo(w io.Writer) (n int64, err error) {
+func (x *exchange) WriteTo(to io.Writer) (n int64, err error) {
+	w := x.g.newSink(to)
 	defer func() {
+		n = w.stop()
+		x.outcome.out += n
 		if p := recover(); p != nil {
 			x.g.recovered(p)
 			x.outcome.kind, x.outcome.reason = telemetry.Internal, "internal_error"
@@ -57,20 +60,17 @@ func (x *exchange) WriteTo(w io.Writer) (n int64, err error) {
 		x.extend()
 		ev, err := x.call.Next()
 		if err != nil {
-			return n, x.endStream(w, err)
+			return 0, x.endStream(w, err)
 		}
 		out := x.event(ev)
 		if len(out) == 0 {
 			continue
 		}
-		m, err := w.Write(out)
-		n += int64(m)
-		x.outcome.out += int64(m)
-		if err != nil {
-			return n, err
+		if _, err := w.Write(out); err != nil {
+			return 0, err
 		}
 		if x.answered && x.msg.Kind == mcp.KindRequest {
-			return n, nil // nothing follows the answer on its stream
+			return 0, nil // nothing follows the answer on its stream
 		}
 	}
 }
