@@ -115,10 +115,10 @@ func (x *exchange) lap() time.Duration {
 
 // end closes the request, unless a stream still writes its answer. A panic on the way is a refusal like any other.
 func (x *exchange) end() {
-	ctx, g := x.ctx, x.g
+	ctx := x.ctx
 	defer func() { // even what is left to do after a panic must not end the process
 		if p := recover(); p != nil {
-			g.recovered(p)
+			x.abandon(p)
 			ctx.Response.Reset()
 			ctx.SetStatusCode(500)
 			ctx.SetConnectionClose()
@@ -144,11 +144,23 @@ func (x *exchange) finish() {
 	if x.client != nil && !x.element {
 		x.client.enter(idle)
 	}
-	if x.snap != nil {
-		x.snap.release()
-	}
+	x.letGo()
 	x.reset()
 	x.g.exchanges.Put(x)
+}
+
+func (x *exchange) letGo() {
+	if s := x.snap; s != nil {
+		x.snap = nil
+		s.release()
+	}
+}
+
+// abandon is the end of an exchange that has panicked while it was closed. It is not used again: nobody knows in what state it is.
+func (x *exchange) abandon(p any) {
+	x.g.recovered(p)
+	x.call.Close()
+	x.letGo()
 }
 
 // keep bounds the memory that an idle exchange holds on to.

@@ -204,6 +204,9 @@ func (e exit) run(t *testing.T) {
 	if strings.HasPrefix(e.request, "GET ") && last.Kind == audit.Refusal && last.HTTPMethod != "GET" {
 		t.Errorf("the record does not say that it was a GET: %+v", last)
 	}
+	if n == 2 && records[0].Revision == "" {
+		t.Error("the first record doesn't say by which policies it was decided")
+	}
 	if n == 2 && (records[0].Kind != audit.Decision || records[0].Effect != "allow" || records[0].DecisionID != last.DecisionID) {
 		t.Errorf("the first record is %v with effect %q", records[0].Kind, records[0].Effect)
 	}

@@ -9,8 +9,6 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
-func engineAllows() engine.Decision { return engine.Decision{Effect: engine.Allow} }
-
 // newID names the decision, once.
 func (x *exchange) newID() {
 	if x.id.IsZero() {

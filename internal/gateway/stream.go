@@ -132,7 +132,7 @@ func (x *exchange) endListen(w io.Writer) error {
 	return err
 }
 
-// Close ends the exchange when the stream has been written, or could not be.
+// Close ends the exchange when the stream has been written, or could not be. fasthttp recovers from a panic in it, and closes again.
 func (x *exchange) Close() error {
 	if x.counted {
 		x.g.Metrics.Streams.Dec()
@@ -237,7 +237,7 @@ func (x *exchange) serveStream() *refusal {
 	if r := x.openSession(); r != nil {
 		return r
 	}
-	x.decision = engineAllows()
+	x.decision = engine.Decision{Effect: engine.Allow, Revision: x.snap.Policy.Revision()}
 	if r := x.commit(); r != nil {
 		return r
 	}

@@ -172,6 +172,33 @@ func TestCancellationNamesThePeersRequest(t *testing.T) {
 	})
 }
 
+// A client that leaves has not canceled: the peer is not told, goes on, and what it answers reaches nobody.
+func TestLeavingIsNotCanceling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, peers := scripted(t, LineOptions{})
+		session, p := openScripted(t, l, peers)
+		left, stays := ask(session, `"a"`, "x", ""), ask(session, `"a"`, "y", "")
+		defer left.Close()
+		defer stays.Close()
+		ended := start(l, left)
+		p.expect(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
+		left.Leave()
+		if got := codeOf(<-ended); got != "canceled" {
+			t.Errorf("the call that was left: %s", got)
+		}
+		ended = start(l, stays)
+		p.expect(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"y"}}`) // and no cancellation before it
+		p.send(`{"jsonrpc":"2.0","id":2,"result":{"of":"x"}}`)
+		p.send(`{"jsonrpc":"2.0","id":3,"result":{"of":"y"}}`)
+		if err := <-ended; err != nil || string(stays.ReplyBody) != `{"jsonrpc":"2.0","id":"a","result":{"of":"y"}}` {
+			t.Errorf("the next call got %s, %v", stays.ReplyBody, err)
+		}
+		if n := l.Status().InFlight; n != 0 {
+			t.Errorf("%d calls are still in flight", n)
+		}
+	})
+}
+
 func TestGetStreamTakesWhatNoRequestIsTheCauseOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, peers := scripted(t, LineOptions{})
