@@ -16,7 +16,10 @@ import (
 )
 
 // lockOf makes a lock of servers: the text of the lists of their tools.
-func lockOf(t testing.TB, servers map[string]string) []byte {
+func lockOf(t interface {
+	Helper()
+	Fatal(args ...any)
+}, servers map[string]string) []byte {
 	t.Helper()
 	var listed []toolset.Listed
 	for name, text := range servers {

@@ -24,7 +24,7 @@ const (
 )
 
 // maxSteps bounds the work of one question. Where it ends, the answer is that everything is possible.
-const maxSteps = 2000
+const maxSteps = 1000
 
 // question is one walk through schemas, which may hold themselves.
 type question struct{ steps int }
