@@ -12,7 +12,7 @@ import (
 
 // Change is one thing in which a bundle differs from another.
 type Change struct {
-	What   string  `json:"what"` // policy, rule, plugin, detectors, table, pins or file
+	What   string  `json:"what"` // policy, rule, plugin, detectors, table, pin or file
 	Name   string  `json:"name"`
 	How    string  `json:"change"` // added, removed or changed
 	Fields []Field `json:"fields,omitempty"`
@@ -49,7 +49,7 @@ func Diff(from, to *Bundle) []Change {
 }
 
 // kinds are what bundles are made of, in the order in which changes are listed.
-var kinds = []string{"policy", "rule", "plugin", "detectors", "table", "pins", "file"}
+var kinds = []string{"policy", "rule", "plugin", "detectors", "table", "pin", "file"}
 
 // thing is what bundles are compared by.
 type thing struct {
@@ -88,8 +88,24 @@ func differences(was, is []Field) (out []Field) {
 	return out
 }
 
+// pinned lists the tools of the lock, by their servers.
+func (b *Bundle) pinned() (all []thing) {
+	if b.Lock == nil {
+		return nil
+	}
+	for _, s := range b.Lock.Servers {
+		for _, tool := range s.Tools {
+			t := thing{what: "pin", name: s.Name + "/" + tool.Name}
+			t.set("hash", tool.Hash)
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 // things lists what a bundle is made of.
 func (b *Bundle) things() (all []thing) {
+	all = b.pinned()
 	for _, p := range b.Policies {
 		all = append(all, policyThing(p))
 		for i := range p.Rules {
@@ -106,13 +122,11 @@ func (b *Bundle) things() (all []thing) {
 			t.what, t.name = "detectors", f.Base()
 		case table:
 			t.what, t.name = "table", f.Base()
-		case pins:
-			t.what = "pins"
 		case policies:
 			if !slices.ContainsFunc(b.Policies, func(p *policy.Policy) bool { return p.File == f.Path }) && f.Name != aboutName {
 				t.what = "file" // of cases
 			}
-		case module, beside, nothing: // plugins are compared by what they are
+		case module, beside, pins, nothing: // those are compared by what they are
 		}
 		if t.what != "" {
 			t.set("digest", digestOf(f.Content))
