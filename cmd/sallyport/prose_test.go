@@ -43,6 +43,8 @@ func TestDocsShowWhatCompiles(t *testing.T) {
 			case b.kind != "yaml" || wrongOnPurpose(d, b):
 			case strings.Contains(text, "kind: PolicyTest"):
 				_, ds = enginetest.Parse("cases.yaml", []byte(text))
+			case strings.Contains(text, "kind: Trust"):
+				_, ds = bundle.ParseTrust("trust.yaml", []byte(text))
 			case strings.Contains(text, "kind: Policy"):
 				ds = compilePolicies(text)
 			case strings.HasPrefix(text, "servers:") || strings.Contains(text, "\nservers:"):

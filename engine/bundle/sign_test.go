@@ -152,6 +152,13 @@ func forged(t testing.TB, a *Archive, edit func(*envelope)) error {
 	return err
 }
 
+// What is signed is what DSSE says, so that others' tools can verify it.
+func TestPreAuth(t *testing.T) {
+	if got, want := string(preAuth([]byte("{ }\n"))), "DSSEv1 49 application/vnd.sallyport.bundle.manifest.v1+json 4 { }\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestForgedSignatures(t *testing.T) {
 	ed, p256 := ed25519Key(t), ecdsaKey(t, elliptic.P256())
 	a, b := signed(t, made(t, nil), ed), signed(t, made(t, func(m *Manifest) { m.Version = 4 }), ed)
