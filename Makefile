@@ -1,15 +1,16 @@
 GO     := go
 CACHE  := $(CURDIR)/.cache
 FUZZ   ?= 20s
-MODULES := sdk/go examples/plugins/go bench/peers
+MODULES := sdk/go examples/plugins/go bench/peers bench/policy
 BENCH  ?=
+POLICY ?=
 OPA    ?=
 # Each directory of sdk/ with a Makefile is an SDK whose targets test and tck must pass: sdk-c and so on.
 SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz bench bench-smoke bench-plugins conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz bench bench-smoke bench-plugins bench-policy conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -47,6 +48,9 @@ bench-smoke: ## check that the measure runs and sees no errors (about 20 s, says
 
 bench-plugins: ## measure a plugin beside Extism's Go SDK with the same policy
 	cd bench/peers && $(GO) test -run '^$$' -bench . -benchtime 3s .
+
+bench-policy: ## measure decisions beside OPA, Cerbos, cedar-go and cel-go (5 minutes); POLICY=-smoke only sees that it runs
+	cd bench/policy && $(GO) run . $(POLICY)
 
 conformance: tools ## run the MCP conformance suites directly and through the gateway, and compare
 	SALLYPORT_PEERS=$(CACHE) $(GO) test -count=1 -v -timeout 20m -run '^TestConformance' ./internal/e2e

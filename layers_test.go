@@ -32,7 +32,7 @@ var floors = [][]string{
 	{"internal/gateway"},
 	{
 		"cmd/sallyport", "internal/e2e", "bench/cmd/duel", "bench/cmd/mockmcp", "bench/cmd/bareproxy",
-		"examples/server", "examples/jwt/mint",
+		"examples/embed", "examples/server", "examples/jwt/mint",
 	},
 }
 

@@ -29,3 +29,21 @@ func TestDecide_allocations(t *testing.T) {
 		t.Errorf("%v allocations where no rule applies", got)
 	}
 }
+
+// Three rules that apply, of a thousand, allocate little unless they loop.
+func TestDecide_allocationsByCondition(t *testing.T) {
+	for _, c := range conditions[:3] {
+		s, err := engine.Compile(t.Context(), threeOf(t, c.of), engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, ctx := call(t), t.Context()
+		if got := testing.AllocsPerRun(1000, func() {
+			if d := s.Decide(ctx, r); !d.Allowed() {
+				t.Fatal(d.Reason)
+			}
+		}); got > 2 {
+			t.Errorf("%s: %v allocations", c.name, got)
+		}
+	}
+}
