@@ -145,7 +145,7 @@ func ExampleSnapshot_Explain() {
 		return value
 	}
 	x := snapshot.Explain(context.Background(), toolCall("read_file", `{"path":"/srv/project/plan.txt"}`), hide)
-	for _, r := range x.Rules {
+	for _, r := range x.Rules() {
 		fmt.Println(r.Rule.ID(), r.Matched, len(r.Condition.Parts) > 0)
 	}
 	// Output:
