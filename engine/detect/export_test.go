@@ -25,6 +25,16 @@ func Naive(s *Set, text []byte) []Match {
 	return x.found
 }
 
+// Slowly runs every expression over the whole text as if that were long, and as it stands.
+func Slowly(s *Set, text []byte) (slowly, whole []Match) {
+	x, y := search{set: s, text: text, odd: true, stop: func() bool { return false }}, search{set: s, text: text, odd: true}
+	for i := range s.rules {
+		x.slowly(i, &s.rules[i], 0, len(text))
+		y.whole(i, &s.rules[i])
+	}
+	return x.found, y.found
+}
+
 var runs = regexp.MustCompile(`[A-Za-z0-9+/_-]{32,}={0,2}`)
 
 func naiveInside(s *Set, run []byte) []Match {

@@ -13,8 +13,8 @@ func Find[M ~struct{ Start, End, Rule int }](s *Set, dst []M, text []byte) []M {
 	return dst
 }
 
-// FindUntil is Find, unless stop says that it is to end: then it appends what it likes, and returns false. It asks before each expression that
-// it runs over much of the text. A nil stop never says so.
+// FindUntil is Find, unless stop says that it is to end: then it appends what it likes, and returns false. It asks once for some KiB that an
+// expression is run over. A nil stop never says so.
 func FindUntil[M ~struct{ Start, End, Rule int }](s *Set, dst []M, text []byte, stop func() bool) (all []M, done bool) {
 	x := searches.Get().(*search) //nolint:forcetypeassert // the pool has nothing else
 	x.stop, x.stopped, x.since = stop, false, 0
@@ -27,7 +27,7 @@ func FindUntil[M ~struct{ Start, End, Rule int }](s *Set, dst []M, text []byte, 
 }
 
 // patience is how many bytes are looked at between two questions whether to stop.
-const patience = 1 << 16
+const patience = 1 << 12
 
 // ends counts bytes that are about to be looked at, and says whether the search is to end instead.
 func (x *search) ends(bytes int) bool {
@@ -132,6 +132,10 @@ func (x *search) whole(i int, r *rule) { x.in(i, r, 0, len(x.text)) }
 
 // in runs an expression over a part of the text.
 func (x *search) in(i int, r *rule, from, to int) {
+	if x.stop != nil && to-from > patience {
+		x.slowly(i, r, from, to)
+		return
+	}
 	if x.ends(to - from) {
 		return
 	}

@@ -69,6 +69,15 @@ func same(t interface{ Errorf(string, ...any) }, s *detect.Set, what, text strin
 	if !slices.Equal(got, want) {
 		t.Errorf("%s in %q: got %v, want %v", what, text, got, want)
 	}
+	if until, done := detect.FindUntil[detect.Match](s, nil, []byte(text), func() bool { return false }); !done || !slices.Equal(until, got) {
+		t.Errorf("%s in %q: got %v if it may be stopped, want %v", what, text, until, got)
+	}
+	if len(text) > 200 {
+		return
+	}
+	if slowly, whole := detect.Slowly(s, []byte(text)); !slices.Equal(slowly, whole) {
+		t.Errorf("%s in %q: got %v bit by bit, want %v", what, text, slowly, whole)
+	}
 }
 
 func TestFind_isTheNaiveSearch(t *testing.T) {
@@ -147,6 +156,14 @@ func TestFindUntil(t *testing.T) {
 		if asked < 3 {
 			t.Errorf("asked %d times", asked)
 		}
+	}
+	whole, err := detect.Of(`\w+key`, "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	if got, done := detect.FindUntil[detect.Match](whole, nil, []byte(strings.Repeat("a ", 50_000)+"akey"), func() bool { asked++; return false }); !done || len(got) != 1 || asked < 20 {
+		t.Errorf("one expression over 100 KB: %v, %v, asked %d times", got, done, asked)
 	}
 }
 

@@ -29,6 +29,9 @@ type rule struct {
 	// With anchor, the expression at one place: as straight, or else at the beginning of a text and behind its first character.
 	straight     straight
 	first, later *regexp.Regexp
+
+	// The expression anywhere behind the first character, as a group.
+	behind *regexp.Regexp
 }
 
 // mode is how an expression is run.
@@ -60,6 +63,9 @@ func (r *rule) plan() error {
 	r.bytes, r.needs = bytesOf(tree)
 	r.folds = foldsOutside(tree)
 	r.mode, r.uses = planOf(tree, r.keywords)
+	if r.behind, err = regexp.Compile(`\A(?s:.)(?s:.*?)(` + r.re.String() + `)`); err != nil {
+		return err
+	}
 	if r.mode == window && (r.most < 0 || r.most > maxWindow) {
 		r.mode, r.uses = whole, nil
 	}
@@ -109,10 +115,10 @@ func (x *search) at(r *rule, begin int) (loc []int, looked int) {
 	}
 	end = min(begin+n+margin, len(text))
 	if begin == 0 {
-		return r.first.FindSubmatchIndex(text[:end]), end
+		return x.submatch(r.first, text[:end]), end
 	}
 	// The byte before tells \b and ^ where they are.
-	loc = r.later.FindSubmatchIndex(text[begin-1 : end])
+	loc = x.submatch(r.later, text[begin-1:end])
 	for i := range loc {
 		if loc[i] >= 0 {
 			loc[i] += begin - 1
@@ -252,7 +258,7 @@ func newPattern(re *regexp.Regexp) pattern {
 
 func (p *pattern) matches(x *search, text []byte) bool {
 	if p.straight == nil || x.odd {
-		return p.re.Match(text)
+		return x.match(p.re, text)
 	}
 	ok, _ := p.straight.at(text, 0, nil)
 	return ok
