@@ -95,6 +95,8 @@ func (v value) given() bool { return v.node != nil }
 type matrix struct {
 	names  []string
 	values [][]*source.Node
+	keys   []*source.Node
+	used   []bool // a text has it
 	node   *source.Node
 }
 
@@ -118,6 +120,7 @@ func (m *matrix) DecodeNode(n *source.Node) (ds source.Diagnostics) {
 			values = append(values, v)
 		}
 		m.names, m.values = append(m.names, name.Text().Value), append(m.values, values)
+		m.keys, m.used = append(m.keys, name), append(m.used, false)
 	}
 	return ds
 }

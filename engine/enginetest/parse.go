@@ -205,6 +205,9 @@ func (b *builder) cases(c *testCase, n *source.Node) {
 		b.found = append(b.found, v.found...)
 		b.suite.cases = append(b.suite.cases, s)
 	})
+	if len(b.found) == before {
+		b.found = append(b.found, c.Matrix.unused()...)
+	}
 }
 
 // maxMistakes are enough of those of one case: other combinations most often repeat them.

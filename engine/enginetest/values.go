@@ -47,6 +47,16 @@ func (m *matrix) combinations(use func([]*source.Node)) {
 	}
 }
 
+// unused reports the names that no text has. The case would only be run again and again.
+func (m *matrix) unused() (ds source.Diagnostics) {
+	for i, name := range m.names {
+		if !m.used[i] {
+			ds = append(ds, m.keys[i].Pos().Diagnose("SP5001", fmt.Sprintf("nothing in the case has `${%s}`", source.Brief(name)), "write it where the values are to go, or remove them"))
+		}
+	}
+	return ds
+}
+
 // suffix names a combination.
 func (v *values) suffix() string {
 	if v.matrix == nil || len(v.matrix.names) == 0 {
@@ -93,6 +103,7 @@ func (v *values) text(t source.Text) string {
 // named is the value of a name.
 func (v *values) named(name string, in source.Text) *source.Node {
 	if i := slices.Index(v.matrix.names, name); i >= 0 {
+		v.matrix.used[i] = true
 		return v.chosen[i]
 	}
 	help := "the names of the matrix are: " + strings.Join(v.matrix.names, ", ") + "; for ${ itself write $${"
@@ -187,6 +198,7 @@ func (v *values) whole(t source.Text) *source.Node {
 	}
 	name, ok = strings.CutSuffix(name, "}")
 	if i := slices.Index(v.matrix.names, name); ok && i >= 0 {
+		v.matrix.used[i] = true
 		return v.chosen[i]
 	}
 	return nil

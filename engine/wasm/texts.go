@@ -150,13 +150,10 @@ func label(in *instance, s []uint64) {
 	}
 }
 
-// maxSaid is how much text a call may leave that later texts have replaced.
-const maxSaid = 256 << 10
-
 // bound ends a guest that says the same again and again: every text is kept until the end.
 func (in *instance) bound() {
-	if len(in.said.text) > maxSaid {
-		in.stop(hostapi.FailureABI, "more than %d bytes of texts", maxSaid)
+	if len(in.said.text) > hostapi.LimitSaidBytes {
+		in.stop(hostapi.FailureABI, "more than %d bytes of texts", hostapi.LimitSaidBytes)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport-dev/sallyport/hostapi"
 	"github.com/sallyport-dev/sallyport/sdk/js"
 )
 
@@ -184,6 +185,13 @@ func buildJS(j *job) error {
 		return err
 	}
 	module, err := script.Build(j.ctx)
+	if wrong, ok := errors.AsType[*hostapi.ManifestError](err); ok {
+		where := root // whose member manifest it is
+		if len(script.Manifest) > 0 {
+			where = manifestFile
+		}
+		return fmt.Errorf("%s: %w", where, wrong)
+	}
 	if err != nil {
 		return err
 	}

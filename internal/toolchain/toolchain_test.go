@@ -88,6 +88,8 @@ func TestBuild_refuses(t *testing.T) {
 		{"no manifest", map[string]string{"tiny.c": "int sp_on_request(void) { return 0; }\n"}, "manifest"},
 		{"another manifest", map[string]string{"tiny.c": cPlugin, "manifest.json": strings.Replace(tiny, "1.0.0", "2.0.0", 1)}, "the module has another manifest than manifest.json: change one of the two"},
 		{"a manifest that is none", map[string]string{"tiny.c": cPlugin, "manifest.json": "{"}, "manifest.json: "},
+		{"a script with a manifest that is none", map[string]string{"tiny.js": "export function onRequest() {}\n", "manifest.json": "{"}, "manifest.json: "},
+		{"a script with a mistake in its manifest", map[string]string{"tiny.js": "export const manifest = { abi: 'sallyport/1', name: 'T' }; export function onRequest() {}\n"}, "tiny.js: "},
 		{"a hook that isn't there", map[string]string{"tiny.c": strings.Replace(cPlugin, `["request"]`, `["request","list"]`, 1)}, "sp_on_list"},
 		{"an import that isn't there", map[string]string{"tiny.c": strings.Replace(cPlugin, "SP_ON_REQUEST(call) {", "__attribute__((import_module(\"env\"),import_name(\"open\"))) int e(void);\nSP_ON_REQUEST(call) { if (e()) return 0;", 1)}, "env.open"},
 	} {
