@@ -20,7 +20,7 @@ var isBase64 = func() (of [256]bool) {
 	return of
 }()
 
-// decode searches what runs of base64 stand for. A find in one is the whole run, with what pads it.
+// decode searches what runs of base64 stand for. A find in one is the whole run, with what pads it, on however many lines.
 func (x *search) decode() {
 	text := x.text
 	// Every run that is long enough has a character at one of these places.
@@ -36,7 +36,7 @@ func (x *search) decode() {
 			to++
 		}
 		if to-from >= minRun {
-			x.inside(from, to)
+			to = x.block(from, to)
 		}
 		at += (to - at) / minRun * minRun
 	}
@@ -54,7 +54,49 @@ func broken(around []byte) bool {
 	return ((a-ones*least)&^a|(b-ones*least)&^b)&high != 0 && ((c-ones*least)&^c|(d-ones*least)&^d)&high != 0
 }
 
-// inside searches what one run stands for.
+// block searches a run, and what goes on with it on the next lines: each line by itself, and all of them together. It returns where they end.
+func (x *search) block(from, to int) int {
+	first := from
+	for {
+		if to-from >= minRun {
+			x.inside(from, to)
+		}
+		begin, end, ok := x.nextLine(from, to)
+		if !ok {
+			break
+		}
+		from, to = begin, end
+	}
+	if from > first {
+		x.inside(first, to)
+	}
+	return to
+}
+
+// nextLine returns the line that goes on with a line of base64: which ends with its last character's bits, as encoders break lines, and is
+// followed by a line with nothing else on it.
+func (x *search) nextLine(from, to int) (begin, end int, ok bool) {
+	rest := bytes.TrimPrefix(x.text[to:], []byte("\r"))
+	if (to-from)%4 != 0 || len(rest) == 0 || rest[0] != '\n' {
+		return 0, 0, false
+	}
+	rest = rest[1:]
+	begin = len(x.text) - len(rest)
+	for end = begin; end < len(x.text) && isBase64[x.text[end]]; end++ {
+	}
+	after := x.padded(end)
+	return begin, end, end > begin && (after == len(x.text) || bytes.IndexByte([]byte("\r\n\""), x.text[after]) >= 0)
+}
+
+// padded returns where what pads a run ends.
+func (x *search) padded(to int) int {
+	for n := 0; n < 2 && to < len(x.text) && x.text[to] == '='; n++ {
+		to++
+	}
+	return to
+}
+
+// inside searches what one run stands for. Lines may end in it: the decoder leaves that out.
 func (x *search) inside(from, to int) {
 	run := x.text[from:min(to, from+maxRun)]
 	std, url := bytes.ContainsAny(run, "+/"), bytes.ContainsAny(run, "-_")
@@ -65,12 +107,11 @@ func (x *search) inside(from, to int) {
 	case url:
 		encoding = base64.RawURLEncoding
 	}
-	if len(run)%4 == 1 {
+	run = bytes.TrimRight(run, "\r\n") // where it is cut
+	if characters := len(run) - bytes.Count(run, []byte("\n")) - bytes.Count(run, []byte("\r")); characters%4 == 1 {
 		run = run[:len(run)-1]
 	}
-	for n := 0; n < 2 && to < len(x.text) && x.text[to] == '='; n++ {
-		to++
-	}
+	to = x.padded(to)
 	y := searches.Get().(*search) //nolint:forcetypeassert // the pool has nothing else
 	if need := encoding.DecodedLen(len(run)); cap(y.decoded) < need {
 		y.decoded = make([]byte, need)

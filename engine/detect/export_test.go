@@ -15,14 +15,33 @@ func Naive(s *Set, text []byte) []Match {
 			x.whole(i, r)
 		}
 	}
-	for _, at := range runs.FindAllIndex(text, -1) {
-		found := x.found
-		for _, m := range naiveInside(s, text[at[0]:at[1]]) {
-			found = append(found, Match{at[0], at[1], m.Rule})
+	for from := 0; ; {
+		at := runs.FindIndex(text[from:])
+		if at == nil {
+			return x.found
 		}
-		x.found = found
+		first, line, to := from+at[0], from+at[0], from+at[1]
+		inside := func(from int) {
+			pad := len(padding.Find(text[to:]))
+			for _, m := range naiveInside(s, text[from:to]) {
+				x.found = append(x.found, Match{from, to + pad, m.Rule})
+			}
+		}
+		for inside(first); (to-line)%4 == 0; {
+			next := nextLine.FindSubmatchIndex(text[to:])
+			if next == nil {
+				break
+			}
+			line, to = to+next[2], to+next[3]
+			if to-line >= minRun {
+				inside(line)
+			}
+		}
+		if line > first {
+			inside(first)
+		}
+		from = to
 	}
-	return x.found
 }
 
 // Slowly runs every expression over the whole text as if that were long, and as it stands.
@@ -35,13 +54,17 @@ func Slowly(s *Set, text []byte) (slowly, whole []Match) {
 	return x.found, y.found
 }
 
-var runs = regexp.MustCompile(`[A-Za-z0-9+/_-]{32,}={0,2}`)
+var (
+	runs     = regexp.MustCompile(`[A-Za-z0-9+/_-]{32,}`)
+	nextLine = regexp.MustCompile(`^\r?\n([A-Za-z0-9+/_-]+)={0,2}(?:$|[\r\n"])`)
+	padding  = regexp.MustCompile(`^={0,2}`)
+)
 
 func naiveInside(s *Set, run []byte) []Match {
 	if !s.decode || strings.ContainsAny(string(run), "+/") && strings.ContainsAny(string(run), "-_") {
 		return nil
 	}
-	text := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(string(run), "="))
+	text := strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "").Replace(string(run))
 	if len(text)%4 == 1 {
 		text = text[:len(text)-1]
 	}

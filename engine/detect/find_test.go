@@ -121,6 +121,37 @@ func TestFind_inBase64(t *testing.T) {
 	same(t, s, "the set", strings.Repeat("QUJD", 5000)+" "+base64.StdEncoding.EncodeToString(dirty(5000))+" +-"+strings.Repeat("_/", 100))
 }
 
+// What stands in base64 on several lines is found as all of them, wherever a line ends in it.
+func TestFind_inBase64OnLines(t *testing.T) {
+	s := builtin(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		plain := strings.Repeat("x ", rapid.IntRange(10, 100).Draw(rt, "before")) + githubToken + strings.Repeat(" y", rapid.IntRange(0, 60).Draw(rt, "after"))
+		run := base64.StdEncoding.EncodeToString([]byte(plain))
+		width, ending := 4*rapid.IntRange(8, 20).Draw(rt, "width"), rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(rt, "ending")
+		var lines []string
+		for ; len(run) > width; run = run[width:] {
+			lines = append(lines, run[:width])
+		}
+		block := strings.Join(append(lines, run), ending)
+		before := rapid.SampledFrom([]string{"", "see\n", "a\r\n\r\n", "\""}).Draw(rt, "text before")
+		text := before + block + rapid.SampledFrom([]string{"", ending, ending + ending + "and so on", "\""}).Draw(rt, "text after")
+		want := detect.Match{Start: len(before), End: len(before) + len(block), Rule: slices.Index(s.Rules(), "github-token")}
+		if got := detect.Find[detect.Match](s, nil, []byte(text)); !slices.Contains(got, want) {
+			rt.Fatalf("%q: got %v, want %v", text, got, want)
+		}
+		same(rt, s, "the set", text)
+	})
+	half := base64.StdEncoding.EncodeToString([]byte("what is here and there: " + githubToken[:21]))
+	rest := base64.StdEncoding.EncodeToString([]byte(githubToken[21:]))
+	for _, text := range []string{half + "\n" + rest + " and words", half + "\n\n" + rest, half + " " + rest, half + "A\n" + rest, half + "\n" + rest} {
+		together := text == half+"\n"+rest && len(half)%4 == 0 && !strings.HasSuffix(half, "=")
+		if got := detect.Find[detect.Match](s, nil, []byte(text)); len(got) > 0 != together {
+			t.Errorf("%q: got %v", text, got)
+		}
+		same(t, s, "the set", text)
+	}
+}
+
 // Texts that are full of keywords are searched as wholes, and nothing is different.
 func TestFind_manyKeywords(t *testing.T) {
 	for _, c := range exprs {
