@@ -46,6 +46,7 @@ type process struct {
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the gateway."`
 	Check   checkCommand   `cmd:"" help:"Check configs and policies; report every mistake."`
+	Fmt     fmtCommand     `cmd:"" help:"Give policies the canonical names and a tidy layout."`
 	Test    testCommand    `cmd:"" help:"Run cases of policies: messages, and what must be decided of them."`
 	Explain explainCommand `cmd:"" help:"Explain a decision by its id, or a diagnostic by its code."`
 	Can     canCommand     `cmd:"" help:"Say what a caller may do with each tool: always, if, never."`

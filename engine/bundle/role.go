@@ -54,6 +54,9 @@ func IsSource(name string) bool {
 	return roleOf(base) != nothing || roleOf(path.Join(path.Base(dir), base)) != nothing
 }
 
+// IsPolicy says whether the file holds policies, or cases.
+func (f File) IsPolicy() bool { return f.role == policies }
+
 // IsTable says whether the file is a table, whatever its name ends in.
 func (f File) IsTable() bool { return f.role == table }
 
