@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,21 +18,46 @@ import (
 type listener struct {
 	net.Listener
 	refused func()
+	paused  func(error) // nothing can be accepted for now
 	watch   *watch
 }
 
+// Pauses between attempts to accept, while the system has no descriptor or memory for a connection. They double.
+const (
+	minPause = 5 * time.Millisecond
+	maxPause = time.Second
+)
+
+// Accept waits out what passes by itself: fasthttp would stop serving, and the connections that are open would go with it.
 func (l *listener) Accept() (net.Conn, error) {
+	pause := minPause
 	for {
 		c, err := l.Listener.Accept()
+		if exhausted(err) {
+			if pause == minPause {
+				l.paused(err)
+			}
+			time.Sleep(pause)
+			pause = min(2*pause, maxPause)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
+		pause = minPause
 		if w := l.wrap(c); l.watch.add(w) {
 			return w, nil
 		}
 		l.refused()
 		_ = c.Close() // nothing was said yet
 	}
+}
+
+// exhausted says that a system call failed for want of something that others may give back, or that the peer was gone before it was
+// accepted.
+func exhausted(err error) bool {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && slices.Contains([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED}, errno)
 }
 
 func (l *listener) wrap(c net.Conn) *conn {
@@ -171,9 +198,20 @@ func ticks(d time.Duration) uint64 { return uint64((d + watchTick - 1) / watchTi
 
 func newWatch(l Limits) *watch {
 	return &watch{
-		most: l.Connections, mostPerIP: l.ConnectionsPerIP, conns: make(map[*conn]struct{}), byIP: make(map[netip.Addr]int),
+		most: affordable(l.Connections, descriptors()), mostPerIP: l.ConnectionsPerIP, conns: make(map[*conn]struct{}), byIP: make(map[netip.Addr]int),
 		bounds: bounds{read: ticks(l.ReadTimeout), idle: ticks(l.IdleTimeout), write: ticks(l.WriteTimeout)},
 	}
+}
+
+// reserve is the number of descriptors that clients leave to everything else: files, listeners, the operator's connections.
+const reserve = 64
+
+// affordable bounds connections by what descriptors there are: a client's may need one to a server. 0 descriptors are not known.
+func affordable(connections, descriptors int) int {
+	if descriptors <= 0 {
+		return connections
+	}
+	return max(1, min(connections, (descriptors-reserve)/2))
 }
 
 // add takes a connection, or says that there are too many: of this client, or of all.

@@ -6,6 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// descriptors is how many files this process may have open.
+func descriptors() int {
+	var r unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil {
+		return 0
+	}
+	return int(min(r.Cur, 1<<30))
+}
+
 // peerLeft says whether the other end has closed, without reading a byte.
 func peerLeft(raw syscall.RawConn) bool {
 	left := false

@@ -199,6 +199,10 @@ func (g *Gateway) Listen(l net.Listener) net.Listener {
 	return &listener{
 		Listener: l, watch: g.watch,
 		refused: func() { g.Metrics.Refused("too_many_connections") },
+		paused: func(err error) {
+			g.Metrics.Refused("accept_paused")
+			g.Warn("no connection can be accepted for now", err)
+		},
 	}
 }
 
