@@ -5,5 +5,5 @@ import "embed"
 
 // FS holds the library, a folder for each part of it.
 //
-//go:embed observe/*.yaml starter/*.yaml
+//go:embed */*.yaml
 var FS embed.FS

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/sallyport-dev/sallyport/engine"
@@ -43,7 +44,7 @@ func (r *runner) mutate(ctx context.Context, suites []*Suite) (*Mutation, error)
 				continue
 			}
 			done[p.File+"\n"+p.Name] = true
-			for _, m := range mutants(env, p) {
+			for _, m := range mutants(ctx, env, p) {
 				killed, valid := r.kills(ctx, suites, &m)
 				switch {
 				case ctx.Err() != nil:
@@ -85,7 +86,7 @@ func (r *runner) kills(ctx context.Context, suites []*Suite, m *Mutant) (killed,
 
 // mutants makes one change each: a rule deleted, a condition negated, loosened or slightly wrong, a match without one of its lists. Rules
 // in shadow decide nothing, and are left alone.
-func mutants(env *condition.Env, p *policy.Policy) []Mutant {
+func mutants(ctx context.Context, env *condition.Env, p *policy.Policy) []Mutant {
 	var out []Mutant
 	add := func(pos source.Pos, of, what string, change func(*policy.Policy)) {
 		q := *p
@@ -94,7 +95,7 @@ func mutants(env *condition.Env, p *policy.Policy) []Mutant {
 		out = append(out, Mutant{File: p.File, Line: pos.Line, Column: pos.Column, Of: of, What: what, policy: p, mutant: &q})
 	}
 	if slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return !r.Shadow }) {
-		matches(p, aboutTools(env, p), add)
+		matches(p, aboutTools(ctx, env, p), add)
 		for i, v := range p.Variables {
 			for _, m := range env.Mutants(v.Expression) {
 				add(source.Pos{Line: m.Line, Column: m.Column}, p.Name+": variables."+v.Name, m.What, func(q *policy.Policy) { q.Variables[i].Expression = source.NewText(m.Text) })
@@ -119,8 +120,8 @@ func mutants(env *condition.Env, p *policy.Policy) []Mutant {
 	return out
 }
 
-// aboutTools says that no rule says anything of a message without a tool, whatever its match says.
-func aboutTools(env *condition.Env, p *policy.Policy) bool {
+// aboutTools says that no rule says anything of a message without a tool, whatever its match says: it reads the tool before anything else.
+func aboutTools(ctx context.Context, env *condition.Env, p *policy.Policy) bool {
 	if p.Match.Tools != nil {
 		return true
 	}
@@ -131,11 +132,23 @@ func aboutTools(env *condition.Env, p *policy.Policy) bool {
 			_ = vs.Add(v.Name, v.Expression) // what is wrong with it, compiling the policy has said
 		}
 		c, _ := env.Compile(r.When, condition.Bool, vs)
-		if c == nil || c.Subjects()&condition.Tool == 0 {
+		if c == nil || !asksForTool(ctx, env, c, vs) {
 			return false
 		}
 	}
 	return true
+}
+
+// asksForTool says that a condition fails, for want of a tool, on a message that is about nothing.
+func asksForTool(ctx context.Context, env *condition.Env, c *condition.Condition, vs *condition.Variables) bool {
+	f := env.NewFrame()
+	defer f.Close()
+	f.Input = condition.Input{Method: "ping"}
+	f.Open(ctx)
+	f.SetVariables(vs)
+	_, err := c.Test(f)
+	absent, ok := errors.AsType[*condition.AbsentError](err)
+	return ok && absent.Subject&condition.Tool != 0
 }
 
 // matches drops one list each. Without its methods a policy that is about tools says the same.
