@@ -287,3 +287,22 @@ func TestPluginIsCarriedOver(t *testing.T) {
 		t.Error("a closed plugin was asked, and passed")
 	}
 }
+
+// A plan doesn't ask plugins. It names those that would be asked, and when; one whose own condition fails denies.
+func TestPluginIsPlannedFor(t *testing.T) {
+	s, err := withPlugin(t, pluginHost(t), `
+  - { name: yes, effect: allow, when: 'args.x == 1' }
+  - { name: judge, plugin: tck, when: 'args.y == 2' }
+  - { name: never-asked, plugin: tck, when: 'mcp.tool.name == "other"' }`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p := s.Plan(t.Context(), tckCall(t, `{"verdict":0}`, `{}`), engine.UnknownFields{"args"}, nil)
+	if len(p.Plugins) != 1 || p.Plugins[0].Rule.Name != "judge" || p.Plugins[0].When.String() != "args.y == 2" {
+		t.Errorf("plugins: %+v", p.Plugins)
+	}
+	if got := p.Allow.String(); got != "args.x == 1 && (args.y == 2 || args.y != 2)" { // that it doesn't fail
+		t.Errorf("allowed if %s", got)
+	}
+}

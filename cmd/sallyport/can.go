@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -155,7 +154,7 @@ func (a *asked) plan(p *process, t knownTool, who *engine.Principal) planned {
 		out.Rule = plan.Rule.ID()
 	}
 	if plan.Cause != nil {
-		out.Cause = plan.Cause.Error()
+		out.Cause = secretMask()("", plan.Cause.Error())
 	}
 	for _, r := range plan.Rules {
 		out.Rules = append(out.Rules, r.ID())
@@ -222,10 +221,7 @@ func (o planOutput) report(p *process, rows []planned, name func(planned) string
 	write := writePlans
 	if o.Output == "json" {
 		write = func(w io.Writer, rows []planned, _ func(planned) string) error {
-			e := json.NewEncoder(w)
-			e.SetEscapeHTML(false)
-			e.SetIndent("", "  ")
-			return e.Encode(rows)
+			return encode(w, rows)
 		}
 	}
 	if err := write(p.stdout, rows, name); err != nil {

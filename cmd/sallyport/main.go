@@ -49,6 +49,7 @@ type commands struct {
 	Fmt     fmtCommand     `cmd:"" help:"Give policies the canonical names and a tidy layout."`
 	Test    testCommand    `cmd:"" help:"Run cases of policies: messages, and what must be decided of them."`
 	Explain explainCommand `cmd:"" help:"Explain a decision by its id, or a diagnostic by its code."`
+	Eval    evalCommand    `cmd:"" help:"Decide one call, or evaluate an expression on it, and explain what came of it."`
 	Can     canCommand     `cmd:"" help:"Say what a caller may do with each tool: always, if, never."`
 	WhoCan  whoCanCommand  `cmd:"" help:"Say who may use a tool."`
 	Demo    demoCommand    `cmd:"" help:"Run the gateway, a server and an agent in one process, and show what policy does."`

@@ -25,7 +25,8 @@ type Mask func(path, value string) string
 // Explanation is an expression with the value of each of its parts.
 type Explanation struct {
 	Expression string `json:"expression"`
-	Parts      []Part `json:"parts"`           // in the order in which they stand
+	Parts      []Part `json:"parts"` // in the order in which they stand
+	Result     string `json:"result,omitempty"`
 	Error      string `json:"error,omitempty"` // why there is no result
 }
 
@@ -126,6 +127,9 @@ func (c *Condition) Explain(f *Frame, mask Mask) Explanation {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	x.Parts = e.parts
+	if went.err == nil {
+		x.Result = e.show(e.readPath(t.ast.Expr()), went.value)
+	}
 	if mask != nil && x.Error != "" {
 		x.Error = mask("", x.Error)
 	}
