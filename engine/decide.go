@@ -307,7 +307,8 @@ func (e *evaluation) message(r *rule) string {
 	return text
 }
 
-// RuleError is why a rule could not be evaluated.
+// RuleError is why a rule could not be evaluated, in Cause (errors.As). What it wraps may be condition.ErrCost,
+// condition.ErrInputTooLarge or condition.ErrInterrupted (errors.Is).
 type RuleError struct {
 	Rule *Rule
 	Err  error

@@ -1,6 +1,10 @@
 // Package engine compiles a bundle of policies into an immutable Snapshot and decides
 // requests on it. It is the policy decision point: a library without globals, logging,
 // goroutines or network, whose answer to anything that it cannot decide is a denial.
+//
+// Read policies with package bundle, compile them once, and decide any number of requests on the
+// Snapshot, from any number of goroutines. Scan what a request is made of with package jsonscan:
+// rules read its bytes where they lie. The engine has no clock; the time is a Request's.
 package engine
 
 import (
@@ -61,7 +65,9 @@ type Principal = condition.Principal
 // Request is one message at one door, in the engine's terms. The zero Request denies.
 //
 // The values alias the scanned bytes of the message; the engine reads them during the
-// call it is given them for and keeps nothing.
+// call it is given them for and keeps nothing but what an Explanation says that it does. It
+// doesn't change a Request, so several goroutines may decide one. A field that is left out is
+// absent to rules.
 type Request struct {
 	Phase Phase
 	// DefaultAllow says that the message is allowed when no rule denies it: lifecycle and
@@ -109,13 +115,14 @@ func (r Rule) ID() string {
 
 // Outcome is what a shadow rule would have done. It was not enforced.
 type Outcome struct {
-	Rule   *Rule
+	Rule   *Rule // never nil; not to be changed
 	Effect Effect
-	Reason string
-	Cause  error // the rule failed; Effect is what failing would have meant
+	Reason string // as a Decision's
+	Cause  error  // the rule failed; Effect is what failing would have meant
 }
 
-// Decision is the engine's answer. The zero Decision denies.
+// Decision is the engine's answer. The zero Decision denies. It stays valid when its Snapshot is
+// closed; what it points to is shared and not to be changed.
 type Decision struct {
 	Effect  Effect
 	Rule    *Rule  // the rule that decided; nil when none did
@@ -143,18 +150,18 @@ type PluginOutcome struct {
 	Version string
 	Module  string // digest of its module, "sha256:..."
 	Hook    string
-	Shadow  bool   // it was not enforced
-	Verdict string // pass, deny, mutate, approve, abstain
-	Code    string // why, for machines, of a denial
-	Message string // why, or what a human is asked
-	Failure string // trap, fuel, deadline, abi or capability if the call failed, which is a denial; "" if it did not
-	Cause   error  // the failure, for the operator
-	Notes   []wasm.Note
-	Labels  []string
-	Edits   []PluginEdit
-	Used    []string // the capabilities that it made use of, such as lookup:tenants; the revision says which tables they were
-	Fuel    int64
-	Time    time.Duration
+	Shadow  bool          // it was not enforced
+	Verdict string        // pass, deny, mutate, approve, abstain
+	Code    string        // why, for machines, of a denial
+	Message string        // why, or what a human is asked
+	Failure string        // trap, fuel, deadline, abi or capability if the call failed, which is a denial; "" if it did not
+	Cause   error         // the failure, for the operator
+	Notes   []wasm.Note   // for the record
+	Labels  []string      // that it gave the message
+	Edits   []PluginEdit  // that it made, in order
+	Used    []string      // the capabilities that it made use of, such as lookup:tenants; the revision says which tables they were
+	Fuel    int64         // units used; one is about one simple instruction
+	Time    time.Duration // that the call took
 }
 
 // PluginEdit is one change that a plugin made.
