@@ -15,11 +15,14 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/toolset"
 )
 
-// lockOf makes a lock of servers: the text of the lists of their tools.
-func lockOf(t interface {
+// failer is what tests have in common.
+type failer interface {
 	Helper()
 	Fatal(args ...any)
-}, servers map[string]string) []byte {
+}
+
+// lockOf makes a lock of servers: the text of the lists of their tools.
+func lockOf(t failer, servers map[string]string) []byte {
 	t.Helper()
 	var listed []toolset.Listed
 	for name, text := range servers {
@@ -230,4 +233,35 @@ rules:
   - { name: a, effect: deny, when: 'variables.limit > 10' }
   - { name: b, effect: deny, when: 'has(args.limit) && variables.limit > 10' }
 `: "p.yaml:8:47: warning[SP7008]: `args.limit` is no argument of every tool that the rule is about: files/write_file has none; ask whether it is there, has(args.limit), or match fewer tools: without it the condition fails",
+}
+
+// A condition that is taken over from the snapshot before knows its new place, and one that was compiled without a lock is typed with it.
+func TestTypingFollowsAReload(t *testing.T) {
+	text := "apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nmatch: { tools: [write_file] }\nvariables: [ { name: far, expression: args.far } ]\n" +
+		"rules:\n  - { name: a, effect: deny, when: args.encoding == variables.far }\n"
+	files := fstest.MapFS{"p.yaml": {Data: []byte(text)}}
+	var last *engine.Snapshot
+	compile := func() string {
+		t.Helper()
+		b, err := bundle.FS(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last, err = engine.Compile(t.Context(), b, engine.Options{Previous: last}); err != nil {
+			t.Fatal(err)
+		}
+		return last.Warnings().Error()
+	}
+	if got := compile(); got != "" {
+		t.Errorf("without a lock: %s", got)
+	}
+	files[toolset.FileName] = &fstest.MapFile{Data: lockOf(t, typedTools)}
+	warnings := "p.yaml:%d:44: warning[SP7005]: the tool `files/write_file` has no argument `far`; there are: path, text\n" +
+		"p.yaml:%d:41: warning[SP7005]: the tool `files/write_file` has no argument `encoding`; there are: path, text"
+	for moved := range 3 {
+		files["p.yaml"].Data = []byte(strings.Repeat("# moved\n", moved) + text)
+		if diff := cmp.Diff(fmt.Sprintf(warnings, 5+moved, 7+moved), compile()); diff != "" {
+			t.Errorf("moved by %d:\n%s", moved, diff)
+		}
+	}
 }

@@ -198,7 +198,7 @@ func checkPolicies(p *process, path string, servers []string) (checked, error) {
 	if err != nil {
 		return checked{}, err
 	}
-	found := checked{mistakes: append(cases, s.Warnings()...), findings: l.Policies(b.Policies, b.Source)}
+	found := checked{mistakes: append(cases, s.Warnings()...), findings: l.Policies(b.Policies, b.Source, b.Lock)}
 	if bundle.IsArchive(path) {
 		for i := range found.findings {
 			found.findings[i].Fix = nil // what it was made of is to be mended

@@ -86,7 +86,7 @@ func TestPoliciesOfTheTreeAreLintClean(t *testing.T) {
 	}
 	for _, name := range names {
 		policies, _ := policy.Parse(name, readFile(name))
-		for _, f := range l.Policies(policies, readFile) {
+		for _, f := range l.Policies(policies, readFile, nil) {
 			t.Error(f.Diagnostic)
 		}
 	}
@@ -106,7 +106,7 @@ func compilePolicies(text string) source.Diagnostics {
 	if err != nil {
 		return source.Diagnostics{{Message: err.Error()}}
 	}
-	for _, f := range l.Policies(b.Policies, b.Source) {
+	for _, f := range l.Policies(b.Policies, b.Source, b.Lock) {
 		f.Severity = source.Error // documents show what has no findings at all
 		found = append(found, f.Diagnostic)
 	}

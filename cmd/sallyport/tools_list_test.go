@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -97,7 +98,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve speaks lines, as a command does. die ends it at a method, as some servers end that don't know one.
 func (s *script) serve(rwc io.ReadWriteCloser, die string) {
-	defer rwc.Close() //nolint:errcheck // a pipe
+	defer rwc.Close()
 	for in := bufio.NewScanner(rwc); in.Scan(); {
 		var a heard
 		if json.Unmarshal(in.Bytes(), &a) != nil || a.Method == die {
@@ -117,7 +118,7 @@ const (
 // list asks a server for its tools and gives their names, or the error.
 func list(t *testing.T, s upstream.Server, command bool) string {
 	t.Helper()
-	l := &lister{ctx: t.Context(), server: s, command: command, now: time.Now} //nolint:forbidigo // upstream's deadlines are by the clock
+	l := &lister{ctx: t.Context(), server: s, command: command, now: time.Now}
 	tools, err := l.listTools()
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -136,7 +137,7 @@ func overHTTP(t *testing.T, h http.Handler) upstream.Server {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	s, err := upstream.NewHTTP("web", upstream.HTTPOptions{URL: srv.URL, Now: time.Now}) //nolint:forbidigo // as above
+	s, err := upstream.NewHTTP("web", upstream.HTTPOptions{URL: srv.URL, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func overLines(s *script, die string) upstream.Server {
 		a, b := net.Pipe()
 		go s.serve(b, die)
 		return a, nil
-	}, upstream.LineOptions{Now: time.Now}) //nolint:forbidigo // as above
+	}, upstream.LineOptions{Now: time.Now})
 }
 
 func TestToolsAreListedInBothEras(t *testing.T) {
@@ -199,13 +200,11 @@ tools/list legacy`
 		"legacy lines that end at a word":  {script: &script{answers: legacy}, lines: true, die: "server/discover", want: strings.TrimPrefix(lines, "server/discover 2026-07-28\n")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := upstream.Server(nil)
+			s := overHTTP
 			if c.lines {
-				s = overLines(c.script, c.die)
-			} else {
-				s = overHTTP(t, c.script)
+				s = func(*testing.T, http.Handler) upstream.Server { return overLines(c.script, c.die) }
 			}
-			if got := list(t, s, c.lines); got != "a b c" {
+			if got := list(t, s(t, c.script), c.lines); got != "a b c" {
 				t.Errorf("tools: %s", got)
 			}
 			c.script.mu.Lock()
@@ -218,10 +217,8 @@ tools/list legacy`
 }
 
 func merged(m map[string]string, key, value string) map[string]string {
-	out := map[string]string{key: value}
-	for k, v := range m {
-		out[k] = v
-	}
+	out := maps.Clone(m)
+	out[key] = value
 	return out
 }
 

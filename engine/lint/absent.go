@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/condition"
 	"github.com/sallyport-dev/sallyport/engine/policy"
+	"github.com/sallyport-dev/sallyport/engine/toolset"
 )
 
 // absence reports what lets a call through because something is not there.
@@ -149,25 +150,28 @@ func (a *absence) hint(n *node, p polarity) {
 	a.add(a.rule.At(), otherwise.At, codeHint, fmt.Sprintf("a tool without `%s` is taken for harmless: by MCP its absence means %t", name, spec), fmt.Sprintf("write orValue(%t)", spec))
 }
 
-// optional reports an argument that a rule reads as if every call had it, where its own policy asks elsewhere whether it is there.
+// optional reports an argument that a rule reads as if every call had it, where its own policy asks elsewhere whether it is there, or a
+// tool that it is about doesn't ask for it.
 func (l *linter) optional(r *rule) {
 	if r.Effect == policy.Allow && r.Plugin == "" {
 		return // what fails doesn't allow
 	}
-	maybe := map[string]bool{}
+	maybe := map[string]string{}
+	const elsewhere = "though the policy asks elsewhere whether it is there"
 	ask := func(n *node) {
 		n.Walk(func(n *node) {
 			if name, _ := presence(n); strings.HasPrefix(name, "args.") {
-				maybe[name] = true
+				maybe[name] = elsewhere
 			}
 			if n.Op == condition.OpRead && n.Optional && strings.HasPrefix(n.Name, "args.") {
-				maybe[n.Name] = true
+				maybe[n.Name] = elsewhere
 			}
 		})
 	}
 	if namesTool(r.when) {
 		return // its arguments are another tool's than those of the policy's other rules
 	}
+	l.unrequired(r, maybe)
 	for _, other := range l.rules {
 		if other.policy == r.policy && !namesTool(other.when) {
 			ask(other.when)
@@ -180,6 +184,29 @@ func (l *linter) optional(r *rule) {
 	o.walk(r.when, nil)
 }
 
+// unrequired adds the arguments that a tool that the rule is about has and doesn't require.
+func (l *linter) unrequired(r *rule, maybe map[string]string) {
+	if l.lock == nil || r.match.prompts != nil || r.match.resources != nil || !matches(r.match.methods, "tools/call") {
+		return
+	}
+	for _, s := range l.lock.Servers {
+		for i := range s.Tools {
+			if t := &s.Tools[i]; matches(r.match.servers, s.Name) && matches(r.match.tools, t.Name) {
+				args := t.Input.Root()
+				for _, name := range args.Names() {
+					if args.Presence(name) == toolset.Declared && !args.Requires(name) {
+						maybe["args."+name] = fmt.Sprintf("and `%s/%s` does not require it", s.Name, t.Name)
+					}
+				}
+			}
+		}
+	}
+}
+
+func matches(globs []policy.Glob, name string) bool {
+	return globs == nil || slices.ContainsFunc(globs, func(g policy.Glob) bool { return g.Match(name) })
+}
+
 func namesTool(n *node) (does bool) {
 	n.Walk(func(n *node) { does = does || n.Op == condition.OpRead && n.Name == "mcp.tool.name" })
 	return does
@@ -188,7 +215,7 @@ func namesTool(n *node) (does bool) {
 type optional struct {
 	*linter
 	rule  *rule
-	maybe map[string]bool
+	maybe map[string]string // why
 	told  map[string]bool
 	seen  map[seen]bool
 }
@@ -259,7 +286,7 @@ func (o *optional) use(v, at *node, there []string) {
 }
 
 func (o *optional) read(n *node, there []string) {
-	if n.Op != condition.OpRead || n.Optional || !o.maybe[n.Name] || o.told[n.Name] {
+	if n.Op != condition.OpRead || n.Optional || o.maybe[n.Name] == "" || o.told[n.Name] {
 		return
 	}
 	for _, name := range there {
@@ -269,6 +296,6 @@ func (o *optional) read(n *node, there []string) {
 	}
 	o.told[n.Name] = true
 	field := n.Name[strings.LastIndexByte(n.Name, '.')+1:]
-	o.add(o.rule.At(), n.At, codeOptional, fmt.Sprintf("without `%s` this fails, which denies the call, though the policy asks elsewhere whether it is there", n.Name),
+	o.add(o.rule.At(), n.At, codeOptional, fmt.Sprintf("without `%s` this fails, which denies the call, %s", n.Name, o.maybe[n.Name]),
 		fmt.Sprintf("write `has(%s) && ...`, or `%s.?%s.orValue(...)`", n.Name, strings.TrimSuffix(n.Name, "."+field), field))
 }

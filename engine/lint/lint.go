@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/detect"
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/engine/toolset"
 )
 
 // levels are those of the rules.
@@ -64,9 +65,9 @@ func New() (*Linter, error) {
 }
 
 // Policies finds what is wrong with policies that compile. src gives the content of their files, where ignores are; a file that it
-// doesn't have has none.
-func (x *Linter) Policies(policies []*policy.Policy, src func(file string) []byte) []Finding {
-	l := linter{secrets: x.secrets, src: src}
+// doesn't have has none. lock says what arguments tools ask for; nil says nothing.
+func (x *Linter) Policies(policies []*policy.Policy, src func(file string) []byte, lock *toolset.Lock) []Finding {
+	l := linter{secrets: x.secrets, src: src, lock: lock}
 	for _, p := range policies {
 		l.rules = append(l.rules, rulesOf(x.env, p)...)
 	}
@@ -86,7 +87,8 @@ func (x *Linter) Policies(policies []*policy.Policy, src func(file string) []byt
 type linter struct {
 	secrets *detect.Set
 	src     func(file string) []byte
-	rules   []*rule // in the order in which they are named in decisions
+	lock    *toolset.Lock // nil: not known
+	rules   []*rule       // in the order in which they are named in decisions
 	found   []Finding
 }
 

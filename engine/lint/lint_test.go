@@ -24,7 +24,7 @@ func lint(t testing.TB, name string, data []byte) []Finding {
 	if len(ds) > 0 {
 		t.Fatalf("%v", ds)
 	}
-	return sharedLinter(t).Policies(policies, func(string) []byte { return data })
+	return sharedLinter(t).Policies(policies, func(string) []byte { return data }, nil)
 }
 
 var newLinter = sync.OnceValues(New)

@@ -104,7 +104,7 @@ func lintText(t *rapid.T, text string) []lint.Finding {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l.Policies(ps, func(string) []byte { return []byte(text) })
+	return l.Policies(ps, func(string) []byte { return []byte(text) }, nil)
 }
 
 func id(r *engine.Rule) string {

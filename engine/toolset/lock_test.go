@@ -133,7 +133,7 @@ func TestLocksAreRefused(t *testing.T) {
 		{strings.Repeat("[", 100), "1:65: error[SP7001]: this is not the JSON of a lock: nesting too deep"},
 		{`{"version": 2, "servers": {}}`, "1:13: error[SP7001]: version 2 of the format is not known; this program reads version 1"},
 		{`{"version": "1", "servers": {}}`, "1:13: error[SP1004]: `version` must be a number, but this is text"},
-		{`{"versoin": 1, "servers": {}}`, "1:2: error[SP1002]: unknown field `versoin`"},
+		{`{"verzion": 1, "servers": {}}`, "1:2: error[SP1002]: unknown field `verzion`"},
 		{`{"version": 1, "servers": {"s": {"tools": {}}}}`, "1:43: error[SP1004]: `tools` must be a list, but this is a mapping"},
 		{`{"version": 1, "servers": {"s": null}}`, "1:33: error"},
 		{`[]`, "1:1: error[SP1004]: this document must be a mapping, but this is a list"},
