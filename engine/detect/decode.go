@@ -61,7 +61,7 @@ func (x *search) block(from, to int) int {
 		if to-from >= minRun {
 			x.inside(from, to)
 		}
-		begin, end, ok := x.nextLine(from, to)
+		begin, end, ok := x.nextLine(to)
 		if !ok {
 			break
 		}
@@ -73,11 +73,10 @@ func (x *search) block(from, to int) int {
 	return to
 }
 
-// nextLine returns the line that goes on with a line of base64: which ends with its last character's bits, as encoders break lines, and is
-// followed by a line with nothing else on it.
-func (x *search) nextLine(from, to int) (begin, end int, ok bool) {
+// nextLine returns the line that goes on with a line of base64: the next, if it has nothing else on it.
+func (x *search) nextLine(to int) (begin, end int, ok bool) {
 	rest := bytes.TrimPrefix(x.text[to:], []byte("\r"))
-	if (to-from)%4 != 0 || len(rest) == 0 || rest[0] != '\n' {
+	if len(rest) == 0 || rest[0] != '\n' {
 		return 0, 0, false
 	}
 	rest = rest[1:]

@@ -27,7 +27,7 @@ func Naive(s *Set, text []byte) []Match {
 				x.found = append(x.found, Match{from, to + pad, m.Rule})
 			}
 		}
-		for inside(first); (to-line)%4 == 0; {
+		for inside(first); ; {
 			next := nextLine.FindSubmatchIndex(text[to:])
 			if next == nil {
 				break
