@@ -21,6 +21,7 @@ type pluginRun struct {
 	Message  string `arg:"" optional:"" default:"-" help:"The message: a file of YAML or JSON with a call as cases have it (docs/testing.md), and a principal who sends it; - is standard input."`
 	Hook     string `enum:",request,response,list" default:"" help:"The hook to call: request, response or list. Left out, it is that of the message."`
 	Settings string `placeholder:"FILE" help:"The plugin's settings, a file of JSON."`
+	Grant    grants `placeholder:"CAPABILITY" help:"A capability that the plugin is granted, with its file: match:NAME=FILE.toml, lookup:NAME=FILE, or match:secrets. May be repeated."`
 	Output   string `short:"o" enum:"text,json" default:"text" help:"How to say it: text or json."`
 }
 
@@ -42,12 +43,16 @@ func (c pluginRun) Run(p *process) error {
 			return failf(exitUsage, "%w", err)
 		}
 	}
+	config := wasm.Config{Settings: settings, CheckSettings: source.CheckJSON}
+	if err := c.Grant.give(&config); err != nil {
+		return err
+	}
 	host, err := wasm.New(wasm.Options{})
 	if err != nil {
 		return err
 	}
 	defer host.Close() //nolint:errcheck // the command ends
-	plugin, err := host.Load(p.ctx, module, wasm.Config{Settings: settings, CheckSettings: source.CheckJSON})
+	plugin, err := host.Load(p.ctx, module, config)
 	if err != nil {
 		return unfit(c.File, err)
 	}

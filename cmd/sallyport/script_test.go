@@ -31,7 +31,7 @@ import (
 //	certificate CERT KEY             writes a certificate for 127.0.0.1, and its key
 //	call NAME BODY [HEADER...]       posts BODY to the gateway, at /mcp or /mcp/NAME ("-" is /mcp)
 //
-// and $DATA, $ADMIN and $UPSTREAM, three free addresses; $TCK_GUEST is a plugin.
+// and $DATA, $ADMIN and $UPSTREAM, three free addresses; $TCK_GUEST is a plugin, and $PLUGINS has those that come with Sallyport.
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts gateways and servers")
@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TCK_GUEST", absolute(t, "../../hostapi/tck/testdata/guest.wasm"))
+			e.Setenv("PLUGINS", absolute(t, "../../plugins"))
 			e.Setenv("REDACT_SECRETS", absolute(t, "../../plugins/redact-secrets/redact-secrets.wasm"))
 			for _, name := range []string{"DATA", "ADMIN", "UPSTREAM"} {
 				e.Setenv(name, fmt.Sprint("127.0.0.1:", freePort(t)))
