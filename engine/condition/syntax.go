@@ -272,7 +272,7 @@ func (s *writing) testOnly(n *Node) {
 	}
 	switch n.alias.is { // what is asked is whether the object before the last field has it
 	case "mcp.tool.name":
-		n.Name = "mcp.tool"
+		n.Name, n.to = "mcp.tool", 0 // but a rule that asks has(mcp.tool) is passed over where there is none
 	default:
 		if !strings.Contains(n.Name, ".") {
 			n.Name, n.to = n.alias.path, 0 // params is a field of request.mcp alone
@@ -356,18 +356,14 @@ type Rename struct {
 }
 
 // Renames returns what makes the names of an expression canonical. What it means stays the same. A name is left as it is where the
-// canonical one stands for something else, or has none of the same meaning: has(request.mcp.params).
+// canonical one stands for something else, or has none of the same meaning: has(request.mcp.tool).
 func (e *Env) Renames(text source.Text, response bool) []Rename {
 	var out []Rename
 	e.Syntax(text, response).Walk(func(n *Node) {
 		if n.to == 0 {
 			return
 		}
-		is := n.alias.is
-		if n.Op == OpHas && n.Name == "mcp.tool" {
-			is = n.Name
-		}
-		out = append(out, Rename{n.from, n.to, is})
+		out = append(out, Rename{n.from, n.to, n.alias.is})
 	})
 	slices.SortFunc(out, func(a, b Rename) int { return a.From - b.From })
 	return slices.Compact(out)

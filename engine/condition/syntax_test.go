@@ -96,7 +96,7 @@ func TestRenames(t *testing.T) {
 	for expression, want := range map[string]string{
 		`request.mcp.tool == "x" && token.sub == "y"`:    `mcp.tool.name == "x" && jwt.sub == "y"`,
 		`request . mcp.tool.startsWith("x")`:             `mcp.tool.name.startsWith("x")`,
-		`has(request.mcp.tool)`:                          `has(mcp.tool)`,
+		`has(request.mcp.tool)`:                          `has(request.mcp.tool)`,
 		`has(request.mcp.method) && has(token.sub)`:      `has(mcp.method) && has(jwt.sub)`,
 		`has(request.mcp.params)`:                        `has(request.mcp.params)`,
 		`has(request.mcp.params.name)`:                   `has(params.name)`,
