@@ -182,3 +182,22 @@ func TestPlan_ofEveryPair(t *testing.T) {
 		t.Errorf("seen %v", outcomes)
 	}
 }
+
+func TestPlan_ofWhatCannotBe(t *testing.T) {
+	r := aCall(t, `{}`)
+	r.Principal = &Principal{ID: "nobody"}
+	p := ruled(t, "allow: args.group in principal.groups").Plan(context.Background(), r, UnknownFields{"args"}, nil)
+	if p.Verdict() != VerdictNever || p.Reason != ReasonNoRuleMatched {
+		t.Errorf("in no groups: %s: %s", p.Verdict(), p.Reason)
+	}
+	// A deny that fails because the message is about something else says nothing.
+	p = ruled(t, "allow:", `deny: mcp.prompt.name == "p" || args.x == 1`).Plan(context.Background(), r, UnknownFields{"args"}, nil)
+	if got := p.Allow.String(); got != "args.x != 1" {
+		t.Errorf("about no prompt: allowed if %s", got)
+	}
+	// One that fails by itself denies.
+	p = ruled(t, "allow:", `deny: principal.claims.missing == args.x`).Plan(context.Background(), r, UnknownFields{"args"}, nil)
+	if p.Verdict() != VerdictNever || p.Reason != ReasonEvaluationError || p.Rule == nil || p.Rule.Name != "r1" || p.Cause == nil {
+		t.Errorf("failing: %s: %s by %v: %v", p.Verdict(), p.Reason, p.Rule, p.Cause)
+	}
+}
