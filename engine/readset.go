@@ -2,8 +2,8 @@ package engine
 
 import (
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/condition"
 )
 
 // considered are the rules that a decision rests on: a few in place, so that deciding does
@@ -82,22 +82,5 @@ func within(path, root string) bool {
 // FieldPath takes a field as Decision.Reads names it apart: `args["odd key"].x` is args, odd key, x. known is false if it ends where
 // only evaluation knows which member is read ("request.headers[*]"); the steps lead to what that is a member of.
 func FieldPath(field string) (steps []string, known bool) {
-	for rest := field; rest != ""; {
-		if rest[0] != '[' {
-			rest = strings.TrimPrefix(rest, ".")
-			n := strings.IndexAny(rest, ".[")
-			if n < 0 {
-				n = len(rest)
-			}
-			steps, rest = append(steps, rest[:n]), rest[n:]
-			continue
-		}
-		quoted, err := strconv.QuotedPrefix(rest[1:])
-		if err != nil {
-			return steps, false
-		}
-		name, _ := strconv.Unquote(quoted) // it is quoted
-		steps, rest = append(steps, name), strings.TrimPrefix(rest[1+len(quoted):], "]")
-	}
-	return steps, true
+	return condition.FieldPath(field)
 }

@@ -14,7 +14,7 @@ import (
 type uses struct {
 	reads     []string
 	variables []string // of the policy, that reads have been seen through
-	impure    bool
+	impure    string   // what makes it depend on more than the message and its caller; "" if nothing does
 	needs     Subjects // without which the expression is never true
 	fails     Subjects // without which it always is an error
 	never     Subjects // without which it is never false
@@ -33,7 +33,7 @@ type analysis struct {
 	locals    []string
 	reads     map[string]struct{}
 	through   []string // variables
-	impure    bool
+	impure    string
 	mistakes  []mistake
 }
 
@@ -106,6 +106,9 @@ func (a *analysis) comprehension(c ast.ComprehensionExpr) outcome {
 func (a *analysis) call(e ast.Expr) outcome {
 	c := e.AsCall()
 	args := c.Args()
+	if _, known := pureFunctions[c.FunctionName()]; !known {
+		a.taint(c.FunctionName() + "()")
+	}
 	switch c.FunctionName() {
 	case operators.LogicalAnd:
 		l, r := a.walk(args[0]), a.walk(args[1])
@@ -175,9 +178,18 @@ func (a *analysis) access(e ast.Expr) outcome {
 			"ask for one by its name in lower case: request.headers[\"x-tenant\"]",
 		})
 	}
-	a.impure = a.impure || p.name.impure
+	if p.name.impure {
+		a.taint(p.name.path)
+	}
 	a.read(p.name.canonical() + p.rest)
 	return failing(fails)
+}
+
+// taint notes what an expression is not a function of the message for, once.
+func (a *analysis) taint(why string) {
+	if a.impure == "" {
+		a.impure = why
+	}
 }
 
 func (a *analysis) read(path string) { a.reads[path] = struct{}{} }
@@ -199,7 +211,7 @@ func (a *analysis) readVariable(e ast.Expr, p selection) outcome {
 	for _, r := range u.reads {
 		a.read(r)
 	}
-	a.impure = a.impure || u.impure
+	a.taint(u.impure)
 	if p.rest != "" || p.presence {
 		return failing(p.fails | u.fails)
 	}

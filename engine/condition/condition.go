@@ -67,11 +67,15 @@ func (c *Condition) Subjects() Subjects { return c.uses.needs }
 // Variables are seen through. Don't change it.
 func (c *Condition) Reads() []string { return c.uses.reads }
 
-// Impure says that the value depends on more than the message and its caller: on the time.
-func (c *Condition) Impure() bool { return c.uses.impure }
+// Impure names what makes the value depend on more than the message and its caller: the time, or a function that is not known to
+// be pure. It is "" if nothing does.
+func (c *Condition) Impure() string { return c.uses.impure }
 
 // Cheap says that the cost of the condition is bounded by analysis.
 func (c *Condition) Cheap() bool { return c.cheap }
+
+// Direct says that most messages are answered without an interpreter.
+func (c *Condition) Direct() bool { return c.direct != nil }
 
 // Test evaluates a condition. An error that is an *AbsentError (errors.As) says that the
 // condition is about something that the message is not about.
