@@ -25,7 +25,7 @@ var floors = [][]string{
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
-	{"internal/mcp", "engine/policy", "engine/condition", "engine/detect", "engine/table", "engine/toolset", "engine/wasm", "hostapi/tck", "bench/internal/load"},
+	{"internal/mcp", "engine/policy", "engine/condition", "engine/cache", "engine/detect", "engine/table", "engine/toolset", "engine/wasm", "hostapi/tck", "bench/internal/load"},
 	{"engine/bundle", "engine/format", "engine/lint", "plugins", "sdk/js", "bench/internal/duel"},
 	{"engine", "sdk/js/compile"},
 	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/demo", "internal/starter", "internal/toolchain"},
@@ -41,6 +41,7 @@ var floors = [][]string{
 var owners = map[string][]string{
 	"cel.dev/cel-go":                        {"engine/condition"},
 	"github.com/alecthomas/kong":            {"cmd/sallyport"},
+	"github.com/dgraph-io/ristretto":        {"engine/cache"},
 	"github.com/fsnotify/fsnotify":          {"cmd/sallyport"},
 	"github.com/go-jose/go-jose":            {"internal/identity"},
 	"github.com/go-json-experiment/json":    {},

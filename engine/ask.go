@@ -39,7 +39,7 @@ func (e *evaluation) passes(r *Request) bool {
 
 // consult calls the hooks of a plugin that are for the message.
 func (e *evaluation) consult(ctx context.Context, s *Snapshot, rule *rule, now *Request) {
-	for _, hook := range hooksFor(rule.plugin, now) {
+	for _, hook := range hooksFor(rule.plugin, doorOf(now)) {
 		var m wasm.Message
 		now.show(&m)
 		var result wasm.Result
@@ -73,11 +73,11 @@ func (e *evaluation) consult(ctx context.Context, s *Snapshot, rule *rule, now *
 
 // hooksFor are the hooks of a plugin to call for a message: the one of its phase, for a list the one for items before. A message that the
 // plugin has no hook for is not let through unseen: the call of the missing hook fails.
-func hooksFor(p *plugin, r *Request) []hostapi.Hook {
+func hooksFor(p *plugin, d door) []hostapi.Hook {
 	switch {
-	case r.Phase != PhaseResponse && !r.FromServer:
+	case d&(atResponse|fromServer) == 0:
 		return []hostapi.Hook{hostapi.HookRequest}
-	case !r.Items.Exists() || !p.has(hostapi.HookList):
+	case d&hasItems == 0 || !p.has(hostapi.HookList):
 		return []hostapi.Hook{hostapi.HookResponse}
 	case !p.has(hostapi.HookResponse):
 		return []hostapi.Hook{hostapi.HookList}

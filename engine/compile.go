@@ -80,6 +80,7 @@ func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *conditio
 		out.fields = out.when.Reads()
 		c.checkScope(p, r, out.needs)
 	}
+	out.cost = costOf(out.when)
 	if out.message != nil {
 		out.fields = union(slices.Concat(out.fields, out.message.Reads()))
 	}

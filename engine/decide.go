@@ -68,7 +68,11 @@ func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame 
 		e = new(evaluation)
 	}
 	e.frame = frame
-	d = e.decide(ctx, s, r, why)
+	if s.memory != nil && why == once {
+		d = e.recall(ctx, s, r)
+	} else {
+		d = e.decide(ctx, s, r, why)
+	}
 	e.reset()
 	evaluations.Put(e)
 	return d
@@ -88,6 +92,10 @@ type evaluation struct {
 	failed               error // the first failure of a rule that would have allowed
 	shadow               []Outcome
 
+	past   *recollection // nil until there is a cache
+	found  bool          // rules are those that apply, and shared says whose list they are
+	shared bool
+
 	plugins   []PluginOutcome
 	said      *PluginOutcome // by the rule that denies or wants approval, if it calls a plugin
 	rewritten jsonscan.Value
@@ -98,7 +106,10 @@ var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
 func (e *evaluation) reset() {
 	clear(e.room)
 	clear(e.asked)
-	*e = evaluation{room: e.room[:0], asked: e.asked[:0]}
+	if e.past != nil {
+		e.past.reset()
+	}
+	*e = evaluation{room: e.room[:0], asked: e.asked[:0], past: e.past}
 }
 
 func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why purpose) Decision {
@@ -110,11 +121,8 @@ func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why pu
 	e.frame.Blank = blank
 	r.fill(&e.frame.Input)
 	e.frame.Open(ctx)
-	in := &e.frame.Input
-	var shared bool
-	e.rules, shared = s.phases[phaseIndex(r.Phase)].candidates(e.room, in, e.frame.Subjects(), blank)
-	if !shared {
-		e.room = e.rules
+	if !e.found {
+		e.find(s, r, &e.frame.Input, e.frame.Subjects())
 	}
 	for _, rule := range e.rules {
 		if rule.plugin != nil {
@@ -132,9 +140,18 @@ func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why pu
 		d.Rewritten = e.rewritten
 	}
 	d.Revision = s.revision
-	d.considered.set(e.rules, shared)
+	d.considered.set(e.rules, e.shared)
 	e.frame.Close()
 	return d
+}
+
+// find finds the rules that apply.
+func (e *evaluation) find(s *Snapshot, r *Request, in *condition.Input, about condition.Subjects) {
+	e.rules, e.shared = s.phases[phaseIndex(r.Phase)].candidates(e.room, in, about, e.blank)
+	if !e.shared {
+		e.room = e.rules
+	}
+	e.found = true
 }
 
 func phaseIndex(p Phase) int {

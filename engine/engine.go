@@ -139,6 +139,9 @@ type Decision struct {
 	// Rewritten takes the place of the message's params, in the response phase of its result or error; absent if no plugin has changed them. It
 	// must: whoever can't carry it out must treat the decision as a denial.
 	Rewritten jsonscan.Value
+	// Cache says whether the decision was made before, or why it can't be remembered. Of one that was made before, Shadow and Plugins are
+	// shared with others.
+	Cache Caching
 
 	considered considered
 }

@@ -50,12 +50,13 @@ func (p *plugin) release() {
 // hooks says which hooks the plugin has.
 func (p *plugin) has(h hostapi.Hook) bool { return slices.Contains(p.info.Manifest.Hooks, h) }
 
-// Close lets go of what the snapshot holds: its plugins, unless another snapshot has them too. Nothing may be decided after it. A nil
+// Close lets go of what the snapshot holds: its cache, and its plugins unless another snapshot has them too. Nothing may be decided after it. A nil
 // Snapshot holds nothing.
 func (s *Snapshot) Close() {
 	if s == nil || s.closed.Swap(true) {
 		return
 	}
+	s.memory.close()
 	for _, p := range s.plugins {
 		p.release()
 	}

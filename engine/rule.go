@@ -27,6 +27,7 @@ type rule struct {
 	reason    string
 	message   *condition.Condition // nil: none
 	fields    []string             // that it can read
+	cost      int32                // of when, in nanoseconds
 }
 
 // match is a policy's match, compiled. nil globs match everything, and what they would match

@@ -33,9 +33,13 @@ type Options struct {
 	// the same. The new snapshot is the one that would be compiled without it, only sooner, and does not keep it in memory. It must
 	// not be closed meanwhile. nil has none.
 	Previous *Snapshot
+	// Cache is the size of the decision cache in bytes; 0 has none, and less than CacheLeast counts as that. It is made only if there is
+	// a rule that it pays for: one that calls a plugin, or whose cost is not bounded by analysis. A snapshot with a cache has two
+	// goroutines, which end when it is closed.
+	Cache int64
 }
 
-// Snapshot is a compiled bundle. It is immutable and safe for concurrent use; nil denies. One with plugins is to be closed.
+// Snapshot is a compiled bundle. It is immutable and safe for concurrent use; nil denies. One with plugins or a cache is to be closed.
 type Snapshot struct {
 	revision string
 	env      *condition.Env
@@ -46,6 +50,7 @@ type Snapshot struct {
 	plugins  []*plugin
 	given    given
 	parts    map[part]*condition.Condition // of its rules, for the snapshot after
+	memory   *memory // nil: nothing is remembered
 	closed   atomic.Bool
 }
 
@@ -77,8 +82,15 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		c.drop() //nolint:contextcheck // likewise
 		return nil, found
 	}
+	all := inOrderOfRules(c.rules)
+	memory, err := newMemory(o.Cache, all)
+	if err != nil {
+		c.drop() //nolint:contextcheck // likewise
+		return nil, err
+	}
 	return &Snapshot{
-		revision: b.Revision, env: env, all: inOrderOfRules(c.rules), warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
+		memory: memory,
+		revision: b.Revision, env: env, all: all, warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},
 	}, nil

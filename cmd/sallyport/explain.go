@@ -189,6 +189,7 @@ func writeRecord(w io.Writer, r *audit.Record) {
 		{"reason", r.Reason},
 		{"message", r.Message},
 		{"cause", r.Cause},
+		{"cache", r.Cache},
 	} {
 		if f[1] != "" {
 			fmt.Fprintf(w, "%-10s %s\n", f[0], f[1])

@@ -134,6 +134,10 @@ func (g *program) openAudit(c *config.Config) (err error) {
 		}
 	})
 	g.metrics.WatchPlugins(func() []telemetry.Plugin { return pluginMetrics(g.state.build().policy) })
+	g.metrics.WatchCache(func() (telemetry.Cache, bool) {
+		s, ok := g.state.build().policy.Cache()
+		return telemetry.Cache(s), ok
+	})
 	return nil
 }
 

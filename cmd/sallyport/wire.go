@@ -130,9 +130,9 @@ func (b *builder) names(c *config.Config) []string {
 
 // compile compiles the policies, unless they are the ones that decide already.
 func (b *builder) compile(ctx context.Context, c *config.Config, prev *build, set *bundle.Bundle) (*sharedPolicy, error) {
-	o := engine.Options{Servers: b.names(c)}
+	o := engine.Options{Servers: b.names(c), Cache: int64(c.Limits.Cache)}
 	if prev != nil {
-		if prev.policy.Revision() == set.Revision && slices.Equal(o.Servers, b.names(prev.config)) && !prev.policy.Ejected() {
+		if prev.policy.Revision() == set.Revision && slices.Equal(o.Servers, b.names(prev.config)) && o.Cache == int64(prev.config.Limits.Cache) && !prev.policy.Ejected() {
 			return prev.shared, nil
 		}
 		o.Previous = prev.policy

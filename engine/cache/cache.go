@@ -40,7 +40,7 @@ type entry[V any] struct {
 }
 
 // whole is the longest key that is kept as it is. Of longer ones the SHA-256 is: it costs more than comparing, and takes less room.
-const whole = 1024
+const whole = 4096
 
 // overhead is what an entry takes beside itself and its key, at most: its places in two maps, and what allocation rounds up.
 // TestCache_isBoundedInBytes holds it to the heap.
@@ -88,12 +88,14 @@ func (c *Cache[V]) Get(key []byte) *V {
 	if c == nil {
 		return nil
 	}
-	e, ok := c.items.Get(maphash.Bytes(c.seed, key))
+	e, ok := c.items.Get(c.hash(key))
 	if !ok || !e.is(key) {
 		return nil
 	}
 	return &e.value
 }
+
+func (c *Cache[V]) hash(key []byte) uint64 { return maphash.Bytes(c.seed, key) }
 
 func (e *entry[V]) is(key []byte) bool {
 	if e.long != (len(key) > whole) {
@@ -119,9 +121,9 @@ func (c *Cache[V]) Put(key []byte, value V, size int) {
 		sum := sha256.Sum256(key)
 		e.key, e.long = sum[:], true
 	}
-	e.size = int64(size) + int64(len(e.key)) + int64(unsafe.Sizeof(*e)) + overhead
+	e.size = int64(size) + int64(cap(e.key)) + int64(unsafe.Sizeof(*e)) + overhead
 	n, all := c.queued.Add(1), c.queuedBytes.Add(e.size)
-	if n <= maxQueued && all <= c.most/queuedPart && c.items.Set(maphash.Bytes(c.seed, key), e, 0) {
+	if n <= maxQueued && all <= c.most/queuedPart && c.items.Set(c.hash(key), e, 0) {
 		return
 	}
 	c.queued.Add(-1)

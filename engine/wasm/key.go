@@ -47,7 +47,9 @@ func NewKey(h hostapi.Hook, plugins ...*Plugin) Key {
 			}
 		}
 		for _, path := range g.Writes {
-			k.add(path)
+			if slices.Contains(path.Name().Edit, h) {
+				k.add(path)
+			}
 		}
 	}
 	return k

@@ -104,6 +104,7 @@ type Record struct {
 	Cause   string // the operator's text
 	Shadow  []Shadow
 	Plugins []Plugin // that were asked, in order
+	Cache   string   // hit: decided before, and the plugins were asked then; miss; or why it can't be remembered
 
 	Inputs        []Input
 	NotReplayable string // why the decision can't be made again from Inputs; "" = it can

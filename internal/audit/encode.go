@@ -64,6 +64,7 @@ func (e *encoder) decision(r *Record) {
 	e.text(`,"message":`, r.Message, MaxLong)
 	e.text(`,"cause":`, r.Cause, MaxLong)
 	e.shadow(r.Shadow)
+	e.plain(`,"cache":"`, r.Cache)
 	e.plugins(r.Plugins)
 }
 

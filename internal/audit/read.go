@@ -100,6 +100,7 @@ func (r *Record) strings() []struct {
 		{"reason", &r.Reason},
 		{"message", &r.Message},
 		{"cause", &r.Cause},
+		{"cache", &r.Cache},
 		{"not_replayable", &r.NotReplayable},
 		{"trace_id", &r.TraceID},
 	}

@@ -113,6 +113,7 @@ type Limits struct {
 	ResponseBody     Size     `yaml:"responseBody" jsonschema_description:"Bytes of a server's answer that is not a stream."`
 	Event            Size     `yaml:"event" jsonschema_description:"Bytes of one event of a server's stream."`
 	Line             Size     `yaml:"line" jsonschema_description:"Bytes of one line that a command writes."`
+	Cache            Memory   `yaml:"cache" jsonschema_description:"Bytes of remembered decisions, from 1MiB, or off. They are taken only where policies call plugins or have costly conditions, and twice while such policies are replaced."`
 	Connections      int      `yaml:"connections" jsonschema:"minimum=1,maximum=1000000,default=4096" jsonschema_description:"Open client connections."`
 	ConnectionsPerIP int      `yaml:"connectionsPerIP" jsonschema:"minimum=1,maximum=1000000" jsonschema_description:"Open connections of one address. Left out, no bound of its own."`
 	Sessions         int      `yaml:"sessions" jsonschema:"minimum=1,maximum=10000,default=16" jsonschema_description:"Sessions of older clients at a time with each command, where the server doesn't say its own."`
@@ -150,7 +151,7 @@ func Default() Config {
 		Identity: Identity{Anonymous: "deny"},
 		Audit:    Audit{Arguments: "read"},
 		Limits: Limits{
-			Body: 4 << 20, Depth: 128, Values: 1 << 20, Header: 16 << 10, Headers: 100, ResponseBody: 16 << 20, Event: 4 << 20, Line: 4 << 20,
+			Body: 4 << 20, Depth: 128, Values: 1 << 20, Header: 16 << 10, Headers: 100, ResponseBody: 16 << 20, Event: 4 << 20, Line: 4 << 20, Cache: 16 << 20,
 			Connections: 4096, Sessions: 16,
 			ReadTimeout: Duration(20 * time.Second), IdleTimeout: Duration(time.Minute), WriteTimeout: Duration(30 * time.Second),
 			CallTimeout: Duration(time.Minute), StreamTimeout: Duration(time.Hour), AnswerTimeout: Duration(10 * time.Minute),

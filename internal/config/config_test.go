@@ -141,7 +141,7 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 	}
 	want.Audit = Audit{File: "/etc/sallyport/audit.jsonl", Arguments: "none"}
 	want.Limits.Body, want.Limits.Depth, want.Limits.ConnectionsPerIP, want.Limits.Event = 64<<10, 64, 20, 1<<20
-	want.Limits.ReadTimeout = Duration(90 * time.Second)
+	want.Limits.ReadTimeout, want.Limits.Cache = Duration(90*time.Second), 0
 	want.Denials = Denials{Style: "result", Detail: "reason"}
 	want.Sessions.KeyFile = "/etc/sallyport/session.key"
 	want.Log = Log{Level: "debug", Format: "json"}
@@ -250,6 +250,7 @@ func TestDurationsAndSizesAreSpelledAsTheyAreRead(t *testing.T) {
 	for got, want := range map[string]string{
 		Duration(time.Hour).String(): "1h", Duration(90 * time.Second).String(): "1m30s", Duration(10 * time.Minute).String(): "10m",
 		Duration(500 * time.Millisecond).String(): "500ms", Size(4 << 20).String(): "4MiB", Size(1025).String(): "1025B", Size(1 << 30).String(): "1GiB",
+		Memory(16 << 20).String(): "16MiB", Memory(0).String(): "off",
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)

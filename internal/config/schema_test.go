@@ -25,6 +25,12 @@ func scalars(t reflect.Type) *jsonschema.Schema {
 			{Type: "string", Pattern: sizeForm.String() + "|" + expansion},
 			{Type: "integer", Minimum: "1024", Maximum: "1073741824"},
 		}, Examples: []any{"64KiB", "4MiB"}}
+	case reflect.TypeFor[Memory]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+			{Type: "string", Pattern: "^off$|" + sizeForm.String() + "|" + expansion},
+			{Type: "integer", Minimum: "1048576", Maximum: "1073741824"},
+			{Const: 0},
+		}, Examples: []any{"16MiB", "off"}}
 	case reflect.TypeFor[Hash]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^sha256:[0-9a-fA-F]{64}$|` + expansion}
 	case reflect.TypeFor[Key]():

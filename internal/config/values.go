@@ -58,6 +58,39 @@ func (s *Size) DecodeNode(n *source.Node) source.Diagnostics {
 	return nil
 }
 
+// Memory is a Size of at least LeastMemory, or none, which a file spells as `off`.
+type Memory Size
+
+// LeastMemory is the smallest Memory that is worth having.
+const LeastMemory Memory = 1 << 20
+
+// DecodeNode reads m from a scalar.
+func (m *Memory) DecodeNode(n *source.Node) source.Diagnostics {
+	if text := n.Text().Value; text == off || text == "0" {
+		*m = 0
+		return nil
+	}
+	var s Size
+	if ds := s.DecodeNode(n); len(ds) > 0 {
+		return ds
+	}
+	if Memory(s) < LeastMemory {
+		return one(n, "SP1105", fmt.Sprintf("`%s` is out of range", shown(n)), "it must be `off`, or between `1MiB` and `1GiB`")
+	}
+	*m = Memory(s)
+	return nil
+}
+
+// String spells m as a file does.
+func (m Memory) String() string {
+	if m == 0 {
+		return off
+	}
+	return Size(m).String()
+}
+
+const off = "off"
+
 // Hash is a SHA-256 that a file spells as `sha256:` and 64 hex digits.
 type Hash [sha256.Size]byte
 

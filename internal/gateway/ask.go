@@ -30,14 +30,15 @@ func (x *exchange) decideNews() engine.Decision {
 	setTarget(&q, m.Target, m.Name)
 	d := snap.Policy.Decide(background, &q)
 	x.metrics.Decided(d.Effect.String(), d.Reason)
+	x.g.Metrics.Cached(d.Cache.String())
 	if d.Rewritten.Exists() && !x.edits.Replace(m.Params, d.Rewritten.Raw()) {
 		d = engine.Decision{Reason: engine.ReasonNotRewritable, Revision: d.Revision, Plugins: d.Plugins}
 	}
 	if d.Allowed() && m.Method == "notifications/resources/updated" {
 		q.Method, q.DefaultAllow = "resources/read", false
-		asked := d.Plugins
+		asked, cache := d.Plugins, d.Cache
 		d = snap.Policy.Visible(background, &q)
-		d.Plugins = asked
+		d.Plugins, d.Cache = asked, cache
 	}
 	return d
 }

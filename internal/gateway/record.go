@@ -109,7 +109,7 @@ func (x *exchange) recordWho(r *audit.Record) {
 
 func recordDecision(r *audit.Record, d *engine.Decision) {
 	r.Effect, r.Reason, r.Message, r.Revision = d.Effect.String(), d.Reason, d.Message, d.Revision
-	r.Policy, r.Rule = "", ""
+	r.Policy, r.Rule, r.Cache = "", "", d.Cache.String()
 	if d.Rule != nil {
 		r.Policy, r.Rule = d.Rule.Policy, d.Rule.Name
 	}

@@ -98,6 +98,7 @@ func (x *exchange) judge(phase int) engine.Decision {
 	x.outcome.decided += took
 	x.g.Metrics.Decided(phase, took)
 	x.metrics.Decided(d.Effect.String(), d.Reason)
+	x.g.Metrics.Cached(d.Cache.String())
 	for i := range d.Shadow {
 		s := &d.Shadow[i]
 		x.g.Metrics.Shadowed(s.Rule.Policy, s.Rule.Name, s.Effect.String())

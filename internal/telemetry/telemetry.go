@@ -45,6 +45,7 @@ type Metrics struct {
 
 	refusals counters[string]
 	shadow   counters[[3]string]
+	cached   counters[string]
 
 	mu      sync.Mutex
 	methods map[string]*Operation
@@ -86,6 +87,9 @@ func New(o Options) *Metrics {
 	m.refusals.other = Other
 	m.shadow.make = func(k [3]string) prometheus.Counter { return shadow.WithLabelValues(k[:]...) }
 	m.shadow.other = [3]string{Other, Other, Other}
+	cached := counterVec("sallyport_decision_cache_total")
+	m.cached.make = func(result string) prometheus.Counter { return cached.WithLabelValues(result) }
+	m.cached.other = Other
 	for _, result := range []string{"success", "failure"} {
 		m.reloads.WithLabelValues(result)
 	}
@@ -93,7 +97,7 @@ func New(o Options) *Metrics {
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(
 		m.operations, m.upstream, m.decisions, m.errors, m.up, m.policy, m.reloads, m.reloadOK, m.reloadTime,
-		decision, refusals, shadow, build,
+		decision, refusals, shadow, cached, build,
 		gaugeFunc("sallyport_connections", func() float64 { return float64(m.Connections.Value()) }),
 		gaugeFunc("sallyport_active_streams", func() float64 { return float64(m.Streams.Value()) }),
 		collectors.NewGoCollector(),

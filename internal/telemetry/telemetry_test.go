@@ -36,6 +36,7 @@ func everything() *Metrics {
 	m.WatchPlugins(func() []Plugin {
 		return []Plugin{{Name: "p", Verdicts: map[string]uint64{"deny": 3}, Failures: map[string]uint64{"trap": 2}, Seconds: 0.5, Fuel: 7, Memory: 65536, Instances: 1, Ejected: true}}
 	})
+	m.WatchCache(func() (Cache, bool) { return Cache{Bytes: 100, Limit: 1000, Evicted: 1, Rejected: 2, Dropped: 3}, true })
 	m.WatchAudit(func() Audit {
 		return Audit{Records: 9, Refused: 1, WriteErrors: 2, Writes: 8, Bytes: 4000, Seq: 12, Pending: 5, Failing: true}
 	})
@@ -46,6 +47,8 @@ func everything() *Metrics {
 	m.Decided(Request, 2*time.Microsecond)
 	m.Operation("tools/call").Observe(20*time.Millisecond, ToolError)
 	m.Refused("bad_credential")
+	m.Cached("hit")
+	m.Cached("")
 	m.Shadowed("p", "r", "deny")
 	m.SetPolicy("sha256:aa")
 	m.SetPolicy("sha256:bb")
@@ -83,6 +86,12 @@ func TestScrape(t *testing.T) {
 		`sallyport_config_reloads_total{result="failure"} 1`,
 		`sallyport_config_reloads_total{result="success"} 1`,
 		`sallyport_connections 1`,
+		`sallyport_decision_cache_bytes 100`,
+		`sallyport_decision_cache_forgotten_total{reason="dropped"} 3`,
+		`sallyport_decision_cache_forgotten_total{reason="evicted"} 1`,
+		`sallyport_decision_cache_forgotten_total{reason="rejected"} 2`,
+		`sallyport_decision_cache_limit_bytes 1000`,
+		`sallyport_decision_cache_total{result="hit"} 1`,
 		`sallyport_decision_duration_seconds_sum{phase="request"} 2e-06`,
 		`sallyport_decision_duration_seconds_count{phase="request"} 1`,
 		`sallyport_decision_duration_seconds_sum{phase="response"} 0`,
