@@ -45,5 +45,22 @@ func TestDecide_allocationsByCondition(t *testing.T) {
 		}); got > 2 {
 			t.Errorf("%s: %v allocations", c.name, got)
 		}
+
+// A decision that is remembered allocates nothing.
+func TestCache_allocations(t *testing.T) {
+	s, err := engine.Compile(t.Context(), threeOf(t, 999), engine.Options{Cache: engine.CacheLeast})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := call(t)
+	warm(t, s, r)
+	ctx := t.Context()
+	if got := testing.AllocsPerRun(1000, func() {
+		if d := s.Decide(ctx, r); d.Cache != engine.CacheHit || !d.Allowed() {
+			t.Fatal(d.Cache)
+		}
+	}); got != 0 {
+		t.Errorf("%v allocations", got)
 	}
 }
