@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -51,15 +52,11 @@ const (
 	defaultAllow
 	fromServer
 	hasItems
-	hasResult
 )
 
 func doorOf(r *Request) (d door) {
 	if r.Phase == PhaseResponse {
 		d |= atResponse
-		if r.Result.Exists() {
-			d |= hasResult
-		}
 	}
 	if r.DefaultAllow {
 		d |= defaultAllow
@@ -240,9 +237,7 @@ func (m *memory) shape(sum uint64, at door, rules []*rule) *shape {
 	s.number = m.count
 	m.count++
 	next := make(map[uint64][]*shape, m.count)
-	for sum, list := range *m.shapes.Load() {
-		next[sum] = list
-	}
+	maps.Copy(next, *m.shapes.Load())
 	next[sum] = append(slices.Clone(next[sum]), s)
 	m.shapes.Store(&next)
 	return s

@@ -112,7 +112,7 @@ func TestCache_notOfEjectedPlugins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close() //nolint:errcheck // the test is over
+	defer h.Close()
 	s := cachedPlugin(t, h, deterministic(t), "  - { name: any, effect: allow }\n  - { name: ask, plugin: tck }\n")
 	defer s.Close()
 	good := tckCall(t, `{}`, `{}`)

@@ -172,7 +172,7 @@ func TestCache_saysWhyNot(t *testing.T) {
 	said.Message = source.NewText(`string(now)`)
 	for _, tt := range []struct {
 		name string
-		ctx  context.Context //nolint:containedctx // one case has another
+		ctx  context.Context
 		args string
 		want Caching
 		rule policy.Rule
@@ -278,7 +278,7 @@ func TestCache_isForWhatCosts(t *testing.T) {
 // Every reason has a word of its own, and no other value has one.
 func TestCaching_hasWords(t *testing.T) {
 	seen := map[string]Caching{}
-	for c := CacheUnused; c < cachingOutcomes; c++ {
+	for c := range cachingOutcomes {
 		if other, ok := seen[c.String()]; ok || (c.String() == "") != (c == CacheUnused) {
 			t.Errorf("%d and %d are called %q", c, other, c)
 		}

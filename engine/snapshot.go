@@ -50,7 +50,7 @@ type Snapshot struct {
 	plugins  []*plugin
 	given    given
 	parts    map[part]*condition.Condition // of its rules, for the snapshot after
-	memory   *memory // nil: nothing is remembered
+	memory   *memory                       // nil: nothing is remembered
 	closed   atomic.Bool
 }
 
@@ -89,7 +89,7 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		return nil, err
 	}
 	return &Snapshot{
-		memory: memory,
+		memory:   memory,
 		revision: b.Revision, env: env, all: all, warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},

@@ -22,12 +22,14 @@ type checkCommand struct {
 	Output string   `short:"o" enum:"text,json,sarif" default:"text" help:"How to report: text, json or sarif."`
 	Fix    bool     `help:"Mend in place what can be mended without a question."`
 	Strict bool     `help:"Let warnings fail, too."`
+	Cache  bool     `help:"Say of each rule whether decisions that rest on it are remembered, and by which fields."`
 }
 
 // checked is what was found in the paths of one run.
 type checked struct {
 	mistakes source.Diagnostics // of what doesn't compile, and warnings
 	findings []lint.Finding     // of what does
+	rules    []engine.RuleCaching
 }
 
 func (c checkCommand) Run(p *process) error {
@@ -46,7 +48,7 @@ func (c checkCommand) Run(p *process) error {
 			}
 		}
 	}
-	if err := c.print(p, found.all()); err != nil {
+	if err := c.print(p, found); err != nil {
 		return err
 	}
 	return c.verdict(found)
@@ -60,6 +62,7 @@ func (c checkCommand) look(p *process) (all checked, err error) {
 		}
 		all.mistakes = append(all.mistakes, found.mistakes...)
 		all.findings = append(all.findings, found.findings...)
+		all.rules = append(all.rules, found.rules...)
 	}
 	return all, nil
 }
@@ -116,8 +119,14 @@ func (c checkCommand) mend(p *process, findings []lint.Finding) (mended int, err
 	return mended, nil
 }
 
-func (c checkCommand) print(p *process, ds source.Diagnostics) error {
+func (c checkCommand) print(p *process, found checked) error {
+	ds := found.all()
+	if c.Cache && c.Output == "text" {
+		writeRules(p.stdout, found.rules)
+	}
 	switch {
+	case c.Output == "json" && c.Cache:
+		return writeCaching(p.stdout, ds, found.rules)
 	case c.Output == "json":
 		return ds.WriteJSON(p.stdout)
 	case c.Output == "sarif":
@@ -198,7 +207,7 @@ func checkPolicies(p *process, path string, servers []string) (checked, error) {
 	if err != nil {
 		return checked{}, err
 	}
-	found := checked{mistakes: append(cases, s.Warnings()...), findings: l.Policies(b.Policies, b.Source, b.Lock)}
+	found := checked{mistakes: append(cases, s.Warnings()...), findings: l.Policies(b.Policies, b.Source, b.Lock), rules: s.Caching()}
 	if bundle.IsArchive(path) {
 		for i := range found.findings {
 			found.findings[i].Fix = nil // what it was made of is to be mended

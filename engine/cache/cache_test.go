@@ -25,7 +25,8 @@ func newCache(t testing.TB, size int64) *Cache[int] {
 func TestCache_remembersByKey(t *testing.T) {
 	c := newCache(t, 4<<20)
 	keys := [][]byte{
-		{}, []byte("a"), []byte("b"), bytes.Repeat([]byte("a"), whole), bytes.Repeat([]byte("a"), whole+1), bytes.Repeat([]byte("b"), whole+1),
+		{},
+		[]byte("a"), []byte("b"), bytes.Repeat([]byte("a"), whole), bytes.Repeat([]byte("a"), whole+1), bytes.Repeat([]byte("b"), whole+1),
 		append(bytes.Repeat([]byte("a"), whole), 'b'),
 	}
 	for i, key := range keys {

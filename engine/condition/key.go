@@ -125,6 +125,8 @@ func (r *keyRead) append(dst []byte, in *Input) []byte {
 		return appendKeyJSON(dst, in.Annotations, r.path)
 	case slotResult:
 		return appendKeyJSON(dst, in.Result, r.path)
+	case slotError:
+		return appendKeyJSON(dst, in.Error, r.path)
 	case slotHeaders:
 		if in.Header == nil {
 			return appendKeyText(dst, "")

@@ -85,13 +85,13 @@ func TestImpure_isWhatCallsAnImpureFunction(t *testing.T) {
 		t.Fatal(ds)
 	}
 	for expression, want := range map[string]string{
-		`mcp.method.lowerAscii() == "a"`:                        "lowerAscii()",
-		`variables.low == "a"`:                                  "lowerAscii()",
-		`principal.groups.exists(g, g.lowerAscii() == "a")`:     "lowerAscii()",
-		`principal.groups.size() == 1`:                          "",
-		`args.?x.orValue("A".lowerAscii()) == "a"`:              "lowerAscii()",
-		`args[mcp.method.lowerAscii()] == 1`:                    "lowerAscii()",
-		`false && now > timestamp("2026-01-01T00:00:00Z")`:      "now",
+		`mcp.method.lowerAscii() == "a"`:                         "lowerAscii()",
+		`variables.low == "a"`:                                   "lowerAscii()",
+		`principal.groups.exists(g, g.lowerAscii() == "a")`:      "lowerAscii()",
+		`principal.groups.size() == 1`:                           "",
+		`args.?x.orValue("A".lowerAscii()) == "a"`:               "lowerAscii()",
+		`args[mcp.method.lowerAscii()] == 1`:                     "lowerAscii()",
+		`false && now > timestamp("2026-01-01T00:00:00Z")`:       "now",
 		`timestamp(args.at) > timestamp("2026-01-01T00:00:00Z")`: "",
 	} {
 		cond, ds := env.Compile(source.NewText(expression), Bool, vs)
@@ -107,7 +107,7 @@ func TestImpure_isWhatCallsAnImpureFunction(t *testing.T) {
 // keyed are fields that conditions can read, with paths below what can have them.
 var keyed = []string{
 	"mcp.method", "mcp.tool.name", "mcp.tool.target", "args", "args.a", "args.a.b", `args["odd key"]`, "mcp.tool.annotations", "mcp.tool.annotations.a",
-	"mcp.tool.result", "mcp.tool.result.a.b", "mcp.resource.uri", "mcp.prompt.name", "params", "params.a", "jwt", "jwt.a", "apiKey.id", "apiKey.claims.a",
+	"mcp.tool.result", "mcp.tool.result.a.b", "mcp.error", "mcp.error.a", "mcp.resource.uri", "mcp.prompt.name", "params", "params.a", "jwt", "jwt.a", "apiKey.id", "apiKey.claims.a",
 	"principal.id", "principal.type", "principal.issuer", "principal.groups", "principal.roles", "principal.scopes", "principal.claims",
 	"principal.claims.a.b", "source.address", "request.headers.x", `request.headers["x-y"]`, "request.mcp.backend",
 }
@@ -144,7 +144,7 @@ func inputs() *rapid.Generator[*Input] {
 		list := func(label string) []string { return rapid.SliceOfN(rapid.SampledFrom(texts), 0, 3).Draw(t, label) }
 		in := &Input{
 			Method: "tools/call", Server: text("server"), Tool: text("tool"), Prompt: text("prompt"), Resource: text("resource"),
-			Arguments: json("arguments"), Params: json("params"), Annotations: json("annotations"), Result: json("result"), Time: time.Unix(1, 0),
+			Arguments: json("arguments"), Params: json("params"), Annotations: json("annotations"), Result: json("result"), Error: json("error"), Time: time.Unix(1, 0),
 		}
 		if rapid.Bool().Draw(t, "known") {
 			in.Principal = &Principal{
@@ -215,12 +215,12 @@ func TestKey_seesWhatConditionsSee(t *testing.T) {
 			b = a // what a message has elsewhere changes nothing
 			other := inputs().Draw(rt, "other")
 			for _, change := range []func(*Input){
-				func(x *Input) { x.Arguments = other.Arguments }, func(x *Input) { x.Params = other.Params }, func(x *Input) { x.Result = other.Result },
+				func(x *Input) { x.Arguments = other.Arguments }, func(x *Input) { x.Params = other.Params }, func(x *Input) { x.Result = other.Result }, func(x *Input) { x.Error = other.Error },
 				func(x *Input) { x.Principal = other.Principal }, func(x *Input) { x.Source = other.Source }, func(x *Input) { x.Header = other.Header },
 				func(x *Input) { x.Annotations = other.Annotations }, func(x *Input) { x.Server = other.Server },
 			} {
 				changed := *b
-				if change(&changed); bytes.Equal(p.key.Append(nil, a), p.key.Append(nil, &changed)) {
+				if change(&changed); changed.About() == a.About() && bytes.Equal(p.key.Append(nil, a), p.key.Append(nil, &changed)) {
 					b = &changed
 				}
 			}
@@ -292,7 +292,7 @@ func (d *keyDecoder) json() string {
 
 func (d *keyDecoder) read(r keyRead) string {
 	switch r.slot {
-	case slotArguments, slotParams, slotAnnotations, slotResult:
+	case slotArguments, slotParams, slotAnnotations, slotResult, slotError:
 		return d.json()
 	case slotSource:
 		out := fmt.Sprint(d.byte())
@@ -354,6 +354,7 @@ func projected(k Key, in *Input) (out []string) {
 			slotResourceURI: func() string { return text(in.Resource) }, slotPromptName: func() string { return text(in.Prompt) },
 			slotArguments: func() string { return json(in.Arguments, r.path) }, slotParams: func() string { return json(in.Params, r.path) },
 			slotAnnotations: func() string { return json(in.Annotations, r.path) }, slotResult: func() string { return json(in.Result, r.path) },
+			slotError:           func() string { return json(in.Error, r.path) },
 			slotJWT:             func() string { return who(KindJWT, func(p *Principal) string { return json(p.Claims, r.path) }) },
 			slotKeyClaims:       func() string { return who(KindAPIKey, func(p *Principal) string { return json(p.Claims, r.path) }) },
 			slotClaims:          func() string { return who("", func(p *Principal) string { return json(p.Claims, r.path) }) },
@@ -407,7 +408,7 @@ func FuzzKey(f *testing.F) {
 	f.Add("\x00", "\x01", "tools/call", "\x00\x01", []byte(`{}`), []byte(`null`), uint8(255))
 	f.Fuzz(func(t *testing.T, a, b, c, d string, x, y []byte, bits uint8) {
 		k := newKeyOf(t, "mcp.tool.name", "args.a.b", "principal.groups", "mcp.method", "jwt.a", "principal.id", "request.headers.x", "params")
-		make := func(a, b, c string, x, y []byte, bits uint8) *Input {
+		build := func(a, b, c string, x, y []byte, bits uint8) *Input {
 			in := &Input{Method: a, Tool: b, Arguments: scanAny(x), Params: scanAny(y), Header: func(string) string { return c }}
 			if bits&1 != 0 {
 				in.Principal = &Principal{ID: a, Groups: []string{b, c}[:bits>>1&1+bits>>2&1], Claims: scanAny(x)}
@@ -417,7 +418,7 @@ func FuzzKey(f *testing.F) {
 			}
 			return in
 		}
-		one, two := make(a, b, c, x, y, bits), make(b, c, d, y, x, bits>>4)
+		one, two := build(a, b, c, x, y, bits), build(b, c, d, y, x, bits>>4)
 		for _, in := range []*Input{one, two} {
 			got, err := decoded(k, k.Append(nil, in))
 			if err != nil {

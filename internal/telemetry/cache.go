@@ -43,7 +43,9 @@ func (c cacheCollector) Collect(out chan<- prometheus.Metric) {
 }
 
 // WatchCache shows the state of the decision cache. Call it once.
-func (m *Metrics) WatchCache(read func() (Cache, bool)) { m.registry.MustRegister(cacheCollector(read)) }
+func (m *Metrics) WatchCache(read func() (Cache, bool)) {
+	m.registry.MustRegister(cacheCollector(read))
+}
 
 // Cached counts what the decision cache had to do with a decision: a word of the engine's, "" for nothing.
 func (m *Metrics) Cached(result string) {
