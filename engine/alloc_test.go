@@ -45,10 +45,12 @@ func TestDecide_allocationsByCondition(t *testing.T) {
 		}); got > 2 {
 			t.Errorf("%s: %v allocations", c.name, got)
 		}
+	}
+}
 
 // A decision that is remembered allocates nothing.
 func TestCache_allocations(t *testing.T) {
-	s, err := engine.Compile(t.Context(), threeOf(t, 999), engine.Options{Cache: engine.CacheLeast})
+	s, err := engine.Compile(t.Context(), threeDear(t, 999), engine.Options{Cache: engine.CacheLeast})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 )
 
-// threeOf is a bundle of n rules of which three apply to call(t): two cheap ones, and one whose cost is not bounded by analysis.
-func threeOf(t testing.TB, n int) *bundle.Bundle {
+// threeDear is a bundle of n rules of which three apply to call(t): two cheap ones, and one whose cost is not bounded by analysis.
+func threeDear(t testing.TB, n int) *bundle.Bundle {
 	t.Helper()
 	fsys := fstest.MapFS{}
 	for i := range n / 3 {
@@ -43,7 +43,7 @@ func BenchmarkCache(b *testing.B) {
 		b.Cleanup(s.Close)
 		return s
 	}
-	three := threeOf(b, 999)
+	three := threeDear(b, 999)
 	run := func(name string, s *engine.Snapshot, r *engine.Request, want engine.Caching) {
 		b.Run(name, func(b *testing.B) {
 			ctx := b.Context()
