@@ -47,7 +47,7 @@ func (c Caching) String() string {
 // CacheLeast is the smallest decision cache.
 const CacheLeast = cache.Least
 
-// What it costs to evaluate rules, in nanoseconds, as BenchmarkCache measured it on the machine of RATIONALE.md. They are constants, not
+// What it costs to evaluate rules, in nanoseconds, roughly: BenchmarkCache measures it, RATIONALE.md has figures. They are constants, not
 // measured at load: whether a decision is remembered must not depend on how busy the machine was then. Only their sizes matter.
 const (
 	costDirect = 30   // answered without an interpreter
@@ -55,8 +55,8 @@ const (
 	costDear   = 1500 // by CEL under a meter
 	costPlugin = 1500 // a plugin's call, at least
 
-	// worthwhile is what the rules of a message must cost for it to be looked up. A look-up costs about 150 ns, and keeping what was not
-	// found about 700 more: where half of the calls are found, 1000 is what is gained.
+	// worthwhile is what the rules of a message must cost for it to be looked up: a few times a look-up, since one that finds nothing
+	// costs as well, and so does keeping what is decided then.
 	worthwhile = 1000
 )
 
