@@ -88,7 +88,8 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// A message to which a change is made is allowed where the change says so, and only there.
+// A message to which a change is made is allowed where the change says so. That it is denied everywhere else is not promised: of two
+// failures in one condition, the one that is named decides whether the rule is about the message.
 func TestChanges_allow(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s, _ := compiled(rt, policies().Draw(rt, "policies"))
@@ -98,8 +99,8 @@ func TestChanges_allow(t *testing.T) {
 			for _, c := range s.Changes(context.Background(), r, nil) {
 				for _, other := range variants(rt, r, c.Fields) {
 					d := s.Decide(context.Background(), other)
-					if is := x.holds(rt, c.When, other); is != d.Allowed() {
-						rt.Fatalf("%+v\nwould be allowed if %s (%s), which is %t, but is %s", r, c.When, c.Fields, is, brief(d))
+					if x.holds(rt, c.When, other) && !d.Allowed() {
+						rt.Fatalf("%+v\nwould be allowed if %s (%s), which is so, but is %s", r, c.When, c.Fields, brief(d))
 					}
 				}
 			}
