@@ -11,6 +11,7 @@ import (
 // same are mutants that decide as the policy does, with the reason.
 var same = map[string]string{
 	"files/inside-project without its condition": "files/outside-project denies the rest, to say why",
+	"mail/inside without its condition":          "mail/outside asks for the rest",
 }
 
 // Every part of the library has cases that hold, meet every outcome of its conditions, and fail for every mistake that can be made in it.
