@@ -38,10 +38,14 @@ type decoder struct {
 }
 
 func (d *decoder) report(p Pos, code, message, help string) {
-	if len(d.ds) < maxMistakes {
+	if !d.full() {
 		d.ds = append(d.ds, p.Diagnose(code, message, help))
 	}
 }
+
+// full says that no more mistakes are reported. Then none is looked for: finding where one stands takes the time of reading its line, and
+// a file may be one line.
+func (d *decoder) full() bool { return len(d.ds) >= maxMistakes }
 
 // wrongType reports that n is not of the kind that its field wants.
 func (d *decoder) wrongType(n *Node, s spec, want, help string) {
@@ -55,8 +59,11 @@ func (d *decoder) wrongType(n *Node, s spec, want, help string) {
 var textType = reflect.TypeFor[Text]()
 
 func (d *decoder) value(n *Node, v reflect.Value, s spec) {
-	if n.Kind() == Absent {
-		return // reported by Parse
+	if n.Kind() == Absent { // reported by Parse
+		return
+	}
+	if d.full() {
+		return
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
@@ -212,7 +219,7 @@ func (d *decoder) structure(n *Node, v reflect.Value, s spec) {
 			d.value(value, v.Field(f.index), f)
 			continue
 		}
-		if !d.lenient {
+		if !d.lenient && !d.full() {
 			d.unknown(key, specs)
 		}
 	}

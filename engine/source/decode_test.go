@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,6 +146,30 @@ func TestMistakesAreBounded(t *testing.T) {
 	}
 	if _, ds := decodeSample("f", []byte(data)); len(ds) != maxMistakes {
 		t.Errorf("%d mistakes", len(ds))
+	}
+}
+
+// Whoever writes a file chooses how many mistakes it has, and may write it on one line: what is not reported must cost nothing.
+func TestMistakesThatAreNotReportedCostNothing(t *testing.T) {
+	allocs := func(mistakes int) float64 {
+		var b strings.Builder
+		for i := range mistakes {
+			fmt.Fprintf(&b, `"f%d":0,`, i)
+		}
+		fields := b.String()
+		root, ds := ParseJSON("f", []byte(`{"list":[`+strings.Repeat("0,", mistakes)+`],`+fields+`}`))
+		if ds.HasErrors() {
+			t.Fatal(ds)
+		}
+		return testing.AllocsPerRun(1, func() {
+			var into struct {
+				List []string `yaml:"list"`
+			}
+			root.Decode(&into)
+		})
+	}
+	if few, many := allocs(maxMistakes), allocs(20*maxMistakes); many > 2*few {
+		t.Errorf("%v allocations for %d mistakes, %v for %d", few, 2*maxMistakes, many, 40*maxMistakes)
 	}
 }
 
