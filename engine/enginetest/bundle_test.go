@@ -43,7 +43,14 @@ func TestRunBundle(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
-	b, err := bundle.FS(fstest.MapFS{"p.yaml": {Data: []byte(policy)}})
+	b, err := bundle.FS(fstest.MapFS{"p.yaml": {Data: []byte(policy)}, "C.YAML": {Data: []byte(strings.NewReplacer("%s", ".", "effect: allow", "effect: deny").Replace(cases))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := enginetest.RunBundle(t.Context(), b, enginetest.Options{}); err != nil || report.Failed != 1 {
+		t.Error("a file of cases is one however its name is written:", err)
+	}
+	b, err = bundle.FS(fstest.MapFS{"p.yaml": {Data: []byte(policy)}})
 	if err != nil {
 		t.Fatal(err)
 	}

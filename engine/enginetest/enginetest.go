@@ -81,7 +81,7 @@ func RunBundle(ctx context.Context, b *bundle.Bundle, o Options) (*Report, error
 	var suites []*Suite
 	var found source.Diagnostics
 	for _, f := range b.Files {
-		if ext := filepath.Ext(f.Name); ext != ".yaml" && ext != ".yml" || f.IsTable() {
+		if !f.IsPolicy() {
 			continue
 		}
 		some, ds := Parse(f.Path, f.Content)
