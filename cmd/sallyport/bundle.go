@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
@@ -301,12 +303,25 @@ func (c bundleDiff) Run(p *process) error {
 	}
 	signs := map[string]string{"added": "+", "removed": "-", "changed": "~"}
 	for _, change := range changes {
-		fmt.Fprintf(p.stdout, "%s %s %s\n", signs[change.How], change.What, change.Name)
+		fmt.Fprintf(p.stdout, "%s %s %s\n", signs[change.How], change.What, visible(change.Name))
 		for _, f := range change.Fields {
-			fmt.Fprintf(p.stdout, "    %s: %s\n", f.Name, difference(change.How, f))
+			fmt.Fprintf(p.stdout, "    %s: %s\n", visible(f.Name), visible(difference(change.How, f)))
 		}
 	}
 	return nil
+}
+
+// visible writes as escapes what a terminal obeys or doesn't show: a change must not hide itself from whoever looks for it.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // difference shows one field, on one line.
