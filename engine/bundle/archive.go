@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
@@ -36,16 +37,16 @@ func IsArchive(name string) bool {
 
 // ReadArchive reads an archive from a file. Its error is a source.Diagnostics if the archive is refused.
 func ReadArchive(name string) (*Archive, error) {
-	info, err := os.Stat(name) // before opening: opening a pipe would wait for its writer
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe would wait for its writer
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", name)
+	info, err := f.Stat() // of what was opened: the name may stand for another file by now
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file", name)
 	}
-	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.Close())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxArchive+1))
 	if err = errors.Join(err, f.Close()); err != nil {

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -319,6 +321,8 @@ var hostiles = map[string]struct {
 	"a name with spaces":       {hostile{manifest: func(m *Manifest) { m.Name = "a b" }}, "SP8017", "no name for a bundle"},
 	"an audience of none":      {hostile{manifest: func(m *Manifest) { m.Audience = []string{""} }}, "SP8017", "no name for an audience"},
 	"a time of no zone":        {hostile{manifest: func(m *Manifest) { m.Expires = "2027-01-01T00:00:00+01:00" }}, "SP8017", "is no time"},
+	"a time that is none":      {hostile{manifest: func(m *Manifest) { m.Expires = "0001-01-01T00:00:00Z" }}, "SP8017", "is no time"},
+	"no environment":           {hostile{manifest: func(m *Manifest) { m.Environment = "\x1b[2J" }}, "SP8017", "no name of a CEL environment"},
 	"a version of words":       {hostile{manifest: func(m *Manifest) { m.Sallyport = "newest" }}, "SP8017", "no version of Sallyport"},
 	"a weak digest":            {hostile{manifest: func(m *Manifest) { m.Files[0].Digest = "md5:00" }}, "SP8017", "is no digest"},
 	"a missing file":           {hostile{members: func(all []File) []File { return slices.Delete(all, 2, 3) }}, "SP8018", "`fs.yaml` is in the manifest, and not"},
@@ -485,6 +489,17 @@ func TestBombTakesLittleMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if took := after.TotalAlloc - before.TotalAlloc; codeOf(err) != "SP8009" || took > 12<<20 {
 		t.Errorf("%v, after %d bytes", err, took)
+	}
+}
+
+// A pipe in the place of an archive is not waited for, even if it takes the place of a file at the last moment.
+func TestReadArchive_pipe(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.tar.gz")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadArchive(name); err == nil || err.Error() != name+": not a regular file" {
+		t.Error(err)
 	}
 }
 

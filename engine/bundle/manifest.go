@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
@@ -136,6 +137,8 @@ func (m *Manifest) checkHead(at source.Pos) (source.Diagnostic, bool) {
 		return at.Diagnose("SP8017", quoted(m.Name)+" is no name for a bundle", "use letters, digits, `.`, `_` and `-`: at most 100, a letter or a digit first"), false
 	case m.Sallyport != "" && !sallyportForm.MatchString(m.Sallyport):
 		return at.Diagnose("SP8017", quoted(m.Sallyport)+" is no version of Sallyport", "write it as `1.2.3`"), false
+	case !nameForm.MatchString(m.Environment):
+		return at.Diagnose("SP8017", quoted(m.Environment)+" is no name of a CEL environment", "write it as `"+policy.Envs()[0]+"`"), false
 	}
 	for _, name := range m.Audience {
 		if !nameForm.MatchString(name) {
@@ -154,8 +157,11 @@ func (m *Manifest) expiry() (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339, m.Expires)
-	if err == nil && t.UTC().Format(time.RFC3339) != m.Expires {
+	switch {
+	case err == nil && t.UTC().Format(time.RFC3339) != m.Expires:
 		err = fmt.Errorf("%s is not in UTC", m.Expires)
+	case err == nil && t.IsZero():
+		err = fmt.Errorf("%s says never", m.Expires)
 	}
 	return t, err
 }

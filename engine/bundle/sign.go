@@ -49,18 +49,18 @@ func checkEnvelope(file string, data, manifest []byte) source.Diagnostics {
 		return ds
 	}
 	at := source.Pos{File: file}
-	payload, err := base64.StdEncoding.DecodeString(e.Payload)
 	switch {
 	case e.PayloadType != payloadType:
 		return source.Diagnostics{at.Diagnose("SP8102", "the signatures are of another type of thing: "+quoted(e.PayloadType), "sign the bundle with `sallyport bundle sign`")}
-	case err != nil || !bytes.Equal(payload, manifest):
+	case e.Payload != base64.StdEncoding.EncodeToString(manifest):
 		return source.Diagnostics{at.Diagnose("SP8103", "the signatures are of another manifest than the one in the archive", "sign the bundle anew, after it was built")}
 	case len(e.Signatures) > maxSignatures:
 		return source.Diagnostics{at.Diagnose("SP8102", fmt.Sprintf("there are more than %d signatures", maxSignatures), "sign the bundle with fewer keys")}
 	}
 	seen := map[string]bool{}
 	for _, s := range e.Signatures {
-		if _, err := base64.StdEncoding.Strict().DecodeString(s.Sig); err != nil || seen[s.KeyID] || !digestForm.MatchString(s.KeyID) {
+		sig, err := base64.StdEncoding.DecodeString(s.Sig)
+		if err != nil || base64.StdEncoding.EncodeToString(sig) != s.Sig || seen[s.KeyID] || !digestForm.MatchString(s.KeyID) {
 			return source.Diagnostics{at.Diagnose("SP8102", fmt.Sprintf("the signature of key %s is malformed, or there twice", quoted(s.KeyID)), "sign the bundle with `sallyport bundle sign`")}
 		}
 		seen[s.KeyID] = true

@@ -107,7 +107,7 @@ func (f *trustFile) trust(root *source.Node) (*Trust, source.Diagnostics) {
 			if bound.text.IsZero() {
 				continue
 			}
-			if *bound.into, err = time.Parse(time.RFC3339, bound.text.Value); err != nil {
+			if *bound.into, err = time.Parse(time.RFC3339, bound.text.Value); err != nil || bound.into.IsZero() { // the zero time would be no bound
 				ds = append(ds, bound.text.Pos().Diagnose("SP8022", fmt.Sprintf("`%s` is no time", source.Brief(bound.text.Value)), "write it as `2027-01-01T00:00:00Z`"))
 			}
 		}
