@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -132,12 +133,35 @@ func holds(key crypto.PublicKey, message, sig []byte) bool {
 	return false
 }
 
+// weakKeys are the points of small order of edwards25519 in each of their encodings, in hex, without the sign of x: of a key that is one,
+// anybody can make signatures.
+var weakKeys = []string{
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+}
+
+func weak(key ed25519.PublicKey) bool {
+	y := bytes.Clone(key)
+	y[len(y)-1] &= 0x7f
+	return slices.Contains(weakKeys, hex.EncodeToString(y))
+}
+
+var errWeak = errors.New("a key for which anybody can sign: it is a point of small order")
+
 var errKey = errors.New("not an Ed25519 or P-256 key")
 
 // KeyID is what a public key is called in signatures and in a trust file: the digest of its PKIX form.
 func KeyID(key crypto.PublicKey) (string, error) {
 	if err := checkKey(key); err != nil {
 		return "", err
+	}
+	if k, ok := key.(ed25519.PublicKey); ok && weak(k) {
+		return "", errWeak
 	}
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {

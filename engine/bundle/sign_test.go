@@ -3,11 +3,13 @@ package bundle
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -416,5 +418,33 @@ func TestBuild(t *testing.T) {
 	}
 	if _, err := Init(t.TempDir(), "a b"); err == nil {
 		t.Error("a name with a space")
+	}
+}
+
+// A key for which a signature of nothing holds is nobody's.
+func TestWeakKeys(t *testing.T) {
+	for _, text := range weakKeys {
+		for _, sign := range []byte{0, 0x80} {
+			key, err := hex.DecodeString(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key[31] |= sign
+			forged := append([]byte{1}, make([]byte, 63)...) // R is the neutral point, and S is 0
+			holds := false
+			for i := range 256 {
+				holds = holds || ed25519.Verify(key, []byte{byte(i)}, forged)
+			}
+			if !holds && sign == 0 {
+				t.Errorf("%s is as good as any", text)
+			}
+			der, err := x509.MarshalPKIXPublicKey(ed25519.PublicKey(key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ds := ParseTrust("t", pem.EncodeToMemory(&pem.Block{Type: publicPEM, Bytes: der})); len(ds) != 1 || ds[0].Code != "SP8022" || ds[0].Message != errWeak.Error() {
+				t.Errorf("%s: %v", text, ds)
+			}
+		}
 	}
 }
