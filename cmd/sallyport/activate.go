@@ -28,6 +28,10 @@ type given struct {
 // givenBy reads the policies that a config names; nil if it names none.
 func (o origin) givenBy(c *config.Config, now func() time.Time) (*given, error) {
 	if !bundle.IsArchive(c.Policies) {
+		if c.Bundle.Trust != "" && c.Policies != "" {
+			return nil, source.Diagnostics{c.At("policies").Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", c.Policies),
+				"name a bundle, FILE.tar.gz; or remove `trust` from `bundle`")}
+		}
 		set, err := o.readPolicies(c)
 		if err != nil || set == nil {
 			return nil, err
@@ -135,7 +139,7 @@ func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *g
 	}
 	if prev != nil && prev.shared == shared && prev.given != nil {
 		g.cases = prev.given.cases
-	} else if g.cases, err = prove(ctx, g.set); err != nil {
+	} else if g.cases, err = prove(ctx, g.set, proving); err != nil {
 		shared.Close() //nolint:contextcheck // closing is not to be cancelled
 		return nil, err
 	}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -268,5 +271,51 @@ func TestUnsignedBundle(t *testing.T) {
 	g.reload("a test")
 	if shown := g.bundles()[0]; shown.Version != 1 {
 		t.Errorf("without a state any version is taken: %+v", shown)
+	}
+}
+
+// Whoever trusts signatures doesn't take policies that can't have any.
+func TestTrustWithoutBundle(t *testing.T) {
+	w := newBundled(t)
+	w.write("p.yaml", []byte(bundledPolicy))
+	w.write("sallyport.yaml", []byte(strings.Replace(bundledConfig, "p.tar.gz", "p.yaml", 1)))
+	if _, err := w.start(); err == nil || !strings.Contains(err.Error(), "SP8109") {
+		t.Error(err)
+	}
+}
+
+// Cases that never end would keep a gateway from taking anything else.
+func TestProvingEnds(t *testing.T) {
+	w := newBundled(t)
+	a, err := bundle.ParseArchive("p", w.archive(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := a.Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := prove(t.Context(), set, 0); err == nil || !strings.Contains(err.Error(), "SP8024") {
+		t.Error(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := prove(ended, set, proving); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// What a mistake was found in may be something else when it is shown.
+func TestShownFile(t *testing.T) {
+	w := newBundled(t)
+	w.write("p.yaml", []byte("text"))
+	if err := errors.Join(os.Mkdir(w.file("p.tar.gz"), 0o700), os.Symlink(w.file("p.yaml"), w.file("p.tar.gz/manifest.json")),
+		os.Symlink("/dev/zero", w.file("endless.yaml")), syscall.Mkfifo(w.file("pipe.yaml"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"p.yaml": "text", "p.tar.gz/manifest.json": "", "endless.yaml": "", "pipe.yaml": "", "none.yaml": ""} {
+		if got := readText(w.file(name)); string(got) != want {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/sallyport-dev/sallyport/engine"
@@ -80,7 +81,7 @@ func (c bundleBuild) Run(p *process) error {
 	if ds := s.Warnings(); len(ds) > 0 {
 		ds.WriteText(p.stderr, readText, colors(*p), maxDiagnostics) //nolint:errcheck // there is nowhere else to say it
 	}
-	passed, err := prove(p.ctx, set)
+	passed, err := prove(p.ctx, set, proving)
 	if err != nil {
 		return err
 	}
@@ -99,11 +100,20 @@ func orInvalid(err error) error {
 	return &fail{code: exitInvalid, err: err}
 }
 
+// proving bounds the time that the cases of a bundle take: a gateway activates nothing else meanwhile.
+const proving = time.Minute
+
 // prove runs the cases that lie in a bundle. A bundle may have none.
-func prove(ctx context.Context, set *bundle.Bundle) (passed int, err error) {
+func prove(ctx context.Context, set *bundle.Bundle, limit time.Duration) (passed int, err error) {
+	whole := ctx
+	ctx, cancel := context.WithTimeout(whole, limit)
+	defer cancel()
 	report, err := enginetest.RunBundle(ctx, set, enginetest.Options{})
 	if errors.Is(err, enginetest.ErrNoCases) {
 		return 0, nil
+	}
+	if ctx.Err() != nil && whole.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return 0, source.Diagnostics{source.Pos{}.Diagnose("SP8024", fmt.Sprintf("the cases of the bundle take longer than %s", limit), "split or remove some, the large matrixes first")}
 	}
 	if err != nil {
 		return 0, err

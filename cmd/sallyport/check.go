@@ -157,7 +157,7 @@ func check(p *process, path string) (checked, error) {
 		none := c.At("policies").Warn("SP1113", "no policies: every call will be denied", "name a folder of policies: `policies: ./policies`")
 		return checked{mistakes: source.Diagnostics{none}}, nil
 	}
-	if _, err := o.givenBy(c, p.now); err != nil && bundle.IsArchive(c.Policies) {
+	if _, err := o.givenBy(c, p.now); err != nil && (bundle.IsArchive(c.Policies) || c.Bundle.Trust != "") {
 		errors.As(err, &ds)
 		return checked{mistakes: ds}, onlyOther(err, ds)
 	}

@@ -9,12 +9,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
@@ -143,7 +145,7 @@ func codeOf(ds source.Diagnostics) int {
 		switch {
 		case strings.HasPrefix(d.Code, "SP81"):
 			return exitSignature
-		case d.Code == "SP8023":
+		case d.Code == "SP8023" || d.Code == "SP8024":
 			return exitFailed
 		}
 	}
@@ -165,8 +167,31 @@ var errInterrupted = errors.New("interrupted")
 
 // readText reads a file whose lines are shown; those of a module say nothing to people.
 func readText(name string) []byte {
-	b := readFile(name)
+	b := shownFile(name)
 	if bytes.HasPrefix(b, []byte("\x00asm")) {
+		return nil
+	}
+	return b
+}
+
+// shownFile reads a file in which a mistake was found. Something else may stand in its place by now: what is no file, or has no end, is not
+// read, and neither is what lies in a directory where an archive was.
+func shownFile(name string) []byte {
+	for dir := filepath.Dir(name); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if bundle.IsArchive(dir) {
+			return nil
+		}
+	}
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	b, err := io.ReadAll(io.LimitReader(f, source.MaxSize))
+	if err != nil {
 		return nil
 	}
 	return b
