@@ -192,6 +192,8 @@ const (
 	publicPEM  = "PUBLIC KEY"
 )
 
+var pemBegins = []byte("-----BEGIN ")
+
 // NewKey makes an Ed25519 key. Both halves are PEM.
 func NewKey() (private, public []byte, err error) {
 	pub, priv, err := ed25519.GenerateKey(rand.Reader)
@@ -229,8 +231,10 @@ func ParsePrivateKey(text []byte) (crypto.Signer, error) {
 // parsePublicKeys reads keys that verify: PEM blocks of PKIX, and nothing else.
 func parsePublicKeys(text []byte) (keys []crypto.PublicKey, err error) {
 	for rest := bytes.TrimSpace(text); len(rest) > 0 || len(keys) == 0; rest = bytes.TrimSpace(rest) {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil || block.Type != publicPEM {
+		block, after := pem.Decode(rest)
+		here := rest[:len(rest)-len(after)]
+		rest = after
+		if block == nil || block.Type != publicPEM || !bytes.HasPrefix(here, pemBegins) || bytes.Count(here, pemBegins) > 1 { // Decode passes over what it can't read
 			return nil, errors.New("not PEM blocks of type " + publicPEM)
 		}
 		key, err := x509.ParsePKIXPublicKey(block.Bytes)

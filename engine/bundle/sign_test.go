@@ -231,6 +231,8 @@ func TestTrustFiles(t *testing.T) {
 		"no key":                 {strings.Replace(good, "BEGIN PUBLIC", "BEGIN RSA PUBLIC", 1), "SP8022: this is not one public key"},
 		"a key of another curve": {trustIn(t, "", "", p384), "SP8022: this is not one public key"},
 		"a private key":          {string(private), "SP8022: not PEM blocks of type PUBLIC KEY"},
+		"a broken key before it": {strings.Replace(string(public), "MC", "!!", 1) + string(public), "SP8022: not PEM blocks"},
+		"a word before a key":    {string(public) + "x\n" + string(public), "SP8022: not PEM blocks"},
 		"a key and something":    {string(public) + "x", "SP8022: not PEM blocks"},
 		"a time that is none":    {trustIn(t, "", "    from: soon\n", ed), "SP8022: `soon` is no time"},
 		"never":                  {trustIn(t, "", "    until: 0001-01-01T00:00:00Z\n", ed), "SP8022: `0001-01-01T00:00:00Z` is no time"},
