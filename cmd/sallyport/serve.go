@@ -153,7 +153,7 @@ func (g *program) newGateway(c *config.Config) (err error) {
 		Audit: g.audit, Metrics: g.metrics, SessionKey: key, RecordInputs: c.Audit.Arguments == "read", Now: g.now,
 		Warn: func(msg string, err error) { g.log.Error("the gateway warns", "what", msg, "error", err) },
 		Limits: gateway.Limits{
-			Body: int(l.Body), Depth: l.Depth, Values: l.Values, Header: int(l.Header), Headers: l.Headers,
+			Body: int(l.Body), Bodies: int64(l.Bodies), Depth: l.Depth, Values: l.Values, Header: int(l.Header), Headers: l.Headers,
 			Connections: l.Connections, ConnectionsPerIP: l.ConnectionsPerIP,
 			ReadTimeout: time.Duration(l.ReadTimeout), IdleTimeout: time.Duration(l.IdleTimeout), WriteTimeout: time.Duration(l.WriteTimeout),
 			CallTimeout: time.Duration(l.CallTimeout), StreamTimeout: time.Duration(l.StreamTimeout), AnswerTimeout: time.Duration(l.AnswerTimeout),

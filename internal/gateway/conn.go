@@ -185,6 +185,7 @@ type watch struct {
 
 	most, mostPerIP int // connections; 0 is no bound
 	bounds          bounds
+	bodies          *bodies // those that nobody waits for are given back
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -262,6 +263,7 @@ func (w *watch) run(stop <-chan struct{}, tick <-chan time.Time) {
 			c.expire(now, w.bounds)
 		}
 		clear(conns)
+		w.bodies.sweep(now, 2*w.bounds.read)
 	}
 }
 

@@ -70,6 +70,9 @@ type exchange struct {
 	element    bool        // one message of a batch
 	body       []byte      // an element's answer
 	ending     atomic.Bool // the gateway ends the stream
+	held       int64       // taken from the bound on all bodies
+	capped     bool        // no more than a small body was read: there was no room for a large one
+	crowded    bool        // there was no room for a small one either
 	asking     time.Time   // until when a client may take to answer what the server asked
 }
 
@@ -101,7 +104,7 @@ func (g *Gateway) begin(ctx *fasthttp.RequestCtx) *exchange {
 	if x.client = clientConn(ctx.Conn()); x.client != nil {
 		x.client.enter(serving)
 	}
-	x.outcome.in = int64(len(ctx.Request.Body()))
+	x.holdBody()
 	return x
 }
 
@@ -150,6 +153,7 @@ func (x *exchange) finish() {
 }
 
 func (x *exchange) letGo() {
+	x.dropBody()
 	if s := x.snap; s != nil {
 		x.snap = nil
 		s.release()
@@ -181,7 +185,7 @@ func (x *exchange) reset() {
 	x.request, x.decision, x.verdict = engine.Request{}, engine.Decision{}, engine.Decision{}
 	x.serverName, x.id, x.outcome, x.params = "", audit.ID{}, outcome{}, nil
 	x.committed, x.streaming, x.answered, x.counted, x.resumable = false, false, false, false, false
-	x.unrecorded, x.element, x.body = false, false, nil
+	x.unrecorded, x.element, x.body, x.capped, x.crowded = false, false, nil, false, false
 	x.ending.Store(false)
 	x.asking = time.Time{}
 	if cap(x.out) > keep {

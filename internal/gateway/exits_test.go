@@ -179,6 +179,7 @@ func (e exit) run(t *testing.T) {
 	}
 	r := w.raw(e.request)
 	e.check(t, r)
+	w.holdsNoBody()
 	if got := len(w.server.received()); got != e.reaches {
 		t.Errorf("the server has seen %d messages, want %d: %q", got, e.reaches, w.server.received())
 	}

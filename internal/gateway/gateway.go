@@ -33,6 +33,7 @@ type Options struct {
 // Limits bound what clients and servers may ask of the gateway. Zero means the default named with each.
 type Limits struct {
 	Body             int           // bytes of a request body; 4 MiB
+	Bodies           int64         // memory of all request bodies under way, at least two of the largest; a sixteenth of the process's memory limit, 256 MiB without one
 	Depth            int           // nesting of a message; 128
 	Values           int           // values in a message; 1<<20
 	Header           int           // bytes of a request head; 16 KiB
@@ -80,6 +81,9 @@ func (l Limits) withDefaults() Limits {
 			*d.field = d.value
 		}
 	}
+	if l.Bodies == 0 {
+		l.Bodies = bodiesWithin(memory())
+	}
 	return l
 }
 
@@ -101,6 +105,7 @@ type Gateway struct {
 	operations map[*mcp.Method]*telemetry.Operation
 	exchanges  sync.Pool
 	watch      *watch
+	bodies     *bodies
 	news       news // streams that wait for what a server has to say
 	watching   sync.Once
 	stop       chan struct{} // ends the watch
@@ -131,10 +136,12 @@ func New(o Options) (*Gateway, error) {
 		suspended: newLedger[suspended](maxAwaited, o.Limits.StreamTimeout),
 		catalog:   newCatalog(),
 		watch:     newWatch(o.Limits),
+		bodies:    newBodies(o.Limits.Bodies, o.Limits.Body),
 		stop:      make(chan struct{}),
 		stopped:   make(chan struct{}),
 		head:      httphead.Limits{Bytes: o.Limits.Header, Headers: o.Limits.Headers, Body: int64(o.Limits.Body)},
 	}
+	g.watch.bodies = g.bodies
 	g.operations = map[*mcp.Method]*telemetry.Operation{nil: o.Metrics.Operation(telemetry.Other)}
 	for _, name := range mcp.Methods() {
 		g.operations[mcp.LookupMethod(name)] = o.Metrics.Operation(name)
@@ -144,6 +151,7 @@ func New(o Options) (*Gateway, error) {
 		Handler:                       g.handle,
 		ErrorHandler:                  g.handleError,
 		ExpectHandler:                 g.handleExpect,
+		HeaderReceived:                g.received,
 		MaxRequestBodySize:            o.Limits.Body,
 		ReadBufferSize:                o.Limits.Header + 4<<10,  // the request line comes on top
 		Concurrency:                   o.Limits.Connections + 1, // the listener counts

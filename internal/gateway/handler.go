@@ -27,6 +27,9 @@ func (x *exchange) serve() *refusal {
 	if r := x.identify(); r != nil { // who asks
 		return r
 	}
+	if r := x.afford(); r != nil { // with all that is under way
+		return r
+	}
 	if !x.isPost() {
 		return x.serveStream()
 	}

@@ -26,7 +26,8 @@ func TestPanicEndsOneRequest(t *testing.T) {
 				}
 				s, snap.Release = snap, func() { released.Add(1) }
 			})
-			w.tolerant(post(call("read_file", `{}`)))
+			w.tolerant(post(call("read_file", `{}`) + strings.Repeat(" ", 2*smallBody)))
+			w.holdsNoBody()
 			if !comesTrue(func() bool { return s.refs.Load() == 1 }) {
 				t.Errorf("%s, panic at reading %d: %d users of the snapshot are left", kind, at, s.refs.Load()-1)
 			}

@@ -197,6 +197,10 @@ func (g *Gateway) handleError(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.As(err, &small):
 		x.refuse(unread(431, "headers_too_large", err))
+	case errors.Is(err, fasthttp.ErrBodyTooLarge) && x.capped:
+		r := overloaded()
+		r.close = true
+		x.refuse(r)
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		x.refuse(unread(413, "body_too_large", err))
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package gateway
+
+import "math"
+
+// groupMemory is not known here: GOMEMLIMIT counts.
+func groupMemory() int64 { return math.MaxInt64 }
