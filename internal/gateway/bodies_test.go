@@ -91,7 +91,7 @@ func TestClientsThatLeaveGiveBodiesBack(t *testing.T) {
 	w.holdsNoBody()
 }
 
-// What is younger than a request may be is not swept away.
+// What is younger than a request may be is not swept away, and what is older is; a request that comes all the same is counted then.
 func TestSweepLeavesWhatIsBeingRead(t *testing.T) {
 	w := newWorld(t, allowAll)
 	c, err := w.listener.Dial()
@@ -109,6 +109,10 @@ func TestSweepLeavesWhatIsBeingRead(t *testing.T) {
 	w.bodies.sweep(w.watch.tick.Load(), 2*w.watch.bounds.read)
 	if got := w.bodies.used.Load(); got != 4*smallBody {
 		t.Errorf("%d bytes are taken, want the footprint of the body", got)
+	}
+	w.bodies.sweep(w.watch.tick.Load()+1000, 2*w.watch.bounds.read)
+	if got := w.bodies.used.Load(); got != 0 {
+		t.Errorf("%d bytes are taken for what is too old to come", got)
 	}
 	if r := w.on(c, whole[len(whole)-1:]); r.status != 200 {
 		t.Errorf("got %+v", r)
