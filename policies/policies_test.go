@@ -14,7 +14,7 @@ var same = map[string]string{
 	"mail/inside without its condition":          "mail/outside asks for the rest",
 }
 
-// Every part of the library has cases that hold, meet every outcome of its conditions, and fail for every mistake that can be made in it.
+// Every part of the library has cases that hold, meet every outcome of its conditions, and fail for every mistake that --mutate makes in it, but for those that change nothing.
 func TestLibrary(t *testing.T) {
 	entries, err := fs.ReadDir(policies.FS, ".")
 	if err != nil {
