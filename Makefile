@@ -5,12 +5,14 @@ MODULES := sdk/go examples/plugins/go bench/peers bench/policy
 BENCH  ?=
 POLICY ?=
 OPA    ?=
+# Property tests draw from this seed, so that what passes once passes again; make explore draws from others.
+export RAPID_SEED ?= 20260728
 # Each directory of sdk/ with a Makefile is an SDK whose targets test and tck must pass: sdk-c and so on.
 SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz bench bench-smoke bench-plugins bench-policy conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-policy conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -39,6 +41,9 @@ fmt: ## format
 
 fuzz: ## run each fuzz target for FUZZ (20s)
 	@.ci/fuzz $(FUZZ)
+
+explore: ## draw new values for the property tests, CHECKS (2000) for each; a failure prints the seed that repeats it
+	RAPID_SEED=0 RAPID_CHECKS=$(or $(CHECKS),2000) $(GO) test -count=1 -timeout 60m $$($(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | awk '/pgregory.net\/rapid/{print $$1}')
 
 bench: ## measure the gateway against the bare proxy; BENCH="-enforce" makes a missed target an error
 	$(GO) run ./bench/cmd/duel $(BENCH)

@@ -47,7 +47,7 @@ func NewKey(h hostapi.Hook, plugins ...*Plugin) Key {
 			}
 		}
 		for _, path := range g.Writes {
-			if slices.Contains(path.Name().Edit, h) {
+			if editable(path.Name(), h) {
 				k.add(path)
 			}
 		}
@@ -99,6 +99,15 @@ func (k *Key) add(path hostapi.Path) {
 	}
 	p.root = roots[p.name]
 	k.place(p)
+}
+
+// editable says whether what a name stands for can be edited in a hook, by that name or by the place that it is short for.
+func editable(n hostapi.Name, h hostapi.Hook) bool {
+	if n.At != "" && !slices.Contains(n.Edit, h) {
+		at, _ := hostapi.ParsePath(n.At) // it is hostapi's own
+		n = at.Name()
+	}
+	return slices.Contains(n.Edit, h)
 }
 
 func appendSegment(dst []byte, s hostapi.Segment) []byte {

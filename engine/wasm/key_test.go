@@ -175,7 +175,7 @@ func TestKey_fields(t *testing.T) {
 			"params.name", "principal.claims.a", "principal.groups", "principal.id", "principal.type", "request.headers.x", "request.mcp.backend",
 			"source.address", "args.s", "params.m", "args.w",
 		},
-		hostapi.HookResponse: {"args.a", "mcp.result.a", "mcp.tool.result.b", "params.data", "mcp.result.content", "params.m"},
+		hostapi.HookResponse: {"args.a", "mcp.result.a", "mcp.tool.result.b", "params.data", "mcp.result.content", "args.w", "params.m"},
 		hostapi.HookList:     {"mcp.method", "items"},
 	} {
 		if diff := cmp.Diff(want, wasm.NewKey(h, p).Fields()); diff != "" {
