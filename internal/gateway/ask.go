@@ -107,7 +107,7 @@ func (x *exchange) recordNews(d *engine.Decision, kind audit.Kind) error {
 func (x *exchange) answerServer(id []byte) {
 	var c upstream.Call
 	defer c.Close()
-	c.Kind, c.Session, c.Version = upstream.Response, string(x.session), x.msg.Version
+	c.Kind, c.Session, c.Version, c.Owner = upstream.Response, string(x.session), x.msg.Version, x.ownerOf
 	c.Body = mcp.AppendError(nil, id, mcp.CodeDenied, "Denied by policy", nil)
 	c.Deadline = x.g.Now().Add(x.g.Limits.CallTimeout)
 	if err := x.server.Do(&c); err != nil {

@@ -44,8 +44,9 @@ type exchange struct {
 	id       audit.ID
 
 	call     upstream.Call
-	cancel   func() // call.Cancel, bound once
-	leave    func() // call.Leave, likewise
+	cancel   func()        // call.Cancel, bound once
+	leave    func()        // call.Leave, likewise
+	ownerOf  func() []byte // bound, likewise
 	getField func(string) string
 	client   *conn // the client's connection; nil if it is not one of ours
 	conn     *conn // armed while a client that leaves is to cancel the call
@@ -91,7 +92,7 @@ type outcome struct {
 
 func newExchange(g *Gateway) *exchange {
 	x := &exchange{g: g, reply: new(mcp.Message)}
-	x.cancel, x.leave = x.call.Cancel, x.call.Leave
+	x.cancel, x.leave, x.ownerOf = x.call.Cancel, x.call.Leave, x.bound
 	x.getField = x.head.Get
 	return x
 }

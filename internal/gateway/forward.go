@@ -19,14 +19,14 @@ func (x *exchange) forward() *refusal {
 	c := &x.call
 	c.Verb = upstream.Post
 	x.edits.Reset()
-	if _, headless := x.server.(*upstream.Lines); headless {
+	if h, ok := x.server.(headless); ok && h.Headless() {
 		x.msg.EditTrace(x.msg.TraceOf(&x.head), &x.edits)
 	}
 	x.out = x.msg.AppendEdited(x.out[:0], &x.edits)
 	c.Body = x.out
 	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern
 	c.Progress = x.msg.ProgressToken.Raw()
-	c.Session = string(x.session)
+	c.Session, c.Owner = string(x.session), x.ownerOf
 	switch x.msg.Kind {
 	case mcp.KindRequest:
 		c.Kind = upstream.Request
@@ -41,6 +41,9 @@ func (x *exchange) forward() *refusal {
 	}
 	return x.do()
 }
+
+// headless is a server whose messages may travel without headers: trace context then belongs in the message.
+type headless interface{ Headless() bool }
 
 // rewrite puts what plugins have made of the message in its place, and reads it as strictly as what the client has sent.
 func (x *exchange) rewrite() *refusal {

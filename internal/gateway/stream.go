@@ -242,7 +242,7 @@ func (x *exchange) serveStream() *refusal {
 		return r
 	}
 	c := &x.call
-	c.Session, c.Version = string(x.session), version
+	c.Session, c.Version, c.Owner = string(x.session), version, x.ownerOf
 	c.Verb = upstream.Delete
 	if x.isGet() {
 		c.Verb = upstream.Get

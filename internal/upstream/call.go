@@ -15,13 +15,15 @@ type Call struct {
 	Verb     Verb
 	Body     []byte // the message, without line breaks; nil for Get and Delete
 	Kind     Kind
-	Method   string    // JSON-RPC method; "" for responses
-	ID       []byte    // raw JSON id of a request
-	Modern   bool      // the message is of the 2026-07-28 era
-	Session  string    // the server's own session id; "" for none
-	Version  string    // MCP-Protocol-Version to send; "" for none
-	Header   []Field   // further header lines
-	Progress []byte    // raw JSON progress token; nil for none
+	Method   string  // JSON-RPC method; "" for responses
+	ID       []byte  // raw JSON id of a request
+	Modern   bool    // the message is of the 2026-07-28 era
+	Session  string  // the server's own session id; "" for none
+	Version  string  // MCP-Protocol-Version to send; "" for none
+	Header   []Field // further header lines
+	Progress []byte  // raw JSON progress token; nil for none
+	// Owner is whose call it is, told apart as sessions are, for a Server that keeps something for each owner. nil: nobody's.
+	Owner    func() []byte
 	Start    time.Time // when the call begins, which whoever times it knows already; zero: now
 	Deadline time.Time // zero: Start and the server's timeout. It covers everything up to the answer, and the whole of an answer that is not a stream
 
@@ -131,7 +133,7 @@ func (c *Call) Reset() {
 	c.mu.Unlock()
 	c.Verb, c.Body, c.Kind, c.Method, c.ID = Post, nil, Request, "", nil
 	c.Modern, c.Session, c.Version, c.Header, c.Progress = false, "", "", c.Header[:0], nil
-	c.Start, c.Deadline = time.Time{}, time.Time{}
+	c.Owner, c.Start, c.Deadline = nil, time.Time{}, time.Time{}
 	c.Status, c.Reply, c.ReplySession = 0, Empty, ""
 }
 

@@ -41,6 +41,9 @@ type Lines struct {
 	sessionWait backoff
 }
 
+// Headless says that messages reach the server without headers.
+func (l *Lines) Headless() bool { return true }
+
 // NewInProcess makes a server of what dial returns: a fresh connection to a
 // peer in this process. Closing it must end reads and writes under way on it.
 func NewInProcess(name string, dial func() (io.ReadWriteCloser, error), o LineOptions) *Lines {

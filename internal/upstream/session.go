@@ -173,6 +173,17 @@ func (l *Lines) sharedPeer() (*peer, error) {
 	return p, l.launch(p)
 }
 
+// EndShared ends the peer of the modern era, if one runs: the server has turned
+// out not to speak it. The next modern call starts another.
+func (l *Lines) EndShared() {
+	l.mu.Lock()
+	p := l.shared
+	l.mu.Unlock()
+	if p != nil {
+		p.end(Closed, errSessionOver)
+	}
+}
+
 // launch sets p going, unless the server was closed while p started.
 func (l *Lines) launch(p *peer) error {
 	l.mu.Lock()

@@ -1,0 +1,120 @@
+// Package bridge lets a client of either protocol era use a server of either
+// era. An Adapter is an upstream.Server on top of another: it finds out which
+// era that one speaks, passes on what is of this era untouched, and translates
+// the rest. It stands below policy: what is judged is the client's own message,
+// and what the client gets.
+package bridge
+
+import (
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// Options describe an Adapter. Now is required; zero durations and counts mean
+// the default named with each.
+type Options struct {
+	Name string // of the server, for errors
+	// Pinned says that Era is what the server speaks, and that it is not to be asked.
+	Pinned bool
+	Era    mcp.Era
+
+	// Key seals what clients of 2026-07-28 carry between the rounds of a call: 32
+	// bytes. nil makes one that lives as long as the Adapter, and so do its calls.
+	Key []byte
+
+	Timeout      time.Duration // for an answer, when a call has no deadline; 30 s
+	ProbeTimeout time.Duration // for a server to say which era it speaks; 5 s
+	EraTTL       time.Duration // after which it is asked again; 10 min
+
+	Sessions    int           // sessions held with a server of before 2026-07-28; 1024
+	SessionIdle time.Duration // after which an unused one is ended; 5 min
+	Parked      int           // calls that wait for a client to answer what the server has asked; 1024
+	AnswerWait  time.Duration // for a client to answer; 10 min
+
+	Now func() time.Time
+}
+
+func (o *Options) fill() {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&o.Timeout, 30 * time.Second},
+		{&o.ProbeTimeout, 5 * time.Second},
+		{&o.EraTTL, 10 * time.Minute},
+		{&o.SessionIdle, 5 * time.Minute},
+		{&o.AnswerWait, 10 * time.Minute},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	if o.Sessions <= 0 {
+		o.Sessions = 1024
+	}
+	if o.Parked <= 0 {
+		o.Parked = 1024
+	}
+}
+
+// Adapter is a server of either era that answers clients of both. It is safe
+// for concurrent use.
+type Adapter struct {
+	o        Options
+	inner    upstream.Server
+	headless bool // its messages travel without headers, and streams do not say whose they are
+
+	known   atomic.Pointer[verdict]
+	probing sync.Mutex
+}
+
+// New makes an Adapter on top of inner, which it owns from then on. It asks
+// inner nothing before the first call.
+func New(inner upstream.Server, o Options) (*Adapter, error) {
+	o.fill()
+	if o.Key == nil {
+		o.Key = make([]byte, 32)
+		if _, err := rand.Read(o.Key); err != nil {
+			return nil, fmt.Errorf("key: %w", err)
+		}
+	}
+	a := &Adapter{o: o, inner: inner}
+	if h, ok := inner.(interface{ Headless() bool }); ok {
+		a.headless = h.Headless()
+	}
+	if o.Pinned {
+		a.known.Store(&verdict{era: o.Era})
+	}
+	return a, nil
+}
+
+// Headless says that messages may reach the server without headers.
+func (a *Adapter) Headless() bool { return a.headless }
+
+// Do implements upstream.Server.
+func (a *Adapter) Do(c *upstream.Call) error {
+	era, err := a.Era(c)
+	switch {
+	case err != nil:
+		return err
+	case (era == mcp.Modern) == c.Modern:
+		return a.inner.Do(c)
+	}
+	return a.inner.Do(c)
+}
+
+// Close implements upstream.Server.
+func (a *Adapter) Close() error { return a.inner.Close() }
+
+// Status implements upstream.Server.
+func (a *Adapter) Status() upstream.Status { return a.inner.Status() }
+
+func (a *Adapter) fail(code upstream.ErrorCode, err error) *upstream.Error {
+	return &upstream.Error{Code: code, Server: a.o.Name, Err: err}
+}

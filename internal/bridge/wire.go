@@ -1,0 +1,44 @@
+package bridge
+
+import (
+	"bytes"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+)
+
+// The members of _meta, the headers and the error codes that the two eras differ
+// by (specification 2026-07-28, basic/index and basic/transports).
+const (
+	metaVersion      = "io.modelcontextprotocol/protocolVersion"
+	metaCapabilities = "io.modelcontextprotocol/clientCapabilities"
+	metaClientInfo   = "io.modelcontextprotocol/clientInfo"
+	metaServerInfo   = "io.modelcontextprotocol/serverInfo"
+	metaLogLevel     = "io.modelcontextprotocol/logLevel"
+	metaSubscription = "io.modelcontextprotocol/subscriptionId"
+
+	headerVersion = "MCP-Protocol-Version"
+	headerMethod  = "Mcp-Method"
+
+	resourceNotFound   = -32002 // until 2025-11-25
+	headerMismatch     = -32020
+	unsupportedVersion = -32022
+	urlElicitation     = -32042 // 2025-11-25 only
+	methodNotFound     = -32601
+	invalidParams      = -32602
+	internalError      = -32603
+)
+
+// ownInfo is what the gateway calls itself where no client has a name.
+const ownInfo = `{"name":"sallyport","version":"1"}`
+
+func quoted(s string) []byte { return jsonscan.AppendQuote(nil, s) }
+
+// isResponse tells a response from what may come before it on its stream.
+func isResponse(data []byte) bool {
+	var doc jsonscan.Doc
+	if len(bytes.TrimSpace(data)) == 0 || doc.Scan(data, jsonscan.Options{}) != nil {
+		return false
+	}
+	root := doc.Root()
+	return root.Get("result").Exists() || root.Get("error").Exists()
+}
