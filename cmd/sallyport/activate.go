@@ -38,11 +38,11 @@ func (o origin) givenBy(c *config.Config, now func() time.Time) (*given, error) 
 		}
 		return &given{set: set}, nil
 	}
-	a, err := bundle.ReadArchive(c.Policies)
+	data, err := bundle.ReadPacked(c.Policies)
 	if err != nil {
 		return nil, unread(err)
 	}
-	return o.trusted(c, a, now())
+	return o.trusted(c, c.Policies, data, now())
 }
 
 // unread tells mistakes inside a file, which are a source.Diagnostics, from a path that can't be read.
@@ -54,13 +54,13 @@ func unread(err error) error {
 }
 
 // trusted takes an archive if it is signed by those whom the config trusts, meant for this gateway, and no step back.
-func (o origin) trusted(c *config.Config, a *bundle.Archive, now time.Time) (*given, error) {
+func (o origin) trusted(c *config.Config, name string, data []byte, now time.Time) (*given, error) {
 	if c.Bundle.Trust == "" && !c.Bundle.Unsigned {
 		return nil, source.Diagnostics{c.At("policies").Diagnose("SP8108", fmt.Sprintf("`%s` is a bundle, and the config doesn't say whose signatures are trusted", c.Policies),
 			"add `bundle: { trust: FILE, state: DIR }`, or `bundle: { unsigned: true }` to take anybody's")}
 	}
 	v, _ := buildVersion()
-	g, terms := &given{archive: a, manifest: a.Manifest}, bundle.Terms{Now: now, Sallyport: v, Audience: c.Bundle.Audience}
+	g, terms := new(given), bundle.Terms{Now: now, Sallyport: v, Audience: c.Bundle.Audience}
 	var trust *bundle.Trust
 	var err error
 	if c.Bundle.Trust != "" {
@@ -75,12 +75,13 @@ func (o origin) trusted(c *config.Config, a *bundle.Archive, now time.Time) (*gi
 		}
 		g.last = keep(store, terms.Last)
 	}
-	if g.by, err = admit(a, trust, terms); err != nil {
+	if g.archive, g.by, err = admit(name, data, trust, terms); err != nil {
 		return nil, err
 	}
-	if g.set, err = a.Bundle(); err != nil {
+	if g.set, err = g.archive.Bundle(); err != nil {
 		return nil, unread(err)
 	}
+	g.manifest = g.archive.Manifest
 	return g, nil
 }
 
@@ -108,7 +109,7 @@ func (b *builder) activate(ctx context.Context, c *config.Config, prev *build) (
 		return nil, nil, err
 	}
 	last, again := b.lastGood(c)
-	if again != nil || last == nil {
+	if again != nil {
 		return nil, nil, err
 	}
 	shared, again := b.ready(ctx, c, nil, last)
@@ -119,13 +120,14 @@ func (b *builder) activate(ctx context.Context, c *config.Config, prev *build) (
 	return shared, last, nil
 }
 
-// lastGood is the bundle that was active last, nil if there was none.
+// lastGood is the bundle that was active last.
 func (b *builder) lastGood(c *config.Config) (*given, error) {
-	a, err := bundle.StoreIn(c.Bundle.State).Last()
-	if err != nil || a == nil {
+	name := bundle.StoreIn(c.Bundle.State).File()
+	data, err := bundle.ReadPacked(name)
+	if err != nil {
 		return nil, err
 	}
-	return b.origin.trusted(c, a, b.now())
+	return b.origin.trusted(c, name, data, b.now())
 }
 
 // ready compiles what was read and runs its cases, unless it decides already.

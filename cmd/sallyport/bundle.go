@@ -182,12 +182,12 @@ func (c bundleVerify) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	a, err := readArchive(c.File)
-	var by []bundle.TrustedKey
-	if err == nil {
-		v, _ := buildVersion()
-		by, err = admit(a, trust, bundle.Terms{Now: p.now(), Sallyport: v, Audience: c.Audience})
+	data, err := bundle.ReadPacked(c.File)
+	if err != nil {
+		return failf(exitUsage, "%w", err)
 	}
+	v, _ := buildVersion()
+	a, by, err := admit(c.File, data, trust, bundle.Terms{Now: p.now(), Sallyport: v, Audience: c.Audience})
 	if c.Output == "text" && err == nil {
 		fmt.Fprintf(p.stdout, "ok: %s %d, %s, signed by %s\n", a.Manifest.Name, a.Manifest.Version, a.Revision, strings.Join(namesOf(by), ", "))
 	}
@@ -241,15 +241,21 @@ func readTrust(name string) (*bundle.Trust, error) {
 	return nil, failf(exitUsage, "%w", err)
 }
 
-// admit says whether an archive is signed by those whom one trusts and meant for this gateway. Without a trust anybody may have made it.
-func admit(a *bundle.Archive, trust *bundle.Trust, terms bundle.Terms) (by []bundle.TrustedKey, err error) {
-	if trust != nil {
-		if by, err = trust.Verify(a, terms.Now); err != nil {
-			return nil, err
-		}
+// admit reads an archive that is signed by those whom one trusts and meant for this gateway. Without a trust anybody may have made it.
+func admit(name string, data []byte, trust *bundle.Trust, terms bundle.Terms) (a *bundle.Archive, by []bundle.TrustedKey, err error) {
+	if trust == nil {
+		a, err = bundle.ParseArchive(name, data)
+	} else {
+		a, by, err = trust.ParseArchive(name, data, terms.Now)
 		terms.Bundle = trust.Bundle
 	}
-	return by, a.Admit(terms)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.Admit(terms); err != nil {
+		return nil, nil, err
+	}
+	return a, by, nil
 }
 
 type bundleInspect struct {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
@@ -37,6 +38,15 @@ func IsArchive(name string) bool {
 
 // ReadArchive reads an archive from a file. Its error is a source.Diagnostics if the archive is refused.
 func ReadArchive(name string) (*Archive, error) {
+	data, err := ReadPacked(name)
+	if err != nil {
+		return nil, err
+	}
+	return ParseArchive(name, data)
+}
+
+// ReadPacked reads the file of an archive, as far as one may be long, and doesn't look into it.
+func ReadPacked(name string) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe would wait for its writer
 	if err != nil {
 		return nil, err
@@ -49,13 +59,10 @@ func ReadArchive(name string) (*Archive, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxArchive+1))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	return ParseArchive(name, data)
+	return data, errors.Join(err, f.Close())
 }
 
-// ParseArchive reads an archive. It keeps data, which must not change. Its error is a source.Diagnostics.
+// ParseArchive reads an archive, whoever made it. It keeps data, which must not change. Its error is a source.Diagnostics.
 func ParseArchive(name string, data []byte) (*Archive, error) {
 	r := reader{at: source.Pos{File: name}}
 	a := r.archive(name, data)
@@ -63,6 +70,17 @@ func ParseArchive(name string, data []byte) (*Archive, error) {
 		return nil, r.ds
 	}
 	return a, nil
+}
+
+// ParseArchive reads an archive, and says by whose keys it is signed, if that is enough at this time. Of what isn't, only the signatures and
+// the bytes that they sign are unpacked, and nothing of those is parsed. It keeps data, which must not change. Its error is a source.Diagnostics.
+func (t *Trust) ParseArchive(name string, data []byte, now time.Time) (a *Archive, by []TrustedKey, err error) {
+	r := reader{at: source.Pos{File: name}, trust: t, now: now}
+	a = r.archive(name, data)
+	if len(r.ds) > 0 {
+		return nil, nil, r.ds
+	}
+	return a, r.by, nil
 }
 
 // Bundle parses what the archive holds.
@@ -122,6 +140,10 @@ type reader struct {
 	at source.Pos
 	ds source.Diagnostics
 
+	trust *Trust // nil: anybody may have made it
+	now   time.Time
+	by    []TrustedKey // who have signed it
+
 	archived *Archive
 	listed   map[string]Entry
 	folded   map[string]string
@@ -169,6 +191,8 @@ func (r *reader) take(m member, t *tarball) bool {
 		return r.takeManifest(m, t)
 	case m.name == signaturesName && a.signatures == nil && len(a.files) == 0:
 		return r.takeSignatures(m, t)
+	case a.Manifest == nil:
+		return r.unsigned()
 	}
 	if d, ok := checkName(r.at, m.name); !ok {
 		r.ds = append(r.ds, d)
@@ -207,11 +231,17 @@ func (r *reader) takeManifest(m member, t *tarball) bool {
 	if !ok {
 		return false
 	}
-	manifest, ds := parseManifest(r.at.File+"/"+manifestName, content)
+	r.archived.manifest, r.archived.Revision = content, digestOf(content)
+	return r.trust != nil || r.list()
+}
+
+// list parses the manifest.
+func (r *reader) list() bool {
+	manifest, ds := parseManifest(r.at.File+"/"+manifestName, r.archived.manifest)
 	if r.ds = ds; ds.HasErrors() {
 		return false
 	}
-	r.archived.Manifest, r.archived.manifest, r.archived.Revision = manifest, content, digestOf(content)
+	r.archived.Manifest = manifest
 	r.listed, r.folded = make(map[string]Entry, len(manifest.Files)), make(map[string]string, len(manifest.Files))
 	for _, f := range manifest.Files {
 		r.listed[f.Name] = f
@@ -231,13 +261,24 @@ func (r *reader) takeSignatures(m member, t *tarball) bool {
 		return false
 	}
 	r.archived.signatures = content
-	return true
+	if r.trust == nil {
+		return true
+	}
+	r.by, r.ds = r.trust.verify(r.archived, r.now)
+	return len(r.ds) == 0 && r.list()
+}
+
+func (r *reader) unsigned() bool {
+	return r.refuse("SP8101", "the bundle is not signed", "sign it with `sallyport bundle sign`")
 }
 
 // complete says whether all that the manifest lists was there.
 func (r *reader) complete() bool {
 	if r.archived.manifest == nil {
 		return r.refuse("SP8001", "the archive is empty", "build the bundle with `sallyport bundle build`")
+	}
+	if r.archived.Manifest == nil {
+		return r.unsigned()
 	}
 	for i, f := range r.archived.Manifest.Files {
 		if i >= len(r.archived.files) || r.archived.files[i].Name != f.Name {

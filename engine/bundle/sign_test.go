@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ func TestSignaturesHold(t *testing.T) {
 		"just yet":                     {signed(t, plain, ed), trustIn(t, "", "    until: 2026-11-22T12:00:01Z\n", ed), "k0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			by, err := trusting(t, c.trust).Verify(c.archive, noon)
+			by, err := verified(trusting(t, c.trust), c.archive)
 			got := codeOf(err)
 			switch {
 			case len(by) == 2:
@@ -132,9 +133,65 @@ func TestSignaturesHold(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (&Trust{}).Verify(two, noon); codeOf(err) != "SP8106" {
+	if _, err := verified(&Trust{}, two); codeOf(err) != "SP8106" {
 		t.Errorf("the zero Trust: %v", err)
 	}
+}
+
+// verified reads an archive as somebody does who trusts.
+func verified(trust *Trust, a *Archive) ([]TrustedKey, error) {
+	again, by, err := trust.ParseArchive("x", a.data, noon)
+	if err == nil && (again.Manifest == nil || len(again.files) != len(again.Manifest.Files)) {
+		return by, errors.New("it is not whole")
+	}
+	return by, err
+}
+
+// Who isn't trusted has nothing unpacked but signatures and what they sign, and nothing of that parsed: what else is wrong is not found.
+func TestSignaturesComeFirst(t *testing.T) {
+	ed, other := ed25519Key(t), ed25519Key(t)
+	trust := trusting(t, trustIn(t, "", "", ed))
+	for _, name := range []string{
+		"a bomb", "a path that climbs", "an unknown file", "a wrong digest", "a symbolic link", "a file twice", "a missing file",
+		"white space", "a comment", "an unknown field", "a version too large", "a file listed twice", "a name for terminals", "no environment",
+	} {
+		c, ok := hostiles[name]
+		if !ok {
+			t.Fatalf("there is no %q", name)
+		}
+		members := c.members
+		for want, key := range map[string]crypto.Signer{c.code: ed, "SP8106": other} {
+			c.members = func(files []File) []File {
+				if members != nil {
+					files = members(files)
+				}
+				return slices.Insert(slices.Clone(files), 1, signaturesOf(t, files[0].Content, key))
+			}
+			if a, by, err := trust.ParseArchive("x.tar.gz", c.data(t), noon); a != nil || by != nil || codeOf(err) != want {
+				t.Errorf("%s: %v, want %s", name, err, want)
+			}
+		}
+	}
+}
+
+// signaturesOf signs any text as a manifest.
+func signaturesOf(t testing.TB, manifest []byte, key crypto.Signer) File {
+	t.Helper()
+	sig, err := sign(key, preAuth(manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := KeyID(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := (&Archive{manifest: manifest}).envelope()
+	e.Signatures = []signature{{KeyID: id, Sig: base64.StdEncoding.EncodeToString(sig)}}
+	text, err := canonical(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return File{Name: signaturesName, Content: text}
 }
 
 // forged is an archive with signatures that Sign would not make.
@@ -207,9 +264,11 @@ func TestForgedSignatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bad := *a
-		bad.signatures = text
-		if by, err := trust.Verify(&bad, noon); by != nil || codeOf(err) != "SP8104" {
+		data, err := pack(a.manifest, text, a.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if by, err := verified(trust, &Archive{data: data}); by != nil || codeOf(err) != "SP8104" {
 			t.Errorf("%s: %v %v", name, by, err)
 		}
 	}

@@ -20,10 +20,13 @@ type Store struct{ dir string }
 // StoreIn is the store in a directory, which is made when there is something to keep.
 func StoreIn(dir string) Store { return Store{dir} }
 
+// File is the file that holds the bundle that was active last, if there was one.
+func (s Store) File() string { return filepath.Join(s.dir, lastGood) }
+
 // Last is the bundle that was active last, nil if there was none. Who signed it, and whether it still counts, is not said. Its error is a source.Diagnostics
 // if the file is damaged: then nobody can say what would be a step back.
 func (s Store) Last() (*Archive, error) {
-	name := filepath.Join(s.dir, lastGood)
+	name := s.File()
 	a, err := ReadArchive(name)
 	switch _, refused := errors.AsType[source.Diagnostics](err); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -40,7 +43,7 @@ func (s Store) Keep(a *Archive) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	if err := WriteFile(filepath.Join(s.dir, lastGood), a.Data(), 0o600); err != nil {
+	if err := WriteFile(s.File(), a.Data(), 0o600); err != nil {
 		return fmt.Errorf("the bundle can't be kept: %w", err)
 	}
 	return nil
