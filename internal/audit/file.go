@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 )
 
 // sink is where lines go. It is used by one goroutine at a time.
@@ -43,6 +44,9 @@ func (stream) close() error             { return nil }
 type file struct {
 	path string
 	f    *os.File
+
+	end, sent int64       // where the file ends, and up to where it was sent to the disk
+	trailing  atomic.Bool // something is being sent
 }
 
 // tail is where the chain of a file ends.
@@ -64,7 +68,11 @@ func openFile(path string) (*file, tail, error) {
 	if err != nil {
 		return nil, tail{}, errors.Join(fmt.Errorf("audit log %s: %w", path, err), f.Close())
 	}
-	return &file{path: path, f: f}, end, nil
+	size, err := f.Seek(0, io.SeekEnd) // of a pipe there is none
+	if err != nil {
+		size = 0
+	}
+	return &file{path: path, f: f, end: size, sent: size &^ 4095}, end, nil
 }
 
 func openLocked(path string) (*os.File, error) {
@@ -125,6 +133,7 @@ func (f *file) write(b []byte) (int, error) {
 	if err != nil {
 		err = &WriteError{Path: f.path, Err: err}
 	}
+	f.trail(n)
 	return n, err
 }
 
@@ -153,7 +162,7 @@ func (f *file) reopen(torn int) (bool, error) {
 		err = f.f.Truncate(old.Size() - int64(torn))
 	}
 	err = errors.Join(err, f.f.Close())
-	f.f = next
+	f.f, f.end, f.sent = next, 0, 0
 	return true, err
 }
 

@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags.StringVar(&o.Binary, "sallyport", "", "`path` of a built gateway to measure instead of this module's")
 	flags.BoolVar(&o.SSE, "sse", false, "let the upstream answer with event streams")
 	flags.StringVar(&o.Dir, "dir", "", "keep binaries, configuration, audit and logs in this `directory`")
-	targets := flags.String("targets", strings.Join([]string{duel.Direct, duel.Bare, duel.Sallyport10, duel.Sallyport1000, duel.SallyportPlugin}, ","), "what to measure")
+	targets := flags.String("targets", strings.Join([]string{duel.Direct, duel.Bare, duel.Sallyport10, duel.Sallyport1000, duel.SallyportPlugin}, ","), "what to measure; sallyport-10=`path` is another build of it, in the same run")
 	only := flags.String("load", "", "measure only loads whose name contains this `text`")
 	enforce := flags.Bool("enforce", false, "fail when a goal is missed")
 	smoke := flags.Bool("smoke", false, "one short cycle: does everything run, without an error?")

@@ -42,7 +42,7 @@ func Loads() []Load {
 // Options says how long to measure what. All fields must be set, but for those
 // whose zero is named.
 type Options struct {
-	Targets []string // targets, in the order shown
+	Targets []string // targets, in the order shown; a gateway's may be followed by = and the path of another binary than Binary
 	Loads   []Load
 	Cycles  int           // slices for each target and load
 	Slice   time.Duration // of a closed loop; an open loop's are three times as long

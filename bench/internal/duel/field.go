@@ -1,6 +1,7 @@
 package duel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func build(ctx context.Context, o Options, log io.Writer) (string, error) {
 	bin := filepath.Join(o.Dir, "bin")
 	packages := []string{module + "/bench/cmd/mockmcp", module + "/bench/cmd/bareproxy"}
 	for _, t := range o.Targets {
-		if o.Binary == "" && t != Direct && t != Bare {
+		if o.Binary == "" && t != Direct && t != Bare && !strings.Contains(t, "=") {
 			packages = append(packages, module+"/cmd/sallyport")
 			break
 		}
@@ -107,40 +108,51 @@ func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream 
 		return nil, err
 	}
 	t := &target{name: name, url: "http://" + addr + "/mcp"}
-	switch name {
+	kind, binary, built := strings.Cut(name, "=")
+	if !built {
+		binary = cmp.Or(o.Binary, filepath.Join(bin, "sallyport"))
+	}
+	switch kind {
 	case Direct:
 		t.url = "http://" + upstream + "/mcp"
 	case Bare:
 		t.pid, err = f.spawn(ctx, o.Dir, addr, name, filepath.Join(bin, "bareproxy"), "-listen", addr, "-upstream", upstream)
 	case Sallyport10:
 		t.url += "/mock"
-		t.pid, err = f.spawnSallyport(ctx, o, bin, name, addr, upstream, 10)
+		t.pid, err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, 10}, addr, upstream)
 	case Sallyport1000:
 		t.url += "/mock"
-		t.pid, err = f.spawnSallyport(ctx, o, bin, name, addr, upstream, 1000)
+		t.pid, err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, 1000}, addr, upstream)
 	case SallyportPlugin:
 		t.url += "/mock"
-		t.pid, err = f.spawnSallyport(ctx, o, bin, name, addr, upstream, 10)
+		t.pid, err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, 10}, addr, upstream)
 	default:
 		err = errors.New("no such target")
 	}
 	return t, err
 }
 
-// spawnSallyport writes a configuration with so many rules and runs the gateway on it.
-func (f *field) spawnSallyport(ctx context.Context, o Options, bin, name, addr, upstream string, rules int) (int, error) {
+// gateway is what to run, and with how many rules.
+type gateway struct {
+	name, kind, binary string
+	rules              int
+}
+
+// spawnSallyport writes a configuration and runs the gateway on it.
+func (f *field) spawnSallyport(ctx context.Context, into string, g gateway, addr, upstream string) (int, error) {
 	admin, err := freeAddr()
 	if err != nil {
 		return 0, err
 	}
-	dir := filepath.Join(o.Dir, name)
+	name := strings.NewReplacer("/", "_", "=", "_").Replace(g.name)
+	dir := filepath.Join(into, name)
 	if err := os.MkdirAll(filepath.Join(dir, "policies"), 0o755); err != nil {
 		return 0, err
 	}
 	config := filepath.Join(dir, "sallyport.yaml")
-	g := workload.Gateway{Listen: addr, Admin: admin, Upstream: "http://" + upstream + "/mcp"}
-	files := map[string]string{config: g.Config(), filepath.Join(dir, "policies", "tools.yaml"): workload.Policies(rules)}
-	if name == SallyportPlugin {
+	w := workload.Gateway{Listen: addr, Admin: admin, Upstream: "http://" + upstream + "/mcp"}
+	files := map[string]string{config: w.Config(), filepath.Join(dir, "policies", "tools.yaml"): workload.Policies(g.rules)}
+	if g.kind == SallyportPlugin {
 		module, err := plugin(ctx)
 		if err != nil {
 			return 0, err
@@ -153,11 +165,7 @@ func (f *field) spawnSallyport(ctx context.Context, o Options, bin, name, addr, 
 			return 0, err
 		}
 	}
-	binary := o.Binary
-	if binary == "" {
-		binary = filepath.Join(bin, "sallyport")
-	}
-	return f.spawn(ctx, o.Dir, addr, name, binary, "serve", "-c", config)
+	return f.spawn(ctx, into, addr, name, g.binary, "serve", "-c", config)
 }
 
 // plugin is the module that engine/wasm measures itself with: the measure shares no code with the gateway, but it may ask the same of it.
