@@ -42,21 +42,19 @@ func (e *evaluation) consult(ctx context.Context, s *Snapshot, rule *rule, now *
 	for _, hook := range hooksFor(rule.plugin, doorOf(now)) {
 		var m wasm.Message
 		now.show(&m)
-		var result wasm.Result
-		rule.plugin.guest.Call(ctx, &wasm.Call{Hook: hook, Message: &m, Tables: s.given.lookup}, &result)
-		out := outcomeOf(rule, hook, &result)
+		out, verdict, edits := e.call(ctx, s, rule, hook, &m)
 		e.plugins = append(e.plugins, out)
 		if rule.shadow {
 			e.observePlugin(rule, &out)
 			continue
 		}
-		switch result.Verdict() {
+		switch verdict {
 		case hostapi.VerdictPass, hostapi.VerdictAbstain:
 		case hostapi.VerdictApprove:
 			e.approve, e.said = rule, &out
 			return
 		case hostapi.VerdictMutate:
-			if err := e.rewrite(ctx, s, rule, now, result.Edits); err != nil {
+			if err := e.rewrite(ctx, s, rule, now, edits); err != nil {
 				out.Code, out.Message, out.Cause = ReasonNotRewritable, "", err
 				e.deny, e.said = rule, &out
 				return

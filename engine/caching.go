@@ -95,7 +95,7 @@ func uncached(r *rule) (Caching, string) {
 		}
 		return CacheImpure, err.Error()
 	}
-	if r.plugin != nil && !r.plugin.guest.Deterministic() {
+	if r.plugin != nil && (r.plugin.guest == nil || !r.plugin.guest.Deterministic()) {
 		return CachePlugin, r.plugin.info.Manifest.Name
 	}
 	return CacheUnused, ""

@@ -45,11 +45,11 @@ const (
 )
 
 func (s *Snapshot) decide(ctx context.Context, r *Request, why purpose) Decision {
-	return s.decideIn(ctx, r, why, nil)
+	return s.decideIn(ctx, r, why, nil, nil)
 }
 
-// decideIn decides in a frame, or in one of its own if that is nil.
-func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame *condition.Frame) (d Decision) {
+// decideIn decides in a frame, or in one of its own if that is nil, and with stand-ins unless they are nil.
+func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame *condition.Frame, with *StandIns) (d Decision) {
 	if s == nil {
 		return Decision{Reason: ReasonNoPolicy}
 	}
@@ -67,8 +67,8 @@ func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame 
 	if !ok {
 		e = new(evaluation)
 	}
-	e.frame = frame
-	if s.memory != nil && why == once {
+	e.frame, e.with = frame, with
+	if s.memory != nil && why == once && with == nil {
 		d = e.recall(ctx, s, r)
 	} else {
 		d = e.decide(ctx, s, r, why)
@@ -96,6 +96,7 @@ type evaluation struct {
 	found  bool          // rules are those that apply, and shared says whose list they are
 	shared bool
 
+	with      *StandIns // nil: nothing stands in for anything
 	plugins   []PluginOutcome
 	said      *PluginOutcome // by the rule that denies or wants approval, if it calls a plugin
 	rewritten jsonscan.Value

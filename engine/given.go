@@ -87,6 +87,11 @@ func (c *compiler) give(b *bundle.Bundle) {
 			c.given.lookup[name] = t.Lookup
 		}
 	}
+	for _, name := range c.options.Lacking.Tables {
+		if c.given.lookup[name] == nil {
+			c.given.lookup[name] = nothing
+		}
+	}
 }
 
 // grants says whether a rule grants a capability.
@@ -110,7 +115,8 @@ func (c *compiler) granted(r *policy.Rule) []hostapi.Capability {
 			names = slices.Sorted(maps.Keys(c.given.sets))
 			what, where = "set of detectors", "detectors/"+capability.Name+".toml"
 		}
-		if !slices.Contains(names, capability.Name) {
+		lacking := capability.Kind == hostapi.CapabilityKindLookup && slices.Contains(c.options.Lacking.Tables, capability.Name)
+		if !lacking && !slices.Contains(names, capability.Name) {
 			help := "put it into " + where
 			if s, ok := source.Suggest(capability.Name, names); ok {
 				help = fmt.Sprintf("did you mean `%s:%s`?", capability.Kind, s)

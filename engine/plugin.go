@@ -21,8 +21,8 @@ import (
 
 // plugin is a plugin as one or more rules have configured it. Snapshots that need the same share it.
 type plugin struct {
-	key   string // of what it was loaded from
-	guest *wasm.Plugin
+	key   string       // of what it was loaded from
+	guest *wasm.Plugin // nil: the bundle lacks it, and no snapshot holds it
 	info  wasm.Info
 	users atomic.Int64
 }
@@ -107,8 +107,12 @@ func (c *compiler) load(ctx context.Context, b *bundle.Bundle) error {
 	modules := c.modules(b)
 	var ready []wanted
 	for _, w := range c.wanted {
+		if modules[w.source.Plugin] == nil && c.options.Lacking.has(w) {
+			w.rule.plugin = &plugin{info: wasm.Info{Manifest: &hostapi.Manifest{Name: w.source.Plugin}}}
+			continue
+		}
 		w.granted = c.granted(w.source)
-		if m := c.find(w, modules); m != nil {
+		if c.find(w, modules) {
 			ready = append(ready, w)
 		}
 	}
@@ -142,8 +146,8 @@ func (c *compiler) modules(b *bundle.Bundle) map[string]*module {
 	return all
 }
 
-// find finds the module of a rule and checks that it can be called in the rule's phase.
-func (c *compiler) find(w wanted, modules map[string]*module) *module {
+// find says whether there is the module of a rule, and whether it can be called in the rule's phase.
+func (c *compiler) find(w wanted, modules map[string]*module) bool {
 	name, at := w.source.Plugin, w.source.At("plugin")
 	m := modules[name]
 	switch {
@@ -153,19 +157,19 @@ func (c *compiler) find(w wanted, modules map[string]*module) *module {
 			help = fmt.Sprintf("did you mean `%s`?", s)
 		}
 		c.found = append(c.found, at.Diagnose("SP4001", fmt.Sprintf("no plugin is called `%s`", source.Brief(name)), help))
-		return nil
+		return false
 	case c.options.Plugins == nil:
 		c.found = append(c.found, at.Diagnose("SP4002", "plugins are not run here", "remove the rule, or use a gateway that runs plugins"))
-		return nil
+		return false
 	}
 	hooks := m.info.Manifest.Hooks
 	if w.source.Phase == policy.Request && !slices.Contains(hooks, hostapi.HookRequest) ||
 		w.source.Phase == policy.Response && !slices.Contains(hooks, hostapi.HookResponse) && !slices.Contains(hooks, hostapi.HookList) {
 		c.found = append(c.found, at.Diagnose("SP4003", fmt.Sprintf("`%s` can't be called in the %s phase", name, w.source.Phase),
 			fmt.Sprintf("its hooks are: %s", list(hooks))))
-		return nil
+		return false
 	}
-	return m
+	return true
 }
 
 func list(hooks []hostapi.Hook) string {

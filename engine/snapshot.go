@@ -37,6 +37,8 @@ type Options struct {
 	// a rule that it pays for: one that calls a plugin, or whose cost is not bounded by analysis. A snapshot with a cache has two
 	// goroutines, which end when it is closed.
 	Cache int64
+	// Lacking may be missing from the bundle: see DecideWith.
+	Lacking Lacking
 }
 
 // Snapshot is a compiled bundle. It is immutable and safe for concurrent use; nil denies. One with plugins or a cache is to be closed.

@@ -18,8 +18,9 @@ func (c *single) run(ctx context.Context, s *engine.Snapshot) Result {
 	if c.list != nil {
 		return c.runList(ctx, s)
 	}
-	d := s.Decide(ctx, c.request)
-	r := Result{Differences: c.want.differences(&d, c.request)}
+	with := c.mocks.begin()
+	d := s.DecideWith(ctx, c.request, &with.StandIns)
+	r := Result{Differences: append(c.want.differences(&d, c.request), with.differences(&d, &c.want)...)}
 	if len(r.Differences) > 0 {
 		x := s.Explain(ctx, c.request, nil)
 		x.Decision = d // which plugins were asked for
@@ -33,7 +34,7 @@ func plugins(d *engine.Decision) string {
 	var b strings.Builder
 	for i := range d.Plugins {
 		p := &d.Plugins[i]
-		fmt.Fprintf(&b, "\nplugin %s %s, by %s: %s", p.Name, p.Version, p.Rule.ID(), p.Verdict)
+		fmt.Fprintf(&b, "\nplugin %s, by %s: %s", strings.TrimSpace(p.Name+" "+p.Version), p.Rule.ID(), p.Verdict)
 		for _, part := range []string{p.Code, p.Message} {
 			if part != "" {
 				b.WriteString(": " + part)

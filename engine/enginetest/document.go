@@ -17,6 +17,7 @@ type document struct {
 	Policies   []source.Text        `yaml:"policies" jsonschema:"required,minItems=1" jsonschema_description:"The policies that decide, and the modules of their plugins: files and directories, from where this file is."`
 	Now        source.Text          `yaml:"now" jsonschema:"minLength=1" jsonschema_description:"The time of every decision, such as 2026-11-22T12:00:00Z; left out, it is 2026-01-01T00:00:00Z."`
 	Principals map[string]principal `yaml:"principals" jsonschema_description:"Callers, by the names that cases give them."`
+	Mocks      mocks                `yaml:"mocks" jsonschema_description:"What stands in for plugins and tables in all cases."`
 	Cases      []testCase           `yaml:"cases" jsonschema:"required,minItems=1" jsonschema_description:"The cases."`
 }
 
@@ -40,7 +41,32 @@ type testCase struct {
 	Matrix matrix      `yaml:"matrix" jsonschema_description:"Lists of values by name. The case is run once for each combination; in its texts ${name} is the value, and $${ stands for ${."`
 	Call   *call       `yaml:"call" jsonschema_description:"The message that is decided. A case has a call or a list."`
 	List   *list       `yaml:"list" jsonschema_description:"Tools of which it is asked whether the caller may see them."`
+	Mocks  mocks       `yaml:"mocks" jsonschema_description:"What stands in for plugins and tables in this case, before what the document says. A plugin that is mocked here must be asked."`
 	Expect expect      `yaml:"expect" jsonschema:"required" jsonschema_description:"What must come of it."`
+}
+
+// mocks are what stands in for plugins and tables, by name.
+type mocks struct {
+	Plugins map[string]answer `yaml:"plugins" jsonschema_description:"What plugins answer, by the name of the plugin or of the rule, POLICY/RULE. One that is mocked here need not be there."`
+	Tables  map[string]value  `yaml:"tables" jsonschema_description:"What lookups find, an object for each table by its name, in the place of all that its file has. One that is mocked need not be there."`
+}
+
+// answer is what a plugin is taken to say.
+type answer struct {
+	Verdict source.Text            `yaml:"verdict" jsonschema:"minLength=1" jsonschema_description:"pass, deny, mutate, approve or abstain."`
+	Failure source.Text            `yaml:"failure" jsonschema:"minLength=1" jsonschema_description:"In the place of a verdict, how the call fails: trap, fuel, deadline, abi or capability."`
+	Reason  source.Text            `yaml:"reason" jsonschema:"minLength=1" jsonschema_description:"Of a deny: why, for machines; left out, it is denied_by_plugin."`
+	Message source.Text            `yaml:"message" jsonschema:"minLength=1" jsonschema_description:"Of a deny: why, for the caller. Of an approve: what a human is asked."`
+	Patch   []change               `yaml:"patch" jsonschema_description:"Of a mutate: the changes that it makes."`
+	Labels  []source.Text          `yaml:"labels" jsonschema_description:"Labels that it gives."`
+	Notes   map[string]source.Text `yaml:"notes" jsonschema_description:"Notes that it makes, by key."`
+}
+
+// change is one change that a plugin makes.
+type change struct {
+	Path   source.Text `yaml:"path" jsonschema:"required,minLength=1" jsonschema_description:"The field, such as args.query or mcp.result.content[0].text."`
+	Value  value       `yaml:"value" jsonschema_description:"Its new value."`
+	Remove bool        `yaml:"remove" jsonschema_description:"It is taken out, and there is no new value."`
 }
 
 type call struct {

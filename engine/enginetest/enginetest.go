@@ -283,7 +283,10 @@ func (r *runner) compile(ctx context.Context, s *Suite) (*engine.Snapshot, error
 		return nil, err
 	}
 	r.bundles = append(r.bundles, b)
-	o := engine.Options{Plugins: r.host}
+	if found := s.named.in(b); len(found) > 0 {
+		return nil, found
+	}
+	o := engine.Options{Plugins: r.host, Lacking: s.named.lacking()}
 	if len(r.snapshots) > 0 {
 		o.Previous = r.snapshots[len(r.snapshots)-1]
 	}

@@ -70,7 +70,7 @@ func (r *runner) kills(ctx context.Context, suites []*Suite, m *Mutant) (killed,
 		changed := *b
 		changed.Policies = slices.Clone(b.Policies)
 		changed.Policies[at] = m.mutant
-		s, err := engine.Compile(ctx, &changed, engine.Options{Plugins: r.host, Previous: r.snapshots[i]})
+		s, err := engine.Compile(ctx, &changed, engine.Options{Plugins: r.host, Previous: r.snapshots[i], Lacking: suites[i].named.lacking()})
 		if err != nil {
 			continue
 		}

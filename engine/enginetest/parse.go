@@ -18,6 +18,7 @@ type Suite struct {
 	File, Name string
 	policies   []source.Text
 	cases      []*single
+	named      named // by mocks
 
 	of  *bundle.Bundle // that it lies in; nil: it lies in a directory
 	dir string         // of its file within the bundle
@@ -158,6 +159,7 @@ type builder struct {
 	root       *source.Node
 	now        time.Time
 	principals map[string]*who
+	mocks      *standIns // of all cases
 	found      source.Diagnostics
 }
 
@@ -171,6 +173,7 @@ func (b *builder) build() {
 	for name, n := range b.root.Get("principals").Fields() {
 		b.principals[name.Text().Value] = v.principal(b.document.Principals[name.Text().Value], n)
 	}
+	b.mocks = b.standIns(b.document.Mocks, b.root.Get("mocks"), v, &standIns{})
 	b.found = append(b.found, v.found...)
 	first := map[string]int{}
 	for i := range b.document.Cases {
@@ -227,6 +230,8 @@ func (b *builder) shape(c *testCase, n *source.Node) bool {
 		report(x, "a case with a `list` expects `visible`", "list the tools that the caller sees, or `visible: []` for none")
 	case c.List != nil && x.Len() > 1:
 		report(x, "a case with a `list` expects `visible` and nothing else", "write another case with a `call`")
+	case c.List != nil && n.Key("mocks") != nil:
+		report(n.Key("mocks"), "a case with a `list` asks no plugin", "remove `mocks`")
 	case c.Call != nil && c.Expect.Visible != nil:
 		report(x.Key("visible"), "`visible` is for a case with a `list`", "remove it")
 	case c.Call != nil && c.Expect.Effect.IsZero():
@@ -269,7 +274,7 @@ func (b *builder) callShape(c *call, x *expect, n *source.Node, report func(*sou
 
 // single makes a case that can be run.
 func (b *builder) single(c *testCase, n *source.Node, v *values) *single {
-	s := &single{want: b.want(&c.Expect, v)}
+	s := &single{want: b.want(&c.Expect, v), mocks: b.standIns(c.Mocks, n.Get("mocks"), v, b.mocks)}
 	if c.Call != nil {
 		s.request = b.request(c.Call, v)
 		return s

@@ -19,6 +19,7 @@ type single struct {
 	line    int
 	request *engine.Request   // of a call
 	list    []*engine.Request // what is asked of each tool
+	mocks   *standIns
 	want    want
 }
 

@@ -88,6 +88,7 @@ var codes = []Code{
 	{"SP5003", "case name used twice"},
 	{"SP5004", "value that a case can't have"},
 	{"SP5005", "policies of a test can't be read"},
+	{"SP5006", "mock that nothing uses"},
 	{"SP6001", "not TOML"},
 	{"SP6002", "detector refused"},
 	{"SP6003", "detector that is slow or finds nothing"},

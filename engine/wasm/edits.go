@@ -161,7 +161,7 @@ func (in *instance) patch(op hostapi.Patch, path, json []byte) hostapi.Code {
 	from := len(in.edits.text)
 	in.edits.text = append(in.edits.text, path...)
 	x.path = span{from, len(in.edits.text)}
-	c := in.locate(&x, p, op)
+	c := x.locate(in.message, p, op)
 	if c == hostapi.CodeOk {
 		in.edit(x)
 	}
@@ -188,8 +188,8 @@ func (in *instance) newValue(op hostapi.Patch, json []byte) span {
 }
 
 // locate finds the place of a patch.
-func (in *instance) locate(x *edit, p hostapi.Path, op hostapi.Patch) hostapi.Code {
-	m, path := in.message, p.Segments()
+func (x *edit) locate(m *Message, p hostapi.Path, op hostapi.Patch) hostapi.Code {
+	path := p.Segments()
 	v := roots[p.Name().Name](m).json
 	if p.Name().Name == "args" { // a member, though it is a name
 		v, path = m.Params, append([]hostapi.Segment{{Key: "arguments"}}, path...)
