@@ -18,6 +18,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/clients"
 )
 
 // The exit codes. They are a contract with scripts.
@@ -56,6 +57,8 @@ type commands struct {
 	WhoCan  whoCanCommand  `cmd:"" help:"Say who may use a tool."`
 	Demo    demoCommand    `cmd:"" help:"Run the gateway, a server and an agent in one process, and show what policy does."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a file format."`
+	Import  importCommand  `cmd:"" help:"Take the servers of MCP clients into the config, without the secrets."`
+	Connect connectCommand `cmd:"" help:"Point an MCP client at the gateway."`
 	Tools   toolsCommand   `cmd:"" help:"Work with what servers say of their tools."`
 	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`
 	Bundle  bundleCommand  `cmd:"" help:"Work with bundles: policies, plugins, tables and tests in one signed file."`
@@ -99,7 +102,8 @@ func run(args []string, p process) int {
 	exited := -1
 	k, err := kong.New(&c, kong.Name("sallyport"),
 		kong.Description("An MCP gateway that puts policy in front of every call. Documentation: docs/ in the source."),
-		kong.Writers(p.stdout, p.stderr), kong.Exit(func(code int) { exited = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Writers(p.stdout, p.stderr), kong.Exit(func(code int) { exited = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars{"clients": strings.Join(clients.IDs(), ", ")})
 	if err != nil {
 		fmt.Fprintln(p.stderr, "sallyport:", err)
 		return exitUnexpected

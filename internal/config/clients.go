@@ -64,7 +64,7 @@ type clientEntry struct {
 
 // clientServer reads one server.
 func clientServer(key, n *source.Node) (string, Server, source.Diagnostics) {
-	name := clientName(key.Text().Value)
+	name := ServerName(key.Text().Value)
 	var ds source.Diagnostics
 	if !serverName.MatchString(name) {
 		ds = append(ds, one(key, "SP1107", fmt.Sprintf("`%s` cannot be made a server name", shown(key)), "use letters and digits")...)
@@ -116,8 +116,8 @@ func (s *Server) checkClient(key, n *source.Node) source.Diagnostics {
 	return ds
 }
 
-// clientName makes a name that can be part of a URL: "My Server" is "my-server".
-func clientName(name string) string {
+// ServerName makes a name that can be part of a URL: "My Server" is "my-server".
+func ServerName(name string) string {
 	mapped := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'A' && r <= 'Z':
