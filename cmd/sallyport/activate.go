@@ -22,6 +22,7 @@ type given struct {
 	by       []bundle.TrustedKey         // who have signed it
 	cases    int                         // that have passed
 	instead  error                       // why it is the one that was active last, and not the one that the config names
+	choice   *bundle.Choice              // by which it decides; nil: it is what the config names
 	last     func(*bundle.Archive) error // keeps it as the one that was active last; nil: nothing does
 }
 
@@ -53,36 +54,102 @@ func unread(err error) error {
 	return failf(exitInvalid, "policies: %w", err)
 }
 
-// trusted takes an archive if it is signed by those whom the config trusts, meant for this gateway, and no step back.
+// trusted takes an archive if it is signed by those whom the config trusts, meant for this gateway, and no step back. What an operator has
+// chosen stands in for one that isn't newer than all that were active.
 func (o origin) trusted(c *config.Config, name string, data []byte, now time.Time) (*given, error) {
+	r, err := o.reception(c, now)
+	if err != nil {
+		return nil, err
+	}
+	g, err := r.read(name, data)
+	if err != nil {
+		return nil, err
+	}
+	if m := g.manifest; r.choice != nil && m.Name == r.terms.Last.Manifest.Name && m.Version <= r.terms.Last.Manifest.Version {
+		return r.chosen(r.choice)
+	}
+	return r.admit(g)
+}
+
+// reception is what a bundle meets: whom the config trusts, what was active before, and what an operator has chosen.
+type reception struct {
+	trust  *bundle.Trust // nil: anybody
+	terms  bundle.Terms
+	store  bundle.Store // the zero Store if the config names none: then nothing is kept
+	choice *bundle.Choice
+}
+
+func (o origin) reception(c *config.Config, now time.Time) (*reception, error) {
 	if c.Bundle.Trust == "" && !c.Bundle.Unsigned {
 		return nil, source.Diagnostics{c.At("policies").Diagnose("SP8108", fmt.Sprintf("`%s` is a bundle, and the config doesn't say whose signatures are trusted", c.Policies),
 			"add `bundle: { trust: FILE, state: DIR }`, or `bundle: { unsigned: true }` to take anybody's")}
 	}
 	v, _ := buildVersion()
-	g, terms := new(given), bundle.Terms{Now: now, Sallyport: v, Audience: c.Bundle.Audience}
-	var trust *bundle.Trust
+	r := &reception{terms: bundle.Terms{Now: now, Sallyport: v, Audience: c.Bundle.Audience}}
 	var err error
 	if c.Bundle.Trust != "" {
-		if trust, err = bundle.ReadTrust(c.Bundle.Trust); err != nil {
+		if r.trust, err = bundle.ReadTrust(c.Bundle.Trust); err != nil {
 			return nil, unread(err)
 		}
+		r.terms.Bundle = r.trust.Bundle
 	}
-	if c.Bundle.State != "" {
-		store := bundle.StoreIn(c.Bundle.State)
-		if terms.Last, err = store.Last(); err != nil {
-			return nil, unread(err)
-		}
-		g.last = keep(store, terms.Last)
+	if c.Bundle.State == "" {
+		return r, nil
 	}
-	if g.archive, g.by, err = admit(name, data, trust, terms); err != nil {
-		return nil, err
+	r.store = bundle.StoreIn(c.Bundle.State)
+	if r.terms.Last, err = r.store.Last(); err == nil {
+		r.choice, err = r.store.Choice(r.terms.Last)
 	}
-	if g.set, err = g.archive.Bundle(); err != nil {
+	if err != nil {
+		return nil, unread(err)
+	}
+	return r, nil
+}
+
+// read reads an archive that is signed by those whom the config trusts.
+func (r *reception) read(name string, data []byte) (g *given, err error) {
+	g = new(given)
+	if r.trust == nil {
+		g.archive, err = bundle.ParseArchive(name, data)
+	} else {
+		g.archive, g.by, err = r.trust.ParseArchive(name, data, r.terms.Now)
+	}
+	if err != nil {
 		return nil, unread(err)
 	}
 	g.manifest = g.archive.Manifest
 	return g, nil
+}
+
+// admit takes an archive that was read, if it is meant for this gateway.
+func (r *reception) admit(g *given) (*given, error) {
+	if err := g.archive.Admit(r.terms); err != nil {
+		return nil, err
+	}
+	var err error
+	if g.set, err = g.archive.Bundle(); err != nil {
+		return nil, unread(err)
+	}
+	if r.store != (bundle.Store{}) {
+		g.last = keep(r.store, r.terms.Last)
+	}
+	return g, nil
+}
+
+// chosen verifies the bundle that a choice names, as any other: but it may be older than what was active, and is not kept as that.
+func (r *reception) chosen(by *bundle.Choice) (*given, error) {
+	a, err := r.store.Chosen(by, r.terms.Last)
+	if err != nil {
+		return nil, unread(err)
+	}
+	older := *r
+	older.terms.Last, older.store = nil, bundle.Store{}
+	g, err := older.read(a.File, a.Data())
+	if err != nil {
+		return nil, err
+	}
+	g.choice = by
+	return older.admit(g)
 }
 
 // keep writes nothing if nothing has changed.
@@ -120,14 +187,24 @@ func (b *builder) activate(ctx context.Context, c *config.Config, prev *build) (
 	return shared, last, nil
 }
 
-// lastGood is the bundle that was active last.
+// lastGood is the bundle that was active last, or that an operator has chosen since.
 func (b *builder) lastGood(c *config.Config) (*given, error) {
-	name := bundle.StoreIn(c.Bundle.State).File()
-	data, err := bundle.ReadPacked(name)
+	r, err := b.origin.reception(c, b.now())
 	if err != nil {
 		return nil, err
 	}
-	return b.origin.trusted(c, name, data, b.now())
+	if r.choice != nil {
+		return r.chosen(r.choice)
+	}
+	data, err := bundle.ReadPacked(r.store.File())
+	if err != nil {
+		return nil, err
+	}
+	g, err := r.read(r.store.File(), data)
+	if err != nil {
+		return nil, err
+	}
+	return r.admit(g)
 }
 
 // ready compiles what was read and runs its cases, unless it decides already.
@@ -180,14 +257,20 @@ func (g *program) bundles() []admin.Bundle {
 	if b.given != nil && b.given.manifest != nil {
 		m := b.given.manifest
 		out.Name, out.Version, out.Audience, out.Expires, out.Expired = m.Name, m.Version, m.Audience, m.Expires, m.Expired(g.now())
+		if by := b.given.choice; by != nil {
+			out.Chosen = &admin.Chosen{By: by.By, Time: by.Time}
+		}
 		out.SignedBy, out.Cases, out.LastGood = namesOf(b.given.by), b.given.cases, b.given.instead != nil
 	}
-	if ds := out.Last.Diagnostics; len(ds) > 0 {
-		var text strings.Builder
-		_ = ds.WriteText(&text, readText, false, maxDiagnostics) // a strings.Builder takes everything
-		out.Text = text.String()
-	} else {
-		out.Text = out.Last.Error
+	if out.Text = out.Last.Error; len(out.Last.Diagnostics) > 0 {
+		out.Text = asPrinted(out.Last.Diagnostics)
 	}
 	return []admin.Bundle{out}
+}
+
+// asPrinted is what a command prints of mistakes.
+func asPrinted(ds source.Diagnostics) string {
+	var text strings.Builder
+	_ = ds.WriteText(&text, readText, false, maxDiagnostics) // a strings.Builder takes everything
+	return text.String()
 }

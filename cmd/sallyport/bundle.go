@@ -27,6 +27,9 @@ type bundleCommand struct {
 	Inspect bundleInspect `cmd:"" help:"Say what is in a bundle, without saying who made it."`
 	Diff    bundleDiff    `cmd:"" help:"Say which rules, plugins, capabilities, tables and pins differ."`
 	Key     bundleKey     `cmd:"" help:"Work with keys that sign."`
+
+	Activate bundleActivate `cmd:"" help:"Have a gateway that runs decide by a bundle."`
+	Rollback bundleRollback `cmd:"" help:"Have a gateway that runs go back to the bundle that was active before."`
 }
 
 type bundleInit struct {

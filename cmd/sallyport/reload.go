@@ -23,6 +23,7 @@ import (
 
 // state is what serves now, and how the last attempt to replace it went.
 type state struct {
+	changing sync.Mutex // held by who replaces it
 	stopping atomic.Bool
 	current  atomic.Pointer[build]
 	mu       sync.Mutex
@@ -60,6 +61,8 @@ func (g *program) reloaded(r admin.Reload) {
 
 // reload builds a snapshot beside the one that serves, and swaps it in. If that fails the one that serves stays.
 func (g *program) reload(why string) {
+	g.state.changing.Lock()
+	defer g.state.changing.Unlock()
 	prev, start := g.state.build(), g.now()
 	next, err := g.builder.make(g.ctx, prev)
 	if err != nil {
@@ -83,13 +86,17 @@ func (g *program) keep(cause string, err error) {
 	r := admin.Reload{Time: g.now(), Error: err.Error()}
 	if ds, ok := errors.AsType[source.Diagnostics](err); ok {
 		r.Diagnostics, r.Error = ds, why(ds)
-		for _, d := range ds {
-			g.log.Error("a mistake in the config or a policy", "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "mistake", d.Message, "help", d.Help)
-		}
+		g.logMistakes(ds)
 	}
 	g.log.Error("reload failed: the last good state stays", "why", cause, "error", r.Error, "revision", g.state.build().policy.Revision())
 	g.reloaded(r)
 	g.note(audit.ReloadFailed, cause+": "+r.Error)
+}
+
+func (g *program) logMistakes(ds source.Diagnostics) {
+	for _, d := range ds {
+		g.log.Error("a mistake in the config or a policy", "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "mistake", d.Message, "help", d.Help)
+	}
 }
 
 // settle is how long files must be quiet before they are read: editors write in several steps. Files that are never quiet are read

@@ -178,7 +178,7 @@ func (g *program) listen(c *config.Config) (err error) {
 	}
 	g.adminer = admin.NewServer(admin.Handler(admin.Options{
 		Ready:   []admin.Check{{Name: "policy", Run: g.policyReady}, {Name: "audit", Run: func(context.Context) error { return g.audit.Err() }}},
-		Metrics: g.metrics.Handler(), Status: g.status, Bundles: g.bundles,
+		Metrics: g.metrics.Handler(), Status: g.status, Bundles: g.bundles, Changes: g.changes(), Text: asPrinted,
 	}), nil)
 	return nil
 }
@@ -215,7 +215,9 @@ func (g *program) run() error {
 
 // stop drains: new connections are refused, requests under way end, records are flushed.
 func (g *program) stop() error {
+	g.state.changing.Lock()
 	g.state.stopping.Store(true)
+	g.state.changing.Unlock()
 	g.log.Info("stopping")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), drainTimeout)
 	defer cancel()

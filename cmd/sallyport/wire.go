@@ -99,10 +99,15 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.around(c, prev, shared, g) //nolint:contextcheck // what it starts ends with Close, not with a reload
+}
+
+// around builds what serves a policy.
+func (b *builder) around(c *config.Config, prev *build, shared *sharedPolicy, g *given) (*build, error) {
 	out := &build{config: c, shared: shared, given: g, policy: shared.Snapshot, at: b.now()}
-	if err := b.finish(out, c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
+	if err := b.finish(out, c, prev); err != nil {
 		if shared.users.Load() == 0 {
-			shared.Close() //nolint:contextcheck // closing is not to be cancelled
+			shared.Close()
 		}
 		return nil, err
 	}

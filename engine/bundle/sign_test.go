@@ -406,7 +406,7 @@ func TestStore(t *testing.T) {
 		}
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
+	if err != nil || len(entries) != 2 {
 		t.Errorf("%v: %v", entries, err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, lastGood)); err != nil || info.Mode().Perm() != 0o600 {
@@ -506,6 +506,63 @@ func TestWeakKeys(t *testing.T) {
 			if _, ds := ParseTrust("t", pem.EncodeToMemory(&pem.Block{Type: publicPEM, Bytes: der})); len(ds) != 1 || ds[0].Code != "SP8022" || ds[0].Message != errWeak.Error() {
 				t.Errorf("%s: %v", text, ds)
 			}
+		}
+	}
+}
+
+// Of what was active, the last is kept and the one before; one from which an operator has gone back is nothing to go back to.
+func TestStoreKeepsTwo(t *testing.T) {
+	s := StoreIn(filepath.Join(t.TempDir(), "state"))
+	of := func(version int64) *Archive { return made(t, func(m *Manifest) { m.Version = version }) }
+	check := func(when string, last, before int64) {
+		t.Helper()
+		for _, c := range []struct {
+			read func() (*Archive, error)
+			want int64
+		}{{s.Last, last}, {s.Previous, before}} {
+			a, err := c.read()
+			if err != nil || (a == nil) != (c.want == 0) || a != nil && a.Manifest.Version != c.want {
+				t.Errorf("%s: %v, %v, want version %d", when, a, err, c.want)
+			}
+		}
+	}
+	keep := func(version int64) {
+		t.Helper()
+		if err := s.Keep(of(version)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("at first", 0, 0)
+	keep(1)
+	check("one", 1, 0)
+	keep(1)
+	check("the same again", 1, 0)
+	keep(2)
+	check("two", 2, 1)
+	back := Choice{Revision: of(1).Revision, Of: of(2).Revision, By: "alice", Time: noon}
+	if err := s.Choose(back); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.Choice(of(2)); err != nil || c == nil || *c != back {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if a, err := s.Chosen(&back, of(2)); err != nil || a.Manifest.Version != 1 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	keep(3)
+	check("after going back", 3, 1)
+	if c, err := s.Choice(of(3)); c != nil || err != nil {
+		t.Errorf("a choice holds beyond the bundle that it was about: %+v, %v", c, err)
+	}
+	if _, err := s.Chosen(&Choice{Revision: "sha256:other", By: "alice"}, of(3)); codeOf(err) != "SP8203" {
+		t.Error(err)
+	}
+	for _, text := range []string{"", "{", "{}", `{"revision":"a"}`, `{"revision":"a","of":"b","more":1}`, `{"revision":"a","of":"b"}{}`, `{"revision":"a","of":"b"}` + strings.Repeat(" ", maxChoice)} {
+		if err := os.WriteFile(filepath.Join(s.dir, choice), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Choice(of(3)); codeOf(err) != "SP8201" {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

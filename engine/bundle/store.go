@@ -38,10 +38,14 @@ func (s Store) Last() (*Archive, error) {
 	return a, err
 }
 
-// Keep makes a the bundle that was active last. Whoever reads meanwhile, or after the power has failed, finds either it or the one before.
+// Keep makes a the bundle that was active last, and the one that was so the previous one. Whoever reads meanwhile, or after the power
+// has failed, finds either it or the one before.
 func (s Store) Keep(a *Archive) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
+	}
+	if err := s.step(a); err != nil {
+		return fmt.Errorf("the bundle that was active can't be kept: %w", err)
 	}
 	if err := WriteFile(s.File(), a.Data(), 0o600); err != nil {
 		return fmt.Errorf("the bundle can't be kept: %w", err)

@@ -142,6 +142,10 @@ var codes = []Code{
 	{"SP8113", "step back to an old version"},
 	{"SP8114", "two bundles of one version"},
 	{"SP8115", "last bundle can't be read"},
+	{"SP8201", "choice of a bundle can't be read"},
+	{"SP8202", "nothing to go back to"},
+	{"SP8203", "bundle not kept"},
+	{"SP8204", "policies that can't be changed by command"},
 }
 
 //go:embed pages/*.md

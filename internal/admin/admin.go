@@ -1,5 +1,6 @@
 // Package admin serves what operators and their machines ask the gateway about itself: health, readiness, metrics and
-// status. Nothing here changes anything, starts anything or fetches anything.
+// status. What only shows asks for no credentials; a change of the policies that decide needs a token. Nothing here starts anything
+// or fetches anything.
 package admin
 
 import (
@@ -14,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
 // Options says what the admin endpoints show. Checks, Metrics, Status and Bundles may be nil.
@@ -28,6 +31,10 @@ type Options struct {
 	Status func() Status
 	// Bundles is what /admin/v1/bundles shows.
 	Bundles func() []Bundle
+	// Changes are what operators may change below /admin/v1/bundles/; nil = nothing, and there is no such path. It needs Bundles.
+	Changes *Changes
+	// Text is a source.Diagnostics as commands print it; needed with Changes.
+	Text func(source.Diagnostics) string
 	// Hosts are the names that a request's Host may have, without a port; nil = those of this machine's loopback.
 	Hosts []string
 }
@@ -59,6 +66,9 @@ func Handler(o Options) http.Handler {
 	if o.Bundles != nil {
 		mux.Handle("/admin/v1/bundles", show[[]Bundle](o.Bundles))
 	}
+	if o.Changes != nil {
+		mux.Handle(changesPath, change{Changes: *o.Changes, done: func() any { return o.Bundles() }, text: o.Text})
+	}
 	return guard{hosts: o.Hosts, next: mux}
 }
 
@@ -78,7 +88,7 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this host is not served", http.StatusForbidden)
 	case len(r.Header.Values("Origin")) > 0 || crossSite(r.Header.Get("Sec-Fetch-Site")):
 		http.Error(w, "not for pages of other origins", http.StatusForbidden)
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, changesPath):
 		h.Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET is served", http.StatusMethodNotAllowed)
 	default:

@@ -38,9 +38,16 @@ type Bundle struct {
 	Expired  bool      `json:"expired,omitempty"`  // since it was activated
 	Cases    int       `json:"cases,omitempty"`    // of its own, which have passed
 	Active   time.Time `json:"active"`             // since when it decides
+	Chosen   *Chosen   `json:"chosen,omitempty"`   // an operator has chosen it, whatever source gives
 	LastGood bool      `json:"lastGood,omitempty"` // it is the copy of the bundle that was active last, because source can't be used
 	Last     Reload    `json:"lastReload"`
 	Text     string    `json:"text,omitempty"` // why the last attempt failed, as commands print it
+}
+
+// Chosen says who has chosen a bundle, and when.
+type Chosen struct {
+	By   string    `json:"by"`
+	Time time.Time `json:"time"`
 }
 
 // Plugin is what is loaded under a plugin's name.

@@ -285,7 +285,13 @@ func (l *Log) finish() {
 // Lifecycle records what happened to the gateway, and to its policies, whose revision it then names. It returns when the record is in
 // the file: there are few, and whoever looks at the log meanwhile finds it.
 func (l *Log) Lifecycle(event, revision, cause string) error {
-	if err := l.Append(&Record{Kind: Lifecycle, Event: event, Revision: revision, Cause: cause}, true); err != nil {
+	return l.Note(&Record{Event: event, Revision: revision, Cause: cause})
+}
+
+// Note is Lifecycle for a record that says more, such as who did it.
+func (l *Log) Note(r *Record) error {
+	r.Kind = Lifecycle
+	if err := l.Append(r, true); err != nil {
 		return err
 	}
 	l.mu.Lock()

@@ -144,6 +144,12 @@ func (c *Config) checkIdentity() source.Diagnostics {
 		ds = append(ds, ids.add(k.ID, n.Get("id"), fmt.Sprintf("the API key `%s`", k.ID))...)
 		ds = append(ds, hashes.add(string(k.Hash[:]), n.Get("hash"), "the hash of this API key")...)
 	}
+	tokens, ids := c.node.Get("admin").Get("tokens"), unique{}
+	for i, t := range c.Admin.Tokens {
+		n := tokens.Index(i)
+		ds = append(ds, ids.add(t.ID, n.Get("id"), fmt.Sprintf("the operator `%s`", t.ID))...)
+		ds = append(ds, hashes.add(string(t.Hash[:]), n.Get("hash"), "the hash of this token")...)
+	}
 	issuers := unique{}
 	for i, j := range c.Identity.JWT {
 		n := identity.Get("jwt").Index(i)

@@ -38,10 +38,17 @@ type TLS struct {
 	Key  string `yaml:"key" jsonschema:"required,minLength=1" jsonschema_description:"The file of its private key, PEM."`
 }
 
-// Admin describes the admin listener, which asks for no credentials.
+// Admin describes the admin listener. Whoever reaches it may read; changes need a token.
 type Admin struct {
-	Listen   string `yaml:"listen" jsonschema:"minLength=1,default=127.0.0.1:9090" jsonschema_description:"Its address, as host:port."`
-	Insecure bool   `yaml:"insecure" jsonschema_description:"Serve it on an address that is not loopback. It has neither TLS nor credentials."`
+	Listen   string       `yaml:"listen" jsonschema:"minLength=1,default=127.0.0.1:9090" jsonschema_description:"Its address, as host:port."`
+	Insecure bool         `yaml:"insecure" jsonschema_description:"Serve it on an address that is not loopback. It has no TLS, and asks for no credentials where it only shows."`
+	Tokens   []AdminToken `yaml:"tokens" jsonschema:"minItems=1" jsonschema_description:"Operators who may change which bundle decides, known by a token. Left out, nobody can change anything there."`
+}
+
+// AdminToken is an operator, known by the hash of a token.
+type AdminToken struct {
+	ID   string `yaml:"id" jsonschema:"required,minLength=1,maxLength=100" jsonschema_description:"What the operator is called in records."`
+	Hash Hash   `yaml:"hash" jsonschema:"required" jsonschema_description:"The SHA-256 of the token, as sha256: and 64 hex digits."`
 }
 
 // Server is one MCP server: at a URL, or a command that is run.

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/admin"
+)
+
+// This file is what operators say to a gateway that runs.
+
+// operator is how a command reaches the admin API of a gateway.
+type operator struct {
+	Admin     string `default:"http://127.0.0.1:9090" placeholder:"URL" env:"SALLYPORT_ADMIN" help:"The admin API of the gateway."`
+	TokenFile string `name:"token-file" placeholder:"FILE" env:"SALLYPORT_ADMIN_TOKEN_FILE" help:"The file that holds an operator's token. Default: the token in SALLYPORT_ADMIN_TOKEN."`
+}
+
+type bundleActivate struct {
+	operator `embed:""`
+	Bundle   string `arg:"" placeholder:"FILE|REVISION" help:"An archive, which is sent to the gateway; or the revision of one that it keeps."`
+}
+
+func (c bundleActivate) Run(p *process) error {
+	if strings.HasPrefix(c.Bundle, "sha256:") {
+		return c.ask(p, "activate", url.Values{"revision": {c.Bundle}}, nil)
+	}
+	a, err := readArchive(c.Bundle)
+	if err != nil {
+		return err
+	}
+	return c.ask(p, "activate", url.Values{"name": {filepath.Base(c.Bundle)}}, a.Data())
+}
+
+type bundleRollback struct {
+	operator `embed:""`
+}
+
+func (c bundleRollback) Run(p *process) error { return c.ask(p, "rollback", nil, nil) }
+
+// asking bounds how long a gateway may take: it runs the bundle's cases first.
+const asking = 3 * time.Minute
+
+// maxAnswer bounds what a gateway may answer.
+const maxAnswer = 4 << 20
+
+// ask has the gateway do something, and prints what decides from then on.
+func (c operator) ask(p *process, action string, query url.Values, body []byte) error {
+	to, err := c.url(action, query)
+	if err != nil {
+		return err
+	}
+	token, err := c.token(p)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, asking)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return failf(exitUsage, "--admin: %w", err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	client := http.Client{
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirected },
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return failf(exitUnreachable, "%w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err = errors.Join(err, answer.Body.Close()); err != nil {
+		return failf(exitUnreachable, "%w", err)
+	}
+	return printAnswer(p, answer.StatusCode, text)
+}
+
+var errRedirected = errors.New("the gateway wants the token to go elsewhere")
+
+// url is where a change is asked for. A token goes to this machine, or under TLS.
+func (c operator) url(action string, query url.Values) (string, error) {
+	u, err := url.Parse(c.Admin)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", failf(exitUsage, "--admin: `%s` is not the URL of an admin API, such as http://127.0.0.1:9090", c.Admin)
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		return "", failf(exitUsage, "--admin: a token is not sent to other machines without TLS: forward the port, or write https")
+	}
+	u = u.JoinPath("admin", "v1", "bundles", action)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (c operator) token(p *process) (string, error) {
+	token, ok := p.getenv("SALLYPORT_ADMIN_TOKEN")
+	if c.TokenFile != "" {
+		text, err := os.ReadFile(c.TokenFile)
+		if err != nil {
+			return "", failf(exitUsage, "%w", err)
+		}
+		token, ok = strings.TrimSpace(string(text)), true
+	}
+	if !ok || token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", failf(exitUsage, "a change needs an operator's token, in SALLYPORT_ADMIN_TOKEN or --token-file")
+	}
+	return token, nil
+}
+
+// printAnswer prints what a gateway says, as if this command had found it.
+func printAnswer(p *process, status int, text []byte) error {
+	if status == http.StatusOK {
+		var all []admin.Bundle
+		if err := json.Unmarshal(text, &all); err != nil || len(all) == 0 {
+			return failf(exitUnexpected, "this is not the answer of a gateway")
+		}
+		for _, b := range all {
+			fmt.Fprintf(p.stdout, "active: %s %d, %s\n", b.Name, b.Version, b.Revision)
+		}
+		return nil
+	}
+	var refused struct {
+		Error, Text string
+		Diagnostics []struct{ Code string }
+	}
+	if err := json.Unmarshal(text, &refused); err != nil || refused.Error == "" {
+		return failf(exitUnexpected, "the gateway answers with status %d, and not as an admin API does", status)
+	}
+	if refused.Text == "" {
+		return failf(exitUnexpected, "%s", visible(refused.Error))
+	}
+	fmt.Fprint(p.stderr, refused.Text)
+	ds := make(source.Diagnostics, len(refused.Diagnostics))
+	for i := range ds {
+		ds[i].Code = refused.Diagnostics[i].Code
+	}
+	return &fail{code: codeOf(ds)}
+}
