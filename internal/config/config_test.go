@@ -190,6 +190,16 @@ func TestExpansion(t *testing.T) {
 	}
 }
 
+// A program beside the file is not one of that name in PATH.
+func TestProgramStaysAPath(t *testing.T) {
+	for command, want := range map[string]string{"./server": "./server", "server": "server", "bin/server": "bin/server", "/bin/server": "/bin/server", "../server": "../server"} {
+		c, ds := Parse("c.yaml", []byte("identity: { anonymous: allow }\nservers: { a: { command: [\""+command+"\"] } }\n"), environment)
+		if got := c.Servers["a"].Command[0]; len(ds) > 0 || got != want {
+			t.Errorf("%s: %q, want %q; %v", command, got, want, ds)
+		}
+	}
+}
+
 func TestExpandedValuesAreNotExpandedAgain(t *testing.T) {
 	lookup := func(string) (string, bool) { return "${HOME} $$", true }
 	c, ds := Parse("c.yaml", []byte("identity: { anonymous: allow }\nservers: { a: { command: [run, \"${X}\"] } }\n"), lookup)

@@ -52,12 +52,21 @@ func (c *Config) resolve(dir string) {
 			own = append(own, &s.TLS.CA)
 		}
 		if len(s.Command) > 0 && strings.ContainsRune(s.Command[0], '/') {
-			own = append(own, &s.Command[0])
+			s.Command[0] = program(dir, s.Command[0])
 		}
 		join(dir, own)
 		c.Servers[name] = s
 	}
 	join(dir, paths)
+}
+
+// program makes the path of a program start from dir and stay a path: a bare name would be looked up in PATH.
+func program(dir, p string) string {
+	join(dir, []*string{&p})
+	if !strings.ContainsRune(p, '/') {
+		return "./" + p
+	}
+	return p
 }
 
 func join(dir string, paths []*string) {
