@@ -18,9 +18,11 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
+	"github.com/sallyport-dev/sallyport/internal/bridge"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
@@ -206,7 +208,7 @@ func (b *builder) servers(c *config.Config, prev *build) (map[string]*sharedServ
 				continue
 			}
 		}
-		s, err := b.server(name, sc, c.Limits)
+		s, err := b.bridged(name, sc, c.Limits)
 		if err != nil {
 			return nil, fmt.Errorf("server %q: %w", name, err)
 		}
@@ -220,6 +222,19 @@ func (b *builder) servers(c *config.Config, prev *build) (map[string]*sharedServ
 		out[name] = &sharedServer{Server: s}
 	}
 	return out, nil
+}
+
+// bridged makes a server that clients of either era can use, if that is wanted.
+func (b *builder) bridged(name string, s config.Server, l config.Limits) (upstream.Server, error) {
+	inner, err := b.server(name, s, l)
+	if err != nil || s.Era == "" {
+		return inner, err
+	}
+	o := bridge.Options{Name: name, Pinned: s.Era != "auto", Timeout: time.Duration(s.Timeout), AnswerWait: time.Duration(l.AnswerTimeout), Now: b.now}
+	if s.Era == "modern" {
+		o.Era = mcp.Modern
+	}
+	return bridge.New(inner, o)
 }
 
 func (b *builder) server(name string, s config.Server, l config.Limits) (upstream.Server, error) {

@@ -6,7 +6,9 @@
 package bridge
 
 import (
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -72,6 +74,10 @@ type Adapter struct {
 
 	known   atomic.Pointer[verdict]
 	probing sync.Mutex
+
+	sealer *sealer
+	pool   pool
+	lot    lot
 }
 
 // New makes an Adapter on top of inner, which it owns from then on. It asks
@@ -84,7 +90,16 @@ func New(inner upstream.Server, o Options) (*Adapter, error) {
 			return nil, fmt.Errorf("key: %w", err)
 		}
 	}
+	key, err := hkdf.Key(sha256.New, o.Key, nil, "sallyport: state of calls", 32)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
 	a := &Adapter{o: o, inner: inner}
+	if a.sealer, err = newSealer(key, o.Name); err != nil {
+		return nil, err
+	}
+	a.pool.a, a.pool.groups = a, map[[32]byte][]*session{}
+	a.lot.works = map[[16]byte]*work{}
 	if h, ok := inner.(interface{ Headless() bool }); ok {
 		a.headless = h.Headless()
 	}
@@ -105,15 +120,29 @@ func (a *Adapter) Do(c *upstream.Call) error {
 		return err
 	case (era == mcp.Modern) == c.Modern:
 		return a.inner.Do(c)
+	case c.Modern:
+		return a.fromModern(c)
 	}
 	return a.inner.Do(c)
 }
 
 // Close implements upstream.Server.
-func (a *Adapter) Close() error { return a.inner.Close() }
+func (a *Adapter) Close() error {
+	a.pool.close()
+	a.lot.close()
+	err := a.inner.Close()
+	a.pool.work.Wait()
+	return err
+}
 
 // Status implements upstream.Server.
-func (a *Adapter) Status() upstream.Status { return a.inner.Status() }
+func (a *Adapter) Status() upstream.Status {
+	s := a.inner.Status()
+	if !a.headless { // elsewhere they are the server's own
+		s.Sessions += a.pool.size()
+	}
+	return s
+}
 
 func (a *Adapter) fail(code upstream.ErrorCode, err error) *upstream.Error {
 	return &upstream.Error{Code: code, Server: a.o.Name, Err: err}

@@ -21,8 +21,11 @@ const (
 
 	resourceNotFound   = -32002 // until 2025-11-25
 	headerMismatch     = -32020
+	missingCapability  = -32021
 	unsupportedVersion = -32022
 	urlElicitation     = -32042 // 2025-11-25 only
+	noSessionCode      = -32000 // of the older SDKs
+	invalidRequest     = -32600
 	methodNotFound     = -32601
 	invalidParams      = -32602
 	internalError      = -32603

@@ -127,7 +127,7 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 		},
 		"local_2": {
 			Command: []string{"/etc/sallyport/bin/server", "-y", "fallback"}, Env: map[string]string{"KEY": "value", "API_TOKEN": "s3cr3t-t0ken"},
-			Cwd: "/etc/sallyport/work", Timeout: Duration(time.Minute), MaxSessions: 4,
+			Cwd: "/etc/sallyport/work", Timeout: Duration(time.Minute), MaxSessions: 4, Era: "auto",
 		},
 	}
 	want.Policies = "/etc/sallyport/policies"
