@@ -26,6 +26,8 @@ func (e *evaluation) ask(ctx context.Context, s *Snapshot, r *Request) {
 		switch {
 		case err != nil:
 			e.fail(rule, err)
+		case truth == condition.True && e.with.repeats():
+			e.repeat(rule)
 		case truth == condition.True:
 			e.consult(ctx, s, rule, &now)
 		}
@@ -107,7 +109,7 @@ func (r *Request) show(m *wasm.Message) {
 func outcomeOf(rule *rule, hook hostapi.Hook, r *wasm.Result) PluginOutcome {
 	m := rule.plugin.info.Manifest
 	out := PluginOutcome{
-		Rule: &rule.Rule, Name: m.Name, Version: m.Version, Module: rule.plugin.info.Module, Hook: hook.String(), Shadow: rule.shadow,
+		Rule: &rule.Rule, Name: m.Name, Version: m.Version, Module: rule.plugin.info.Module, Setup: rule.setup, Hook: hook.String(), Shadow: rule.shadow,
 		Verdict: r.Verdict().String(), Code: r.Code, Message: r.Message, Failure: string(r.Failure.Type),
 		Notes: r.Notes, Labels: r.Labels, Fuel: r.Fuel, Time: r.Time,
 	}

@@ -132,7 +132,7 @@ func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why pu
 		}
 		e.consider(rule)
 	}
-	if len(e.asked) > 0 && why == once {
+	if len(e.asked) > 0 && (why == once || e.with.repeats()) {
 		e.ask(ctx, s, r)
 	}
 	d := e.conclude(r)

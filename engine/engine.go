@@ -152,6 +152,7 @@ type PluginOutcome struct {
 	Name    string // of the plugin
 	Version string
 	Module  string // digest of its module, "sha256:..."
+	Setup   string // digest of all that it says follows from but the message: module, settings, grants and what they give
 	Hook    string
 	Shadow  bool          // it was not enforced
 	Verdict string        // pass, deny, mutate, approve, abstain

@@ -157,3 +157,15 @@ func (g *given) digests(granted []hostapi.Capability) []string {
 	slices.Sort(all)
 	return all
 }
+
+// setup digests a plugin by its key, and the tables that it may look things up in.
+func (g *given) setup(key string, granted []hostapi.Capability) string {
+	var all []string
+	for _, is := range granted {
+		if r := g.tables[is.Name]; is.Kind == hostapi.CapabilityKindLookup && r != nil && r.value != nil {
+			all = append(all, is.Name+" "+r.value.Digest()+"\n")
+		}
+	}
+	slices.Sort(all)
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(key+"\n"+strings.Join(all, ""))))
+}

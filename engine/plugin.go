@@ -189,6 +189,7 @@ func (c *compiler) boot(ctx context.Context, w wanted, m *module) error {
 	}
 	config.Grant.Capabilities = w.granted
 	key := keyOf(m, w.source, c.given.digests(w.granted))
+	w.rule.setup = c.given.setup(key, w.granted)
 	if p := c.loaded(key); p != nil {
 		w.rule.plugin = p
 		return nil

@@ -19,6 +19,7 @@ type rule struct {
 	needs  condition.Subjects // the rule cannot apply to a message that is not about these
 	guard  condition.Guard    // of when
 	plugin *plugin            // that says the effect; nil: the rule says it
+	setup  string             // digest of the plugin as the rule has it
 	match  *match
 	when   *condition.Condition // nil: always
 

@@ -18,6 +18,8 @@ type StandIns struct {
 	Plugin func(rule *Rule, plugin string, hook hostapi.Hook) *Answer
 	// Tables are those that lookups find in the place of the bundle's, by name.
 	Tables wasm.Tables
+
+	before *hearsay // what plugins said before, and say again
 }
 
 // Answer is what a plugin is taken to say. The zero Answer denies.
