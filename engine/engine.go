@@ -178,6 +178,11 @@ type PluginEdit struct {
 // Allowed reports whether the message may pass. An approve may not, until it is approved.
 func (d *Decision) Allowed() bool { return d.Effect == Allow }
 
+// Considered reports whether any rule applied to the message.
+func (d *Decision) Considered() bool {
+	return d.considered.first[0] != nil || len(d.considered.more) > 0
+}
+
 // Reads lists, sorted, the fields that the rules considered for this decision could read,
 // as paths in canonical names ("args.path", "jwt.sub"; "args" alone means all of it). A
 // record that holds these values can replay the decision. Don't change it.

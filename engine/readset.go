@@ -84,3 +84,6 @@ func within(path, root string) bool {
 func FieldPath(field string) (steps []string, known bool) {
 	return condition.FieldPath(field)
 }
+
+// FieldName is the field that FieldPath takes apart.
+func FieldName(steps []string) string { return condition.FieldName(steps) }

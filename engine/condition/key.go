@@ -96,6 +96,22 @@ func FieldPath(field string) (steps []string, known bool) {
 	return steps, true
 }
 
+// FieldName is the field that FieldPath takes apart.
+func FieldName(steps []string) string {
+	var b strings.Builder
+	for i, step := range steps {
+		switch {
+		case i == 0:
+			b.WriteString(step)
+		case isIdentifier(step):
+			b.WriteString("." + step)
+		default:
+			b.WriteString("[" + strconv.Quote(step) + "]")
+		}
+	}
+	return b.String()
+}
+
 // Append appends what the Key writes of a message. It must see in a name what Frame.compute sees in it: TestKey_seesWhatConditionsSee
 // goes through the vocabulary.
 func (k *Key) Append(dst []byte, in *Input) []byte {

@@ -60,6 +60,8 @@ const (
 const (
 	InputsMasked    = "inputs_masked"
 	InputsTruncated = "inputs_truncated"
+	// InputsNotRecorded means that rules could read what is not recorded at all.
+	InputsNotRecorded = "inputs_not_recorded"
 )
 
 // A Shadow is what a shadow rule would have done.
@@ -110,8 +112,10 @@ type Record struct {
 	Cache   string   // hit: decided before, and the plugins were asked then; miss; or why it can't be remembered
 
 	Inputs        []Input
-	NotReplayable string // why the decision can't be made again from Inputs; "" = it can
-	Truncated     bool   // set by Read: inputs were left out for their size
+	Absent        []string  // fields that considered rules could read, and that are not there; of several within each other the outermost
+	Now           time.Time // of an outcome with a decision on the answer: what rules took for the time
+	NotReplayable string    // why the decision can't be made again from Inputs; "" = it can
+	Truncated     bool      // set by Read: inputs were left out for their size
 
 	Status        int   // HTTP status of the answer; 0 = none
 	ErrorCode     int64 // JSON-RPC error code of the answer; 0 = none
@@ -133,8 +137,9 @@ func (r *Record) Reset() {
 	clear(r.Shadow)
 	clear(r.Plugins)
 	clear(r.Inputs)
+	clear(r.Absent)
 	*r = Record{
-		Shadow: r.Shadow[:0], Plugins: r.Plugins[:0], Inputs: r.Inputs[:0],
+		Shadow: r.Shadow[:0], Plugins: r.Plugins[:0], Inputs: r.Inputs[:0], Absent: r.Absent[:0],
 		line: r.line[:0], scratch: r.scratch[:0], stamp: r.stamp, memo: r.memo,
 	}
 }

@@ -57,6 +57,9 @@ func (e *encoder) what(r *Record) {
 
 func (e *encoder) decision(r *Record) {
 	e.plain(`,"phase":"`, r.Phase)
+	if !r.Now.IsZero() {
+		e.b = append(r.stamp.append(append(e.b, `,"now":"`...), r.Now), '"')
+	}
 	e.plain(`,"effect":"`, r.Effect)
 	e.plain(`,"policy":"`, r.Policy)
 	e.plain(`,"rule":"`, r.Rule)
@@ -98,6 +101,7 @@ func (e *encoder) inputs(r *Record) {
 			mark = InputsMasked
 		}
 	}
+	e.absent(r.Absent)
 	if truncated || r.Truncated {
 		e.b = append(e.b, `,"inputs_truncated":true`...)
 		if mark == "" {
@@ -105,6 +109,30 @@ func (e *encoder) inputs(r *Record) {
 		}
 	}
 	e.plain(`,"not_replayable":"`, mark)
+}
+
+// absent writes the names that fit. They are those of rules: no caller has a say in them.
+func (e *encoder) absent(all []string) {
+	if len(all) == 0 {
+		return
+	}
+	start := len(e.b)
+	e.b = append(e.b, `,"absent":[`...)
+	first := len(e.b)
+	for _, name := range all {
+		if len(name) > MaxText || len(e.b)-first+len(name) > MaxInputs {
+			continue // a decision that reads it is not made again
+		}
+		if len(e.b) > first {
+			e.b = append(e.b, ',')
+		}
+		e.b = append(appendEscaped(append(e.b, '"'), name), '"')
+	}
+	if len(e.b) == first {
+		e.b = e.b[:start]
+		return
+	}
+	e.b = append(e.b, ']')
 }
 
 func (e *encoder) values(all []Input, known *memo) (truncated, masked bool) {

@@ -9,6 +9,7 @@ import (
 // A Plugin is what a plugin said of a message.
 type Plugin struct {
 	Name, Version, Module string // Module is the digest of its code
+	Setup                 string // digest of all that its verdict rests on but the message
 	Policy, Rule          string // that called it
 	Hook, Verdict         string
 	Shadow                bool   // nothing came of it
@@ -57,6 +58,7 @@ func (e *encoder) pluginOf(p *Plugin, left *int) {
 	e.b = append(appendCut(e.b, p.Name, MaxText), '"')
 	e.plain(`,"version":"`, p.Version)
 	e.plain(`,"module":"`, p.Module)
+	e.plain(`,"setup":"`, p.Setup)
 	e.plain(`,"policy":"`, p.Policy)
 	e.plain(`,"rule":"`, p.Rule)
 	e.plain(`,"hook":"`, p.Hook)
@@ -143,7 +145,7 @@ func (e *encoder) patchValue(x *PluginEdit, left *int) {
 func (r *Record) decodePlugins(v jsonscan.Value) {
 	for p := range v.Get("plugins").Elems() {
 		out := Plugin{
-			Name: str(p, "plugin"), Version: str(p, "version"), Module: str(p, "module"), Policy: str(p, "policy"), Rule: str(p, "rule"),
+			Name: str(p, "plugin"), Version: str(p, "version"), Module: str(p, "module"), Setup: str(p, "setup"), Policy: str(p, "policy"), Rule: str(p, "rule"),
 			Hook: str(p, "hook"), Verdict: str(p, "verdict"), Reason: str(p, "reason"), Message: str(p, "message"), Failure: str(p, "failure"),
 			Fuel: number(p, "fuel"), Time: micros(p, "us"),
 		}

@@ -11,7 +11,7 @@ import (
 func withPlugins() *Record {
 	return &Record{Kind: Decision, Time: at, Plugins: []Plugin{
 		{
-			Name: "redact-pii", Version: "1.4.0", Module: "sha256:00ff", Policy: "p", Rule: "mask", Hook: "response", Verdict: "mutate",
+			Name: "redact-pii", Version: "1.4.0", Module: "sha256:00ff", Setup: "sha256:11ee", Policy: "p", Rule: "mask", Hook: "response", Verdict: "mutate",
 			Notes: []PluginNote{{"found", "2"}, {"found", "ghp_0123456789abcdef"}, {"password", "x"}}, Labels: []string{"pii", "eu"}, Used: []string{"lookup:tenants", "match:pii"},
 			Patch: []PluginEdit{
 				{"replace", "mcp.result.content[0].text", []byte(`"***"`)},
@@ -26,7 +26,7 @@ func withPlugins() *Record {
 }
 
 func TestPluginsOfARecord(t *testing.T) {
-	const want = `"plugins":[{"plugin":"redact-pii","version":"1.4.0","module":"sha256:00ff","policy":"p","rule":"mask","hook":"response","verdict":"mutate",` +
+	const want = `"plugins":[{"plugin":"redact-pii","version":"1.4.0","module":"sha256:00ff","setup":"sha256:11ee","policy":"p","rule":"mask","hook":"response","verdict":"mutate",` +
 		`"notes":[{"key":"found","text":"2"},{"key":"found","text":"[redacted]"},{"key":"password","text":"[redacted]"}],"labels":["pii","eu"],"used":["lookup:tenants","match:pii"],` +
 		`"patch":[{"op":"replace","path":"mcp.result.content[0].text","value":"***"},{"op":"remove","path":"args.to"},` +
 		`{"op":"replace","path":"args.token","value":"[redacted]"},{"op":"add","path":"args.big"}],"fuel":1234,"us":1.500},` +

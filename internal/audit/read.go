@@ -68,6 +68,11 @@ func (r *Record) decode(v jsonscan.Value) error {
 	}
 	r.RequestID = bytes.Clone(v.Get("jsonrpc.request.id").Raw())
 	r.Truncated, _ = v.Get("inputs_truncated").Bool()
+	if now := v.Get("now"); now.Exists() {
+		if r.Now, err = time.Parse(time.RFC3339Nano, now.Text()); err != nil {
+			return errNoRecord
+		}
+	}
 	r.decodeLists(v)
 	r.decodePlugins(v)
 	r.decodeAnswer(v)
@@ -112,6 +117,9 @@ func (r *Record) decodeLists(v jsonscan.Value) {
 	}
 	for name, value := range v.Get("inputs").Members() {
 		r.Inputs = append(r.Inputs, Input{Name: strings.Clone(name.Text()), JSON: bytes.Clone(value.Raw())})
+	}
+	for name := range v.Get("absent").Elems() {
+		r.Absent = append(r.Absent, strings.Clone(name.Text()))
 	}
 }
 

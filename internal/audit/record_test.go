@@ -29,6 +29,7 @@ func full() *Record {
 		Message: `"/.env" is hidden`, Cause: "line one\nline two",
 		Shadow: []Shadow{{"s", "r", "deny", "x"}, {Policy: "t", Rule: "q", Effect: "allow"}},
 		Inputs: []Input{{"args.path", []byte(`"/.env"`)}, {"args.opts", []byte(`{"a":[1,2.50,null]}`)}},
+		Absent: []string{"args.mode", `args["odd key"]`}, Now: at.Add(-time.Hour),
 		Status: 403, ErrorCode: 40301, Decide: 1204, Upstream: 3 * time.Millisecond, Total: 3*time.Millisecond + 70,
 		RequestBytes: 1024, ResponseBytes: 99, TraceID: "4bf92f3577b34da6a3ce929d0e0e4736",
 	}
@@ -47,10 +48,10 @@ func TestRecordLine(t *testing.T) {
 		`"principal":{"kind":"jwt","id":"alice","issuer":"https://idp.example"},"source.address":"::1",` +
 		`"http.request.method":"POST","mcp.method.name":"tools/call","mcp.protocol.version":"2026-07-28","mcp.session.id":"` + session.String() + `",` +
 		`"jsonrpc.request.id":"7","server":"files","gen_ai.tool.name":"read_file","mcp.resource.uri":"file:///x","gen_ai.prompt.name":"p",` +
-		`"phase":"request","effect":"deny","policy":"fs-guard","rule":"no-dotfiles","reason":"dotfile",` +
+		`"phase":"request","now":"2026-11-22T06:08:09.123456789Z","effect":"deny","policy":"fs-guard","rule":"no-dotfiles","reason":"dotfile",` +
 		`"message":"\"/.env\" is hidden","cause":"line one\nline two",` +
 		`"shadow":[{"policy":"s","rule":"r","effect":"deny","reason":"x"},{"policy":"t","rule":"q","effect":"allow"}],` +
-		`"inputs":{"args.path":"/.env","args.opts":{"a":[1,2.50,null]}},` +
+		`"inputs":{"args.path":"/.env","args.opts":{"a":[1,2.50,null]}},"absent":["args.mode","args[\"odd key\"]"],` +
 		`"http.response.status_code":403,"rpc.response.status_code":40301,` +
 		`"decide_us":1.204,"upstream_us":3000.000,"total_us":3000.070,"request_bytes":1024,"response_bytes":99,` +
 		`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}`

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -176,8 +177,9 @@ func (x *exchange) judgeError() *refusal {
 // judgeAnswer decides x.request in the response phase.
 func (x *exchange) judgeAnswer() *refusal {
 	x.verdict = x.judge(telemetry.Response)
-	if len(x.verdict.Plugins) > 0 || !x.verdict.Allowed() {
+	if x.verdict.Considered() || !x.verdict.Allowed() {
 		x.outcome.verdict = &x.verdict
+		x.see()
 	}
 	if x.verdict.Allowed() {
 		return nil
@@ -259,7 +261,7 @@ func (x *exchange) judgeInputs(result jsonscan.Value) *refusal {
 		}
 		if !d.Allowed() {
 			x.verdict = d
-			x.outcome.verdict = &x.verdict
+			x.outcome.verdict, x.seen.mark = &x.verdict, audit.InputsNotRecorded
 			return x.denied(&x.verdict)
 		}
 	}

@@ -100,6 +100,7 @@ func (x *exchange) recordNews(d *engine.Decision, kind audit.Kind) error {
 		r.Resource = x.reply.Name
 	}
 	recordDecision(r, d)
+	r.NotReplayable = audit.InputsNotRecorded
 	return x.g.Audit.Append(r, kind == audit.Decision)
 }
 

@@ -61,6 +61,7 @@ type exchange struct {
 	outcome    outcome
 	inputs     []byte // memory for the inputs in the record
 	paths      []inputPath
+	seen       judged
 	record     audit.Record
 	committed  bool        // the record of the allow is written: an outcome must follow
 	streaming  bool        // the answer is still being written: end comes with the stream's Close
@@ -84,7 +85,7 @@ type outcome struct {
 	kind     telemetry.ErrorType
 	reason   string
 	cause    error
-	verdict  *engine.Decision // the answer's, if it was denied
+	verdict  *engine.Decision // the answer's, if rules had a say in it
 	decided  time.Duration
 	upstream time.Duration
 	in, out  int64
@@ -183,6 +184,7 @@ func (x *exchange) reset() {
 	x.reply.Reset()
 	x.edits.Reset()
 	x.record.Reset()
+	x.seen.reset()
 	x.request, x.decision, x.verdict = engine.Request{}, engine.Decision{}, engine.Decision{}
 	x.serverName, x.id, x.outcome, x.params = "", audit.ID{}, outcome{}, nil
 	x.committed, x.streaming, x.answered, x.counted, x.resumable = false, false, false, false, false

@@ -25,7 +25,9 @@ type Options struct {
 	SessionKey []byte
 	// RecordInputs puts the values that rules could read into the records, masked, so that decisions can be explained and replayed.
 	RecordInputs bool
-	Now          func() time.Time
+	// RecordResults adds those that rules of the response phase could read of a server's answer.
+	RecordResults bool
+	Now           func() time.Time
 	// Warn is told what an operator should know and no record holds, a panic for instance. nil drops it.
 	Warn func(msg string, err error)
 }

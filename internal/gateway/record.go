@@ -23,9 +23,7 @@ func (x *exchange) commit() *refusal {
 	r.Kind = audit.Decision
 	x.describe(r)
 	recordDecision(r, &x.decision)
-	if x.g.RecordInputs {
-		x.recordInputs(r, &x.decision)
-	}
+	x.recordInputs(r, &x.decision)
 	if err := x.g.Audit.Append(r, true); err != nil {
 		return auditFailed(x.msg.ID, err)
 	}
@@ -50,13 +48,12 @@ func (x *exchange) complete() {
 		r.Kind = audit.Refusal
 		x.describe(r)
 		recordDecision(r, &x.decision)
-		if x.g.RecordInputs && x.decision.Reason != "" {
+		if x.decision.Reason != "" {
 			x.recordInputs(r, &x.decision)
 		}
 	}
 	if o.verdict != nil {
-		r.Phase = "response"
-		recordDecision(r, o.verdict)
+		x.recordVerdict(r)
 	}
 	x.recordOutcome(r)
 	r.Total = total
@@ -85,6 +82,12 @@ func (x *exchange) describe(r *audit.Record) {
 	if x.msg.Kind == mcp.KindNone && len(x.head.Method) > 0 {
 		r.HTTPMethod = string(x.head.Method)
 	}
+	x.recordTarget(r)
+	r.RequestBytes = x.outcome.in
+	r.TraceID = x.msg.TraceOf(&x.head).ID()
+}
+
+func (x *exchange) recordTarget(r *audit.Record) {
 	switch x.msg.Target {
 	case mcp.TargetTool:
 		r.Tool = x.msg.Name
@@ -94,8 +97,22 @@ func (x *exchange) describe(r *audit.Record) {
 		r.Resource = x.msg.Name
 	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
 	}
-	r.RequestBytes = x.outcome.in
-	r.TraceID = x.msg.TraceOf(&x.head).ID()
+}
+
+// recordVerdict adds to an outcome what was decided of the answer, and on what.
+func (x *exchange) recordVerdict(r *audit.Record) {
+	r.Phase = "response"
+	recordDecision(r, x.outcome.verdict)
+	if x.seen.mark != "" {
+		r.NotReplayable = x.seen.mark
+	}
+	if x.seen.now.IsZero() { // it was not the answer itself that was denied
+		return
+	}
+	x.recordWho(r)
+	x.recordTarget(r)
+	r.Method, r.Now = x.msg.Method, x.seen.now
+	r.Inputs, r.Absent, r.Truncated = append(r.Inputs, x.seen.inputs...), append(r.Absent, x.seen.absent...), x.seen.truncated
 }
 
 func (x *exchange) recordWho(r *audit.Record) {
@@ -117,7 +134,7 @@ func recordDecision(r *audit.Record, d *engine.Decision) {
 		r.Cause = d.Cause.Error()
 	}
 	r.Plugins = r.Plugins[:0]
-	if len(d.Plugins) > 0 {
+	if len(d.Plugins) > audit.MaxPlugins {
 		r.NotReplayable = pluginsAsked
 	}
 	for i := range d.Plugins {
@@ -129,12 +146,12 @@ func recordDecision(r *audit.Record, d *engine.Decision) {
 	}
 }
 
-// pluginsAsked marks a record of a decision that rests on plugins: what they read is not in it.
+// pluginsAsked marks a record of a decision that rests on more plugins than it lists.
 const pluginsAsked = "plugins_asked"
 
 func pluginOf(p *engine.PluginOutcome) audit.Plugin {
 	out := audit.Plugin{
-		Name: p.Name, Version: p.Version, Module: p.Module, Policy: p.Rule.Policy, Rule: p.Rule.Name, Hook: p.Hook, Verdict: p.Verdict,
+		Name: p.Name, Version: p.Version, Module: p.Module, Setup: p.Setup, Policy: p.Rule.Policy, Rule: p.Rule.Name, Hook: p.Hook, Verdict: p.Verdict,
 		Shadow: p.Shadow, Reason: p.Code, Message: p.Message, Failure: p.Failure, Labels: p.Labels, Used: p.Used, Fuel: p.Fuel, Time: p.Time,
 	}
 	for _, n := range p.Notes {
