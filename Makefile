@@ -12,7 +12,7 @@ SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-policy conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-policy bench-replay conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -82,6 +82,9 @@ $(PLUGINS):
 
 rego: ## compare modules of Rego, and what they answer, with OPA itself; OPA=-update writes them anew
 	$(GO) test -modfile=.ci/opa.mod -tags opa -count=1 -run 'OPA' ./engine/wasm -args $(OPA)
+
+bench-replay: ## measure how fast recorded decisions are made again
+	$(GO) test -count=1 -run '^$$' -bench Replay -benchtime 3s ./internal/replay
 
 bench-rego: ## measure decisions in Rego against OPA itself
 	$(GO) test -modfile=.ci/opa.mod -tags opa -count=1 -run '^$$' -bench Rego ./engine/wasm

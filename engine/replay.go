@@ -63,14 +63,13 @@ func (e *evaluation) recite(rule *rule) error {
 	if b.taken == nil {
 		b.taken = make([]bool, len(b.said))
 	}
-	last := hostapi.VerdictPass.String()
 	for _, i := range all {
 		if !b.sameMessage(i) {
 			return ErrPluginRewrote
 		}
 		b.taken[i] = true
 		x := &b.said[i]
-		switch last = x.Verdict; last {
+		switch x.Verdict {
 		case hostapi.VerdictPass.String(), hostapi.VerdictAbstain.String():
 		case hostapi.VerdictApprove.String():
 			e.approve, e.said = rule, &PluginOutcome{}
@@ -100,7 +99,7 @@ func (b *hearsay) of(r *rule) (all []int, err error) {
 		x := &b.said[i]
 		own := x.Policy == r.Policy && x.Rule == r.Name
 		switch {
-		case x.Setup != r.setup:
+		case x.Setup != r.setup || x.Setup == "":
 			if own {
 				err = ErrPluginChanged
 			}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/sallyport-dev/sallyport/engine"
@@ -107,10 +108,7 @@ func TestReplayKnowsWhatAPluginIsGiven(t *testing.T) {
 		"tables/tenants.json": `{"ann":"other"}`,
 		"detectors/pii.toml":  fmt.Sprintf(pii, "number"),
 	} {
-		with := map[string]string{}
-		for k, v := range files {
-			with[k] = v
-		}
+		with := maps.Clone(files)
 		want := error(nil)
 		if name != "" {
 			with[name], want = change, engine.ErrPluginChanged

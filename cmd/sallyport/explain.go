@@ -1,19 +1,16 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/engine"
-	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/config"
-	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/replay"
 )
 
 type explainCommand struct {
@@ -116,7 +113,7 @@ func explain(p *process, r *audit.Record, policies string) error {
 	if r.NotReplayable != "" {
 		fmt.Fprintf(p.stdout, "\nnote: the record does not hold all that was decided on (%s)\n", r.NotReplayable)
 	}
-	q, err := requestOf(r)
+	q, err := new(replay.Builder).Request(r)
 	if err != nil {
 		return err
 	}
@@ -224,104 +221,4 @@ func short(revision string) string {
 		return digits[:12]
 	}
 	return revision
-}
-
-// requestOf makes the request again that a record was written about.
-func requestOf(r *audit.Record) (*engine.Request, error) {
-	in, err := inputsOf(r)
-	if err != nil {
-		return nil, err
-	}
-	q := &engine.Request{
-		DefaultAllow: mcp.LookupMethod(r.Method).DefaultAllow(),
-		Method:       r.Method, Server: r.Server, Tool: r.Tool, Prompt: r.Prompt, Resource: r.Resource, Time: r.Time,
-		Arguments: in.Get("args"), Params: in.Get("params"),
-		Annotations: in.Path("mcp", "tool", "annotations"), Result: in.Path("mcp", "tool", "result"), Error: in.Path("mcp", "error"),
-		Principal: &engine.Principal{
-			ID: r.PrincipalID, Kind: r.PrincipalKind, Issuer: r.Issuer,
-			Groups: texts(in.Path("principal", "groups")), Roles: texts(in.Path("principal", "roles")), Scopes: texts(in.Path("principal", "scopes")),
-			Claims: claims(in),
-		},
-		Header: func(name string) string { return in.Path("request", "headers", name).Text() },
-	}
-	if r.PrincipalKind == engine.KindAPIKey {
-		q.Principal.APIKey = r.PrincipalID
-	}
-	if r.Phase == "response" {
-		q.Phase = engine.PhaseResponse
-	}
-	if a, err := netip.ParseAddr(r.SourceAddress); err == nil {
-		q.Source = a
-	}
-	return q, nil
-}
-
-func claims(in jsonscan.Value) jsonscan.Value {
-	for _, path := range [][]string{{"jwt"}, {"apiKey", "claims"}, {"principal", "claims"}} {
-		if v := in.Path(path...); v.Exists() {
-			return v
-		}
-	}
-	return jsonscan.Value{}
-}
-
-func texts(list jsonscan.Value) []string {
-	var out []string
-	for v := range list.Elems() {
-		out = append(out, v.Text())
-	}
-	return out
-}
-
-// inputsOf puts the recorded fields, whose names are paths ("args.path"), back into one tree.
-func inputsOf(r *audit.Record) (jsonscan.Value, error) {
-	root := &tree{}
-	for _, in := range r.Inputs {
-		steps, _ := engine.FieldPath(in.Name)
-		root.put(steps, in.JSON)
-	}
-	doc := new(jsonscan.Doc)
-	if err := doc.Scan(root.append(nil), jsonscan.Options{}); err != nil {
-		return jsonscan.Value{}, errors.New("the recorded inputs can't be read")
-	}
-	return doc.Root(), nil
-}
-
-// tree is an object whose members are being gathered. A node with a value is that value, whatever came below it.
-type tree struct {
-	value []byte
-	names []string
-	nodes map[string]*tree
-}
-
-func (t *tree) put(path []string, value []byte) {
-	if len(path) == 0 {
-		t.value = value
-		return
-	}
-	next := t.nodes[path[0]]
-	if next == nil {
-		next = &tree{}
-		if t.nodes == nil {
-			t.nodes = make(map[string]*tree)
-		}
-		t.nodes[path[0]] = next
-		t.names = append(t.names, path[0])
-	}
-	next.put(path[1:], value)
-}
-
-func (t *tree) append(dst []byte) []byte {
-	if t.value != nil {
-		return append(dst, t.value...)
-	}
-	dst = append(dst, '{')
-	for i, name := range t.names {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(jsonscan.AppendQuote(dst, name), ':')
-		dst = t.nodes[name].append(dst)
-	}
-	return append(dst, '}')
 }

@@ -32,6 +32,7 @@ const (
 	exitDenied      = 6
 	exitSignature   = 7 // a chain or signature doesn't verify
 	exitUnreachable = 8
+	exitThreshold   = 9 // a replay has come to more flips than it may
 )
 
 // process is what the program touches of the world. Everything below main gets it, so that tests can be the world.
@@ -63,6 +64,7 @@ type commands struct {
 	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`
 	Bundle  bundleCommand  `cmd:"" help:"Work with bundles: policies, plugins, tables and tests in one signed file."`
 	Audit   auditCommand   `cmd:"" help:"Work with decision records."`
+	Replay  replayCommand  `cmd:"" help:"Decide recorded calls again with other policies, and say what would be decided otherwise."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -150,7 +150,7 @@ func (g *program) newGateway(c *config.Config) (err error) {
 		}
 	}
 	g.gateway, err = gateway.New(gateway.Options{
-		Audit: g.audit, Metrics: g.metrics, SessionKey: key, RecordInputs: c.Audit.Arguments == "read", Now: g.now,
+		Audit: g.audit, Metrics: g.metrics, SessionKey: key, RecordInputs: c.Audit.Arguments == "read", RecordResults: c.Audit.Results == "read", Now: g.now,
 		Warn: func(msg string, err error) { g.log.Error("the gateway warns", "what", msg, "error", err) },
 		Limits: gateway.Limits{
 			Body: int(l.Body), Bodies: int64(l.Bodies), Depth: l.Depth, Values: l.Values, Header: int(l.Header), Headers: l.Headers,

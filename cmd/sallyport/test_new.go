@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/replay"
 )
 
 // newCase writes a file of cases with one case: that what was decided in a record is decided so again.
@@ -66,10 +67,11 @@ func quoted(s string) string { return string(jsonscan.AppendQuote(nil, s)) }
 
 // caseOf writes the case. Only what rules have read is recorded, so its arguments are those.
 func caseOf(r *audit.Record, policies string) (string, error) {
-	in, err := inputsOf(r)
-	if err != nil {
+	var made replay.Builder
+	if _, err := made.Request(r); err != nil {
 		return "", err
 	}
+	in := made.Inputs()
 	var b strings.Builder
 	b.WriteString("apiVersion: sallyport/v1\nkind: PolicyTest\n")
 	fmt.Fprintf(&b, "policies: [%s]\n", quoted(policies))
@@ -103,9 +105,9 @@ func callerOf(r *audit.Record, in jsonscan.Value) string {
 	who.text("id", r.PrincipalID)
 	who.text("issuer", r.Issuer)
 	for _, list := range []string{"groups", "roles", "scopes"} {
-		who.value(list, in.Path("principal", list))
+		who.value(list, in.Get(list))
 	}
-	who.value("claims", claims(in))
+	who.value("claims", in.Get("claims"))
 	return who.String()
 }
 
@@ -114,17 +116,17 @@ func callOf(r *audit.Record, in jsonscan.Value) string {
 	call.json("as", "caller")
 	if r.Method == "tools/call" {
 		call.text("tool", r.Server+"/"+r.Tool)
-		call.value("args", in.Get("args"))
+		call.value("args", in.Path("params", "arguments"))
 	} else {
 		call.text("server", r.Server)
 		call.text("method", r.Method)
 		call.json("params", paramsOf(r, in))
 	}
-	call.value("annotations", in.Path("mcp", "tool", "annotations"))
-	call.value("headers", in.Path("request", "headers"))
+	call.value("annotations", in.Get("annotations"))
+	call.value("headers", in.Get("headers"))
 	call.text("source", r.SourceAddress)
 	if r.Phase == "response" {
-		result := in.Path("mcp", "tool", "result")
+		result := in.Get("result")
 		if !result.Exists() {
 			call.json("result", "{}")
 		}
@@ -135,12 +137,14 @@ func callOf(r *audit.Record, in jsonscan.Value) string {
 
 // paramsOf are the params that rules have read, and what the message is about.
 func paramsOf(r *audit.Record, in jsonscan.Value) string {
-	if v := in.Get("params"); v.Exists() {
-		return string(v.AppendTo(nil))
-	}
 	var params flow
 	params.text("name", r.Prompt)
 	params.text("uri", r.Resource)
+	for name, v := range in.Get("params").Members() {
+		if r.Prompt == "" && r.Resource == "" || !name.TextIs("name") && !name.TextIs("uri") {
+			params.value(quoted(name.Text()), v)
+		}
+	}
 	if params.b.Len() == 0 {
 		return ""
 	}

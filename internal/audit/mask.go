@@ -75,6 +75,7 @@ func (m Masker) Secret(name string) bool {
 
 // secretField says whether a field is a secret by one of the names that lead to it from its root: `args["my pin"].code`.
 func (m Masker) secretField(field string) bool {
+	field = strings.TrimPrefix(field, "apiKey.") // what stands there is no key
 	if m.Secret(field) {
 		return true
 	}

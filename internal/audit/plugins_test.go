@@ -79,6 +79,8 @@ func TestPatchesOfSecretsAreMasked(t *testing.T) {
 		"mcp.result.structuredContent.pin": `"[redacted]"`,
 		"mcp.result.content[0].text":       `"x"`,
 		"args.opt":                         `"x"`,
+		"apiKey.claims.team":               `"x"`,
+		"apiKey.claims.otp":                `"[redacted]"`,
 		`args["a \" \\ b"].pinboard`:       `"x"`,
 	} {
 		r := &Record{Kind: Decision, Time: at, Plugins: []Plugin{{Name: "p", Patch: []PluginEdit{{"replace", path, []byte(`"x"`)}}}}}

@@ -96,6 +96,7 @@ type JWT struct {
 type Audit struct {
 	File      string `yaml:"file" jsonschema:"minLength=1" jsonschema_description:"The file that they are appended to, one JSON line each."`
 	Arguments string `yaml:"arguments" jsonschema:"enum=read,enum=none,default=read" jsonschema_description:"Which arguments a record holds: those that rules could read, secrets masked, so that the decision can be explained; or none."`
+	Results   string `yaml:"results" jsonschema:"enum=read,enum=none,default=none" jsonschema_description:"Which parts of servers' answers a record holds: those that rules of the response phase could read, secrets masked, so that their decisions can be replayed; or none."`
 }
 
 // Bundle says which bundle is taken.
@@ -158,7 +159,7 @@ func Default() Config {
 		Listen:   "127.0.0.1:8080",
 		Admin:    Admin{Listen: "127.0.0.1:9090"},
 		Identity: Identity{Anonymous: "deny"},
-		Audit:    Audit{Arguments: "read"},
+		Audit:    Audit{Arguments: "read", Results: "none"},
 		Limits: Limits{
 			Body: 4 << 20, Depth: 128, Values: 1 << 20, Header: 16 << 10, Headers: 100, ResponseBody: 16 << 20, Event: 4 << 20, Line: 4 << 20, Cache: 16 << 20,
 			Connections: 4096, Sessions: 16,

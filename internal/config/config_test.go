@@ -139,7 +139,7 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 		},
 		{Issuer: "other", Audiences: []string{"a"}, JWKS: "https://idp2.example/keys", Algorithms: []string{"EdDSA"}, ClockSkew: Duration(time.Minute)},
 	}
-	want.Audit = Audit{File: "/etc/sallyport/audit.jsonl", Arguments: "none"}
+	want.Audit = Audit{File: "/etc/sallyport/audit.jsonl", Arguments: "none", Results: "none"}
 	want.Limits.Body, want.Limits.Depth, want.Limits.ConnectionsPerIP, want.Limits.Event = 64<<10, 64, 20, 1<<20
 	want.Limits.ReadTimeout, want.Limits.Cache = Duration(90*time.Second), 0
 	want.Denials = Denials{Style: "result", Detail: "reason"}

@@ -31,9 +31,10 @@ func (x *exchange) recordInputs(r *audit.Record, d *engine.Decision) {
 		value, depth := x.input(p)
 		name, shared := p.upTo(depth)
 		switch {
-		case value == nil && !(shared && slices.Contains(r.Absent, name)):
+		case shared && (slices.Contains(r.Absent, name) || slices.ContainsFunc(r.Inputs, func(in audit.Input) bool { return in.Name == name })):
+		case value == nil:
 			r.Absent = append(r.Absent, name)
-		case value != nil && !(shared && slices.ContainsFunc(r.Inputs, func(in audit.Input) bool { return in.Name == name })):
+		default:
 			r.Inputs = append(r.Inputs, audit.Input{Name: name, JSON: value})
 		}
 	}
