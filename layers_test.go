@@ -26,7 +26,7 @@ var floors = [][]string{
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
 	{"internal/mcp", "engine/policy", "engine/condition", "engine/cache", "engine/detect", "engine/table", "engine/toolset", "engine/wasm", "hostapi/tck", "bench/internal/load"},
-	{"engine/bundle", "engine/format", "engine/lint", "plugins", "sdk/js", "bench/internal/duel"},
+	{"engine/bundle", "engine/format", "engine/lint", "internal/federation", "plugins", "sdk/js", "bench/internal/duel"},
 	{"engine", "sdk/js/compile"},
 	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/config", "internal/admin", "internal/clients", "internal/demo", "internal/starter", "internal/toolchain"},
 	{"internal/gateway", "internal/bridge", "internal/replay"},

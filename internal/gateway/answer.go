@@ -77,6 +77,10 @@ func (x *exchange) answerJSON() *refusal {
 	if r != nil {
 		return r
 	}
+	if x.share != nil {
+		return x.take()
+	}
+	x.outward()
 	x.out = x.reply.AppendEdited(x.out[:0], &x.edits)
 	x.send(x.call.Status, x.out)
 	return nil
@@ -117,6 +121,9 @@ func (x *exchange) answers() bool {
 func (x *exchange) judgeReply() *refusal {
 	x.edits.Reset()
 	x.answered = true
+	if x.share != nil {
+		x.keepList()
+	}
 	if x.reply.Error.Exists() {
 		code, _ := x.reply.Error.Get("code").Int64()
 		x.outcome.code, x.outcome.kind = code, telemetry.RPCError
@@ -221,6 +228,10 @@ func (x *exchange) filter(spec *mcp.Method, result jsonscan.Value) {
 	item := x.request
 	item.Arguments, item.Params, item.DefaultAllow = jsonscan.Value{}, jsonscan.Value{}, false
 	item.Tool, item.Prompt, item.Resource = "", "", ""
+	if x.share != nil && !x.snap.Policy.HasRules(engine.PhaseResponse) {
+		x.pick(spec, &item, result)
+		return
+	}
 	mcp.FilterList(result, spec.List, func(v jsonscan.Value) bool {
 		return x.listed(spec, &item, v)
 	}, &x.edits)

@@ -46,6 +46,7 @@ func (x *exchange) decideNews() engine.Decision {
 // notificationPasses decides a notification. News of a resource passes to those who may read it. What plugins say of one is recorded
 // before it passes.
 func (x *exchange) notificationPasses() bool {
+	x.g.listChanged(x)
 	d := x.decideNews()
 	switch {
 	case !d.Allowed():

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
@@ -30,6 +31,8 @@ type exchange struct {
 	serverName  string
 	server      upstream.Server
 	metrics     *telemetry.Server
+	view        *federation.View // the client sees several servers as one; nil: only the one
+	share       *share           // what this one of them has to add to a list
 	who         *engine.Principal
 	owner       []byte            // see bound
 	session     []byte            // the server's own session id
@@ -56,6 +59,7 @@ type exchange struct {
 	out       []byte // what goes to the server, then what goes to the client
 	scratch   []byte
 	rewritten []byte // the message as plugins have changed it
+	renamed   []byte // the message under the server's own names
 	filtered  []byte // the reply as it was before plugins saw it: without what its reader may not see
 
 	outcome    outcome
@@ -174,6 +178,7 @@ const keep = 64 << 10
 
 func (x *exchange) reset() {
 	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn, x.client = nil, nil, nil, nil, nil, nil, nil
+	x.view, x.share = nil, nil
 	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
 	x.sessionHash = audit.SessionHash{}
 	x.head.Reset()
@@ -196,6 +201,9 @@ func (x *exchange) reset() {
 	}
 	if cap(x.rewritten) > keep {
 		x.rewritten = nil
+	}
+	if cap(x.renamed) > keep {
+		x.renamed = nil
 	}
 	if cap(x.filtered) > keep {
 		x.filtered = nil
@@ -235,16 +243,21 @@ func (x *exchange) match() *refusal {
 	}
 	name, ok := x.snap.Routes.Match(x.head.Target)
 	if !ok {
-		return notFound(string(x.head.Target) == mcpPath)
+		return x.matchView()
 	}
 	if !x.isPost() && !x.isGet() && string(x.head.Method) != "DELETE" {
 		return methodNotAllowed("POST, GET, DELETE")
 	}
 	x.serverName, x.server = name, x.snap.Servers[name]
 	if x.server == nil {
-		return notFound(false)
+		return notFound()
 	}
 	x.metrics = x.snap.metrics[name]
+	return x.accepted()
+}
+
+// accepted refuses clients that would not read the answer.
+func (x *exchange) accepted() *refusal {
 	json, sse := x.head.Accepts()
 	if x.isPost() && (!json || !sse) || x.isGet() && !sse {
 		return notAcceptable(x.isGet())

@@ -118,8 +118,8 @@ func (x *exchange) setTrace() {
 
 // arm has the call ended if the client leaves: cancelled in the modern era, merely left in the legacy one.
 func (x *exchange) arm() {
-	if x.client == nil {
-		return
+	if x.client == nil || x.element {
+		return // who has split the request watches
 	}
 	gone := x.leave
 	if x.call.Modern || x.call.Verb == upstream.Get {

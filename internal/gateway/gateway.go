@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"runtime/debug"
@@ -11,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
@@ -100,6 +102,7 @@ type Gateway struct {
 	Options
 	current    current
 	sealer     *sealer
+	cursors    *federation.Cursors
 	ids        *audit.IDs
 	asked      *ledger[ask]       // requests of servers that clients have yet to answer
 	suspended  *ledger[suspended] // calls whose stream ended before the answer
@@ -122,7 +125,17 @@ func New(o Options) (*Gateway, error) {
 	if o.Warn == nil {
 		o.Warn = func(string, error) {}
 	}
+	if o.SessionKey == nil {
+		o.SessionKey = make([]byte, 32)
+		if _, err := rand.Read(o.SessionKey); err != nil {
+			return nil, fmt.Errorf("session key: %w", err)
+		}
+	}
 	s, err := newSealer(o.SessionKey)
+	if err != nil {
+		return nil, err
+	}
+	cursors, err := federation.NewCursors(o.SessionKey)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +146,7 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		Options:   o,
 		sealer:    s,
+		cursors:   cursors,
 		ids:       ids,
 		asked:     newLedger[ask](maxAwaited, o.Limits.AnswerTimeout),
 		suspended: newLedger[suspended](maxAwaited, o.Limits.StreamTimeout),
@@ -177,6 +191,7 @@ func (g *Gateway) Swap(s *Snapshot) {
 		for name := range s.Servers {
 			s.metrics[name] = g.Metrics.Server(name)
 		}
+		s.lists = newLists()
 	}
 	old := g.current.p.Load()
 	g.current.swap(s)

@@ -36,6 +36,9 @@ func (x *exchange) serve() *refusal {
 	if r := x.decode(); r != nil { // what is asked: one strict scan, and the headers that mirror it
 		return r
 	}
+	if x.view != nil {
+		return x.serveView() // several servers as one: each is asked as if it were alone
+	}
 	if x.msg.Kind == mcp.KindBatch {
 		return x.serveBatch()
 	}

@@ -30,8 +30,10 @@ func (x *exchange) publicURL() string {
 
 // serveMetadata answers with the protected resource metadata of the path that follows, or of all of the gateway.
 func (x *exchange) serveMetadata(path []byte) *refusal {
-	if _, ok := x.snap.Routes.Match(path); len(x.snap.Issuers) == 0 || !ok && len(path) > 0 {
-		return notFound(false)
+	_, server := x.snap.Routes.Match(path)
+	_, view := x.snap.Routes.View(path)
+	if len(x.snap.Issuers) == 0 || !server && !view && len(path) > 0 {
+		return notFound()
 	}
 	if !x.isGet() {
 		return methodNotAllowed("GET")

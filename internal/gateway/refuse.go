@@ -9,7 +9,6 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
-	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
@@ -89,15 +88,7 @@ func forbidden(reason, text string) *refusal {
 	return r
 }
 
-const mcpPath = route.Prefix
-
-func notFound(several bool) *refusal {
-	text := "Not found"
-	if several {
-		text = "Not found: there are several servers here; name one, as " + mcpPath + "/<server>"
-	}
-	return plain(404, codeNotFound, "no_route", text, nil)
-}
+func notFound() *refusal { return plain(404, codeNotFound, "no_route", "Not found", nil) }
 
 func methodNotAllowed(allow string) *refusal {
 	r := plain(405, invalidRequest, "method_not_allowed", "Method not allowed", nil)

@@ -111,7 +111,7 @@ func (x *exchange) denied(d *engine.Decision) *refusal {
 	x.newID()
 	r := x.msg.Deny(x.denial(d))
 	if x.msg.Kind == mcp.KindRequest && x.hidden() {
-		r = x.msg.Hidden()
+		r = x.msg.HiddenAs(x.clientName())
 	}
 	out := &refusal{status: r.Status, code: int64(r.Code), reason: d.Reason, cause: d.Cause, kind: telemetry.Denied}
 	if r.Code == mcp.CodeDenied && x.snap.Denials.Result && x.msg.Kind == mcp.KindRequest && x.msg.Target == mcp.TargetTool {

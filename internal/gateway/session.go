@@ -25,14 +25,8 @@ var errSession = errors.New("session id is not one that this gateway gave to thi
 // Nothing is kept: any replica with the key opens any session, and an id in another's hands, or sent to another server, is no session at all.
 type sealer struct{ aead cipher.AEAD }
 
-// newSealer takes a key of 32 bytes; nil makes one that lives as long as the process.
+// newSealer takes a key of 32 bytes.
 func newSealer(key []byte) (*sealer, error) {
-	if key == nil {
-		key = make([]byte, 32)
-		if _, err := rand.Read(key); err != nil {
-			return nil, fmt.Errorf("session key: %w", err)
-		}
-	}
 	if len(key) != 32 {
 		return nil, fmt.Errorf("session key: want 32 bytes, have %d", len(key))
 	}

@@ -64,7 +64,7 @@ func TestSessionKeysAndSizes(t *testing.T) {
 	if _, _, _, err := s.open(nil, nil, bytes.Repeat([]byte("A"), 4*maxSession), nil); err == nil {
 		t.Error("an endless id was opened")
 	}
-	random, err := newSealer(nil)
+	random, err := newSealer(bytes.Repeat([]byte{9}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
@@ -18,7 +20,10 @@ type Snapshot struct {
 	Routes   route.Table
 	Servers  map[string]upstream.Server
 	Names    Names
-	Denials  Denials
+	// Views are several servers as one, by the name of the virtual server; "" is all of them.
+	Views      map[string]*federation.View
+	Federation Federation
+	Denials    Denials
 	// Issuers are the authorization servers named in the protected resource metadata (RFC 9728). Without any there is none.
 	Issuers []string
 	// PublicURL is the URL of this gateway as clients know it, without a path; "" derives it from the request's Host.
@@ -28,6 +33,14 @@ type Snapshot struct {
 
 	refs    atomic.Int64
 	metrics map[string]*telemetry.Server // by server; set by Swap
+	lists   *lists                       // likewise
+}
+
+// Federation says how several servers are asked as one.
+type Federation struct {
+	Timeout time.Duration // for each server to answer, when it is asked for a list; 10 s
+	Report  bool          // lists name the servers that have not answered
+	Version string        // of the gateway, which speaks for all of them
 }
 
 // Denials says how a caller is told of a denial.

@@ -77,6 +77,10 @@ func (x *exchange) WriteTo(to io.Writer) (n int64, err error) {
 
 // extend gives the next event its time: a call's stream that says nothing for too long has failed, one that waits for news has not.
 func (x *exchange) extend() {
+	if x.share != nil { // its time is up when that of the list is
+		x.call.Extend(x.call.Deadline)
+		return
+	}
 	end := x.start.Add(x.g.Limits.StreamTimeout)
 	if x.awaits() {
 		if next := x.g.Now().Add(x.g.Limits.CallTimeout); next.Before(end) {
@@ -195,6 +199,9 @@ func (x *exchange) eventMessage(data []byte) []byte {
 	case mcp.KindBatch, mcp.KindNone:
 		return x.fail(badAnswer(x.msg.ID, errors.New("a batch in an event")))
 	}
+	if !x.outward() {
+		return nil
+	}
 	x.out = x.reply.AppendEdited(x.out[:0], &x.edits)
 	return x.out
 }
@@ -221,6 +228,13 @@ func (x *exchange) finalMessage() []byte {
 	if r := x.judgeReply(); r != nil {
 		return x.fail(r)
 	}
+	if x.share != nil {
+		if r := x.take(); r != nil {
+			return x.fail(r)
+		}
+		return nil
+	}
+	x.outward()
 	x.out = x.reply.AppendEdited(x.out[:0], &x.edits)
 	return x.out
 }

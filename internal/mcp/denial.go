@@ -69,22 +69,26 @@ func (m *Message) AppendDenied(dst []byte, d Denial) []byte {
 
 // Hidden refuses a message as if what it names didn't exist: exactly the answer
 // that an unknown tool, prompt or resource gets.
-func (m *Message) Hidden() *Refusal {
-	return m.settle(m.hidden())
+func (m *Message) Hidden() *Refusal { return m.HiddenAs(m.Name) }
+
+// HiddenAs is Hidden for a caller who knows what the message names by another
+// name.
+func (m *Message) HiddenAs(name string) *Refusal {
+	return m.settle(m.hidden(name))
 }
 
-func (m *Message) hidden() *Refusal {
+func (m *Message) hidden(name string) *Refusal {
 	switch m.Target {
 	case TargetTool:
-		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown tool: "+m.Name)
+		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown tool: "+name)
 	case TargetPrompt:
-		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown prompt: "+m.Name)
+		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown prompt: "+name)
 	case TargetResource:
 		r := refuse(m.Era, m.revision().ResourceNotFound, ReasonHidden, "Resource not found")
-		r.Data = append(jsonscan.AppendQuote([]byte(`{"uri":`), m.Name), '}')
+		r.Data = append(jsonscan.AppendQuote([]byte(`{"uri":`), name), '}')
 		return r
 	case TargetTask:
-		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown task: "+m.Name)
+		return refuse(m.Era, sdk.INVALID_PARAMS, ReasonHidden, "Unknown task: "+name)
 	case TargetNone, TargetRef:
 	}
 	return methodNotFound(m.Era, m.Method)

@@ -256,14 +256,15 @@ func (m *Message) readTarget(p params) *Refusal {
 	switch m.Target {
 	case TargetNone:
 	case TargetTool, TargetPrompt:
-		m.Name = p.name.Text()
+		m.named = p.name
 	case TargetResource:
-		m.Name = p.uri.Text()
+		m.named = p.uri
 	case TargetTask:
-		m.Name = p.task.Text()
+		m.named = p.task
 	case TargetRef:
 		return m.readRef(p.ref)
 	}
+	m.Name = m.named.Text()
 	return nil
 }
 
@@ -276,10 +277,11 @@ func (m *Message) readRef(ref jsonscan.Value) *Refusal {
 	}
 	switch kind := ref.Get("type"); {
 	case kind.TextIs("ref/prompt"):
-		m.Target, m.Name = TargetPrompt, ref.Get("name").Text()
+		m.Target, m.named = TargetPrompt, ref.Get("name")
 	case kind.TextIs("ref/resource"):
-		m.Target, m.Name = TargetResource, ref.Get("uri").Text()
+		m.Target, m.named = TargetResource, ref.Get("uri")
 	}
+	m.Name = m.named.Text()
 	return nil
 }
 

@@ -68,10 +68,11 @@ type Message struct {
 
 	doc      jsonscan.Doc
 	root     jsonscan.Value
-	id       []byte // memory for ID when it isn't the received text
-	claimed  bool   // params._meta has a protocolVersion
-	used     bool   // since Reset
-	mirrored string // what a client's Mcp-Name named, once checked
+	id       []byte         // memory for ID when it isn't the received text
+	named    jsonscan.Value // where Name stands
+	claimed  bool           // params._meta has a protocolVersion
+	used     bool           // since Reset
+	mirrored string         // what a client's Mcp-Name named, once checked
 }
 
 // maxBatch bounds the elements of a batch.

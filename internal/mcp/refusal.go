@@ -109,6 +109,9 @@ func methodNotFound(e Era, method string) *Refusal {
 	return refuse(e, sdk.METHOD_NOT_FOUND, ReasonMethodNotFound, "Method not found: "+method)
 }
 
+// MethodNotFound refuses a request for its method.
+func MethodNotFound(m *Message) *Refusal { return m.settle(methodNotFound(m.Era, m.Method)) }
+
 // UnsupportedVersion refuses a modern request for its version. supported are the
 // versions that the client may ask for instead; nil means the known modern ones.
 func UnsupportedVersion(requested string, supported []string) *Refusal {

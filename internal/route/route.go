@@ -8,6 +8,7 @@ const Prefix = "/mcp"
 type Table struct {
 	only    string
 	servers map[string]string // from name to the same name, so that a lookup by bytes gives a string
+	virtual map[string]string // likewise
 }
 
 // New makes the table of the named servers: each at /mcp/<name>, and at /mcp if it is the only one.
@@ -20,6 +21,27 @@ func New(names ...string) Table {
 		t.only = names[0]
 	}
 	return t
+}
+
+// WithVirtual gives the table with virtual servers beside the servers, under names that none of them has.
+func (t Table) WithVirtual(names ...string) Table {
+	t.virtual = make(map[string]string, len(names))
+	for _, n := range names {
+		t.virtual[n] = n
+	}
+	return t
+}
+
+// View gives the servers that target names as one: those of a virtual server, or, under "", all of them, if there are several.
+func (t Table) View(target []byte) (virtual string, ok bool) {
+	if string(target) == Prefix {
+		return "", len(t.servers) > 1
+	}
+	if len(target) <= len(Prefix) || string(target[:len(Prefix)+1]) != Prefix+"/" {
+		return "", false
+	}
+	virtual, ok = t.virtual[string(target[len(Prefix)+1:])]
+	return virtual, ok
 }
 
 // Match gives the server that target names. The target is compared as it was sent: what is not exactly a known path

@@ -94,6 +94,7 @@ type Server struct {
 	operations map[string]*Operation
 	decisions  counters[decision]
 	failures   counters[string]
+	omitted    counters[string]
 	up         prometheus.Gauge
 }
 
@@ -116,6 +117,8 @@ func (m *Metrics) Server(name string) *Server {
 	s.decisions.other = decision{Other, Other}
 	s.failures.make = func(code string) prometheus.Counter { return m.errors.WithLabelValues(name, code) }
 	s.failures.other = Other
+	s.omitted.make = func(reason string) prometheus.Counter { return m.omitted.WithLabelValues(name, reason) }
+	s.omitted.other = Other
 	if name != "" {
 		s.up = m.up.WithLabelValues(name)
 	}
@@ -136,6 +139,7 @@ func (m *Metrics) Retain(names []string) {
 		m.upstream.DeletePartialMatch(labels)
 		m.decisions.DeletePartialMatch(labels)
 		m.errors.DeletePartialMatch(labels)
+		m.omitted.DeletePartialMatch(labels)
 		m.up.DeletePartialMatch(labels)
 	}
 }
@@ -153,6 +157,9 @@ func (s *Server) Decided(effect, reason string) { s.decisions.get(decision{effec
 
 // Failed counts a call that the server did not answer; code is a constant of the upstream package.
 func (s *Server) Failed(code string) { s.failures.get(code).Inc() }
+
+// Omitted counts an entry of the server's lists that is left out because of what it is; reason is a constant of the federation package.
+func (s *Server) Omitted(reason string) { s.omitted.get(reason).Inc() }
 
 // SetUp says whether the server can be reached.
 func (s *Server) SetUp(up bool) {

@@ -37,6 +37,7 @@ type Metrics struct {
 	upstream   *prometheus.HistogramVec
 	decisions  *prometheus.CounterVec
 	errors     *prometheus.CounterVec
+	omitted    *prometheus.CounterVec
 	up         *prometheus.GaugeVec
 	policy     *prometheus.GaugeVec
 	reloads    *prometheus.CounterVec
@@ -72,6 +73,7 @@ func New(o Options) *Metrics {
 		upstream:   histogramVec("mcp_client_operation_duration_seconds"),
 		decisions:  counterVec("sallyport_decisions_total"),
 		errors:     counterVec("sallyport_upstream_errors_total"),
+		omitted:    counterVec("sallyport_list_entries_omitted_total"),
 		up:         gaugeVec("sallyport_upstream_up"),
 		policy:     gaugeVec("sallyport_policy_info"),
 		reloads:    counterVec("sallyport_config_reloads_total"),
@@ -96,7 +98,7 @@ func New(o Options) *Metrics {
 	build := gaugeVec("sallyport_build_info")
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(
-		m.operations, m.upstream, m.decisions, m.errors, m.up, m.policy, m.reloads, m.reloadOK, m.reloadTime,
+		m.operations, m.upstream, m.decisions, m.errors, m.omitted, m.up, m.policy, m.reloads, m.reloadOK, m.reloadTime,
 		decision, refusals, shadow, cached, build,
 		gaugeFunc("sallyport_connections", func() float64 { return float64(m.Connections.Value()) }),
 		gaugeFunc("sallyport_active_streams", func() float64 { return float64(m.Streams.Value()) }),

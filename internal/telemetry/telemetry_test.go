@@ -59,6 +59,7 @@ func everything() *Metrics {
 	s.Decided("allow", "")
 	s.Decided("allow", "")
 	s.Failed("refused")
+	s.Omitted("bad_name")
 	s.SetUp(true)
 	return m
 }

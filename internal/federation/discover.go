@@ -1,0 +1,170 @@
+package federation
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+// uiExtension is the one extension that can be carried between several servers and a client: its links are rewritten.
+const uiExtension = "io.modelcontextprotocol/ui"
+
+// carried are the capabilities that survive, with the members of each that do. What isn't here (tasks, experiments, other
+// extensions) would promise what nobody carries.
+var carried = []struct {
+	name    string
+	members []string
+}{
+	{"tools", []string{"listChanged"}},
+	{"prompts", []string{"listChanged"}},
+	{"resources", []string{"listChanged", "subscribe"}},
+	{"completions", nil},
+	{"logging", nil},
+}
+
+// Lists says whether a list, by the member of the result that holds it, is put together from several servers.
+func Lists(list string) bool {
+	return list == "tools" || list == "prompts" || list == "resources" || list == "resourceTemplates"
+}
+
+// Serves says whether a request that names something is carried to the server that has it, with every name in it and its answer.
+func Serves(method string) bool {
+	switch method {
+	case "tools/call", "prompts/get", "resources/read", "completion/complete":
+		return true
+	}
+	return false
+}
+
+// Carries says whether everything that a client is capable of can be carried.
+func Carries(capabilities jsonscan.Value) bool {
+	extensions := capabilities.Get("extensions")
+	for c := extensions.Cursor(); c.Next(); {
+		if !c.Name().TextIs(uiExtension) {
+			return false
+		}
+	}
+	return true
+}
+
+// EditCapabilities takes out of a client's capabilities what can't be carried, so that no server relies on it.
+func EditCapabilities(capabilities jsonscan.Value, e *jsonscan.Edits) {
+	extensions := capabilities.Get("extensions")
+	for c := extensions.Cursor(); c.Next(); {
+		if !c.Name().TextIs(uiExtension) {
+			e.Remove(c.Value())
+		}
+	}
+}
+
+// Discovery puts together what servers say of themselves. The zero Discovery is that of nobody.
+type Discovery struct {
+	merge    Merge
+	versions []string
+	has      map[string]bool // "tools", "tools.listChanged"
+	asked    bool
+}
+
+// Took adds what a server has said, and reports whether it can be used: it must speak a version that the gateway and those before it
+// speak too.
+func (d *Discovery) Took(v *View, server string, result jsonscan.Value) bool {
+	versions := mcp.Versions(mcp.Modern)
+	if d.asked {
+		versions = d.versions
+	}
+	versions = slices.DeleteFunc(slices.Clone(versions), func(known string) bool {
+		for c := result.Get("supportedVersions").Cursor(); c.Next(); {
+			if c.Value().TextIs(known) {
+				return false
+			}
+		}
+		return true
+	})
+	if len(versions) == 0 {
+		return false
+	}
+	d.versions, d.asked = versions, true
+	ttl, _ := result.Get("ttlMs").Int64()
+	d.merge.holds(ttl)
+	d.gather(v, server, result.Get("capabilities"))
+	return true
+}
+
+func (d *Discovery) gather(v *View, server string, capabilities jsonscan.Value) {
+	if d.has == nil {
+		d.has = map[string]bool{}
+	}
+	for _, c := range carried {
+		own := capabilities.Get(c.name)
+		lists := c.name == "tools" || c.name == "prompts" || c.name == "resources"
+		if own.Kind() != jsonscan.Object || lists && !v.Asks(server, c.name) {
+			continue
+		}
+		d.has[c.name] = true
+		for _, m := range c.members {
+			if yes, _ := own.Get(m).Bool(); yes {
+				d.has[c.name+"."+m] = true
+			}
+		}
+	}
+	if capabilities.Path("extensions", uiExtension).Kind() == jsonscan.Object {
+		d.has[uiExtension] = true
+	}
+}
+
+// Miss says that a server has said nothing.
+func (d *Discovery) Miss(server, reason string) { d.merge.Miss(server, reason) }
+
+// Append appends the answer to the request with this id. version is the gateway's own, which speaks for all.
+func (d *Discovery) Append(dst, id []byte, v *View, version string, report bool) []byte {
+	dst = append(append(append(dst, `{"jsonrpc":"2.0","id":`...), id...), `,"result":{"resultType":"complete","supportedVersions":[`...)
+	versions := d.versions
+	if !d.asked {
+		versions = mcp.Versions(mcp.Modern)
+	}
+	for i, s := range versions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonscan.AppendQuote(dst, s)
+	}
+	dst = d.merge.appendHints(d.appendCapabilities(append(dst, `],"capabilities":`...)))
+	if v.o.Instructions != "" {
+		dst = jsonscan.AppendQuote(append(dst, `,"instructions":`...), v.o.Instructions)
+	}
+	name := "sallyport"
+	if v.o.Name != "" {
+		name = v.o.Name
+	}
+	dst = jsonscan.AppendQuote(append(dst, `,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":`...), name)
+	if v.o.Title != "" {
+		dst = jsonscan.AppendQuote(append(dst, `,"title":`...), v.o.Title)
+	}
+	dst = append(jsonscan.AppendQuote(append(dst, `,"version":`...), version), '}')
+	if report && len(d.merge.missing) > 0 {
+		dst = d.merge.appendMissing(append(dst, ','))
+	}
+	return append(dst, "}}}"...)
+}
+
+func (d *Discovery) appendCapabilities(dst []byte) []byte {
+	var all []string
+	for _, c := range carried {
+		if !d.has[c.name] {
+			continue
+		}
+		var own []string
+		for _, m := range c.members {
+			if d.has[c.name+"."+m] {
+				own = append(own, `"`+m+`":true`)
+			}
+		}
+		all = append(all, `"`+c.name+`":{`+strings.Join(own, ",")+`}`)
+	}
+	if d.has[uiExtension] {
+		all = append(all, `"extensions":{"`+uiExtension+`":{}}`)
+	}
+	return append(dst, "{"+strings.Join(all, ",")+"}"...)
+}

@@ -1,0 +1,72 @@
+package federation
+
+import (
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+// EditReply rewrites the URIs in what a server has said, so that clients can use them: those of links and embedded resources in results and in
+// what a result asks of the client, of the contents that were read, of an error, and of news. Text is nobody's to rewrite.
+func EditReply(server string, m *mcp.Message, e *jsonscan.Edits) {
+	switch m.Kind {
+	case mcp.KindResponse:
+		editURI(server, m.Error.Path("data", "uri"), e)
+		editResult(server, m.Result, e)
+	case mcp.KindNotification:
+		if m.Target == mcp.TargetResource {
+			editURI(server, m.Params.Get("uri"), e)
+		}
+	case mcp.KindRequest, mcp.KindBatch, mcp.KindNone:
+	}
+}
+
+func editResult(server string, result jsonscan.Value, e *jsonscan.Edits) {
+	if result.Kind() != jsonscan.Object {
+		return
+	}
+	for c := result.Cursor(); c.Next(); {
+		switch v := c.Value(); c.Name().Text() {
+		case "content":
+			editContent(server, v, e)
+		case "contents":
+			for items := v.Cursor(); items.Next(); {
+				editURI(server, items.Value().Get("uri"), e)
+				editUI(server, items.Value(), e)
+			}
+		case "messages":
+			editMessages(server, v, e)
+		case "_meta":
+			editUI(server, result, e)
+		case "inputRequests":
+			for in := range mcp.InputRequests(result) {
+				editMessages(server, in.Params.Get("messages"), e)
+			}
+		}
+	}
+}
+
+func editMessages(server string, messages jsonscan.Value, e *jsonscan.Edits) {
+	for c := messages.Cursor(); c.Next(); {
+		editContent(server, c.Value().Get("content"), e)
+	}
+}
+
+// editContent takes one block or a list of them. The scan has bounded how deep they nest.
+func editContent(server string, v jsonscan.Value, e *jsonscan.Edits) {
+	if v.Kind() == jsonscan.Array {
+		for c := v.Cursor(); c.Next(); {
+			editContent(server, c.Value(), e)
+		}
+		return
+	}
+	switch kind := v.Get("type"); {
+	case kind.TextIs("resource_link"):
+		editURI(server, v.Get("uri"), e)
+		editUI(server, v, e)
+	case kind.TextIs("resource"):
+		editURI(server, v.Path("resource", "uri"), e)
+		editUI(server, v.Get("resource"), e)
+	case kind.TextIs("tool_result"):
+		editContent(server, v.Get("content"), e)
+	}
+}

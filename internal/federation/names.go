@@ -1,0 +1,89 @@
+package federation
+
+import (
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+// uiScheme is the scheme of MCP Apps' resources, by which clients know them.
+const uiScheme = "ui://"
+
+// Resolve says which server a client's name belongs to, and what it is called there. own may be a part of name.
+func (v *View) Resolve(t mcp.Target, name string) (server, own string, ok bool) {
+	switch t {
+	case mcp.TargetTool:
+		if named, ok := v.named[name]; ok {
+			return named.Server, named.Tool, true
+		}
+		server, own, ok = strings.Cut(name, Separator)
+		if len(v.renamed) > 0 {
+			if _, other := v.renamed[[2]string{server, own}]; other {
+				return "", "", false
+			}
+		}
+	case mcp.TargetPrompt:
+		server, own, ok = strings.Cut(name, Separator)
+	case mcp.TargetResource:
+		server, own, ok = v.splitURI(name)
+	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
+	}
+	if !ok || own == "" || !v.selects(t, server, own) {
+		return "", "", false
+	}
+	return v.names[server], own, true
+}
+
+// Public is what clients call what a server calls own; not ok, if the view doesn't show it, or has no name for it that is short enough.
+func (v *View) Public(t mcp.Target, server, own string) (name string, ok bool) {
+	most := MaxName
+	switch t {
+	case mcp.TargetTool:
+		if named, ok := v.renamed[[2]string{server, own}]; ok {
+			return named.Name, true
+		}
+		name = server + Separator + own
+	case mcp.TargetPrompt:
+		name = server + Separator + own
+	case mcp.TargetResource:
+		name, most = joinURI(server, own), MaxURI
+	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
+	}
+	return name, own != "" && v.selects(t, server, own) && len(name) <= most
+}
+
+// description is the operator's own of a tool; "" is none.
+func (v *View) description(server, tool string) string {
+	return v.renamed[[2]string{server, tool}].Description
+}
+
+// scheme is a server's name as the scheme of a URI may begin: a letter, then letters, digits, '-' and '.'. No two names give the
+// same: none has a '.', nor "__", which is what ".." stands for.
+func scheme(server string) string {
+	s := strings.ReplaceAll(server, "_", ".")
+	if s != "" && s[0] >= '0' && s[0] <= '9' {
+		s = "n.." + s
+	}
+	return s
+}
+
+// joinURI is one to one over the servers whose names ServerName accepts.
+func joinURI(server, uri string) string {
+	if rest, ok := strings.CutPrefix(uri, uiScheme); ok {
+		return uiScheme + server + "/" + rest
+	}
+	return scheme(server) + "+" + uri
+}
+
+// splitURI undoes joinURI, and knows no other spelling.
+func (v *View) splitURI(uri string) (server, own string, ok bool) {
+	if rest, isUI := strings.CutPrefix(uri, uiScheme); isUI {
+		server, own, ok = strings.Cut(rest, "/")
+		return server, uiScheme + own, ok
+	}
+	prefix, own, ok := strings.Cut(uri, "+")
+	if server = v.schemes[prefix]; server == "" || strings.HasPrefix(own, uiScheme) {
+		return "", "", false
+	}
+	return server, own, ok
+}

@@ -1,0 +1,134 @@
+package gateway
+
+import (
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/federation"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+// This file is several servers as one. A request for one of them is renamed to what it would be at /mcp/<server>, and is then that request,
+// for policy, records and the server alike; its answer is renamed on its way out. A list is the lists of all of them, each asked for
+// and filtered as it would be there. Nothing is decided here.
+
+// matchView finds the servers that are asked as one.
+func (x *exchange) matchView() *refusal {
+	name, ok := x.snap.Routes.View(x.head.Target)
+	if x.view = x.snap.Views[name]; !ok || x.view == nil {
+		x.view = nil
+		return notFound()
+	}
+	if !x.isPost() {
+		return methodNotAllowed("POST")
+	}
+	return x.accepted()
+}
+
+// serveView serves a message to several servers as one.
+func (x *exchange) serveView() *refusal {
+	m := &x.msg
+	switch {
+	case m.Era != mcp.Modern:
+		return plain(400, invalidRequest, mcp.ReasonUnsupportedVersion, "Invalid Request: several servers as one need protocol version "+
+			mcp.FirstModern+" or later; with an earlier one, name a server, as /mcp/<server>", m.ID)
+	case m.Kind != mcp.KindRequest:
+		return plain(400, invalidRequest, "no_target", "Invalid Request: this message names no server", m.ID)
+	case m.Method == "server/discover", m.Spec != nil && m.Spec.List != "" && federation.Lists(m.Spec.List) && m.Target == mcp.TargetNone:
+		return x.gather()
+	}
+	if r := x.resolve(); r != nil {
+		return r
+	}
+	return x.serveMessage()
+}
+
+// resolve makes the message the one that the client would have sent to the one server that it is for.
+func (x *exchange) resolve() *refusal {
+	m := &x.msg
+	if !federation.Serves(m.Method) {
+		return badMessage(m, mcp.MethodNotFound(m))
+	}
+	server, own, ok := x.view.Resolve(m.Target, m.Name)
+	if !ok || !x.enter(server) {
+		r := badMessage(m, m.Hidden())
+		r.reason = "unknown_name"
+		return r
+	}
+	if federation.Carries(m.Capabilities) && m.Rename(own) {
+		return nil
+	}
+	x.edits.Reset()
+	m.EditName(own, &x.edits)
+	federation.EditCapabilities(m.Capabilities, &x.edits)
+	return x.reissue()
+}
+
+// enter makes x a request to one server.
+func (x *exchange) enter(name string) bool {
+	s := x.snap.Servers[name]
+	if s == nil {
+		return false
+	}
+	x.serverName, x.server, x.metrics = name, s, x.snap.metrics[name]
+	return true
+}
+
+// reissue reads the message with x.edits as strictly as what the client has sent.
+func (x *exchange) reissue() *refusal {
+	x.renamed = x.msg.AppendEdited(x.renamed[:0], &x.edits)
+	x.edits.Reset()
+	if r := x.msg.Decode(x.renamed, x.scanOptions()); r != nil {
+		return badMessage(&x.msg, r)
+	}
+	if r := x.msg.Check(nil); r != nil { // its headers have been checked, and are written anew
+		return badMessage(&x.msg, r)
+	}
+	return nil
+}
+
+// clientName is what the client calls what the message is about.
+func (x *exchange) clientName() string {
+	if x.view == nil {
+		return x.msg.Name
+	}
+	name, _ := x.view.Public(x.msg.Target, x.serverName, x.msg.Name)
+	return name
+}
+
+// outward gives the URIs in what the server said the form that clients of several servers know, after all has been judged. It is
+// false if that can't be done.
+func (x *exchange) outward() bool {
+	if x.view == nil {
+		return true
+	}
+	if x.reply.Kind != mcp.KindResponse && x.edits.Len() > 0 { // plugins have changed it
+		x.filtered = x.reply.AppendEdited(x.filtered[:0], &x.edits)
+		x.edits.Reset()
+		if x.reply.DecodeServer(x.filtered, x.scanOptions()) != nil {
+			return false
+		}
+	}
+	federation.EditReply(x.serverName, x.reply, &x.edits)
+	return true
+}
+
+// part is the share of one server in a request to several. who has split the request finishes it, before x ends.
+func (x *exchange) part(server string, p federation.Position) (*exchange, *refusal) {
+	y := x.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
+	x.snap.refs.Add(1)
+	y.ctx, y.snap, y.start, y.mark, y.head, y.client, y.who = x.ctx, x.snap, x.start, x.start, x.head, x.client, x.who
+	y.view, y.element, y.share = x.view, true, &share{position: p}
+	y.msg = x.msg.Share()
+	if !y.enter(server) {
+		return y, notFound()
+	}
+	cursor := y.msg.Params.Get("cursor")
+	if federation.Carries(y.msg.Capabilities) && !cursor.Exists() {
+		return y, nil
+	}
+	y.edits.Reset()
+	federation.EditCapabilities(y.msg.Capabilities, &y.edits)
+	if p.More {
+		y.edits.Replace(cursor, jsonscan.AppendQuote(nil, p.Cursor))
+	}
+	return y, y.reissue()
+}
