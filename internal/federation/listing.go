@@ -105,7 +105,7 @@ func (r *reader) entry(item jsonscan.Value) (e Entry, shown bool) {
 	}
 	r.seen[e.Name] = struct{}{}
 	_, renamed := r.view.renamed[[2]string{r.server, e.Name}]
-	if !r.view.selects(t, r.server, e.Name) && (t != mcp.TargetTool || !renamed) {
+	if !r.view.members[r.server].selects(t, e.Name) && (t != mcp.TargetTool || !renamed) {
 		return e, false
 	}
 	if e.Fault = faultOf(r.spec.List, item, e.Name); e.Fault != "" {
@@ -140,14 +140,14 @@ func editURI(server string, v jsonscan.Value, e *jsonscan.Edits) {
 	}
 }
 
-// member is what the specification says of a member of an entry.
-type member struct {
+// property is what the specification says of a member of an entry.
+type property struct {
 	name     string
 	kind     jsonscan.Kind
 	required bool
 }
 
-var common = []member{
+var common = []property{
 	{"title", jsonscan.String, false},
 	{"description", jsonscan.String, false},
 	{"icons", jsonscan.Array, false},
@@ -155,7 +155,7 @@ var common = []member{
 	{"annotations", jsonscan.Object, false},
 }
 
-var members = map[string][]member{
+var properties = map[string][]property{
 	"tools":             {{"inputSchema", jsonscan.Object, true}, {"outputSchema", jsonscan.Object, false}, {"execution", jsonscan.Object, false}},
 	"prompts":           {{"arguments", jsonscan.Array, false}},
 	"resources":         {{"name", jsonscan.String, true}, {"mimeType", jsonscan.String, false}, {"size", jsonscan.Number, false}},
@@ -166,7 +166,7 @@ func faultOf(list string, item jsonscan.Value, name string) string {
 	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return FaultBadName
 	}
-	for _, all := range [...][]member{common, members[list]} {
+	for _, all := range [...][]property{common, properties[list]} {
 		for _, m := range all {
 			v := item.Get(m.name)
 			if v.Exists() && v.Kind() != m.kind || m.required && !v.Exists() {

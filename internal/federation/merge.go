@@ -22,6 +22,9 @@ type Merge struct {
 	missing []Missing
 }
 
+// Grow makes room for entries of n bytes.
+func (m *Merge) Grow(n int) { m.items = slices.Grow(m.items, n) }
+
 // Add adds an entry as clients get it.
 func (m *Merge) Add(entry []byte) {
 	if len(m.items) > 0 {

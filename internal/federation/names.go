@@ -11,27 +11,30 @@ const uiScheme = "ui://"
 
 // Resolve says which server a client's name belongs to, and what it is called there. own may be a part of name.
 func (v *View) Resolve(t mcp.Target, name string) (server, own string, ok bool) {
-	switch t {
-	case mcp.TargetTool:
+	if t == mcp.TargetTool && len(v.named) > 0 {
 		if named, ok := v.named[name]; ok {
 			return named.Server, named.Tool, true
 		}
-		server, own, ok = strings.Cut(name, Separator)
-		if len(v.renamed) > 0 {
-			if _, other := v.renamed[[2]string{server, own}]; other {
-				return "", "", false
-			}
+	}
+	var m *member
+	switch t {
+	case mcp.TargetTool, mcp.TargetPrompt:
+		if server, own, ok = strings.Cut(name, Separator); ok {
+			m = v.members[server]
 		}
-	case mcp.TargetPrompt:
-		server, own, ok = strings.Cut(name, Separator)
 	case mcp.TargetResource:
-		server, own, ok = v.splitURI(name)
+		m, own = v.splitURI(name)
 	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
 	}
-	if !ok || own == "" || !v.selects(t, server, own) {
+	if own == "" || !m.selects(t, own) {
 		return "", "", false
 	}
-	return v.names[server], own, true
+	if t == mcp.TargetTool && len(v.renamed) > 0 {
+		if _, other := v.renamed[[2]string{m.name, own}]; other {
+			return "", "", false
+		}
+	}
+	return m.name, own, true
 }
 
 // Public is what clients call what a server calls own; not ok, if the view doesn't show it, or has no name for it that is short enough.
@@ -49,7 +52,7 @@ func (v *View) Public(t mcp.Target, server, own string) (name string, ok bool) {
 		name, most = joinURI(server, own), MaxURI
 	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
 	}
-	return name, own != "" && v.selects(t, server, own) && len(name) <= most
+	return name, own != "" && v.members[server].selects(t, own) && len(name) <= most
 }
 
 // description is the operator's own of a tool; "" is none.
@@ -76,14 +79,17 @@ func joinURI(server, uri string) string {
 }
 
 // splitURI undoes joinURI, and knows no other spelling.
-func (v *View) splitURI(uri string) (server, own string, ok bool) {
+func (v *View) splitURI(uri string) (m *member, own string) {
 	if rest, isUI := strings.CutPrefix(uri, uiScheme); isUI {
-		server, own, ok = strings.Cut(rest, "/")
-		return server, uiScheme + own, ok
+		server, own, ok := strings.Cut(rest, "/")
+		if !ok {
+			return nil, ""
+		}
+		return v.members[server], uiScheme + own
 	}
-	prefix, own, ok := strings.Cut(uri, "+")
-	if server = v.schemes[prefix]; server == "" || strings.HasPrefix(own, uiScheme) {
-		return "", "", false
+	prefix, own, _ := strings.Cut(uri, "+")
+	if strings.HasPrefix(own, uiScheme) {
+		return nil, ""
 	}
-	return server, own, ok
+	return v.schemes[prefix], own
 }

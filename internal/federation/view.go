@@ -54,16 +54,22 @@ type Options struct {
 // View is a set of servers as one. It is immutable and safe for concurrent use. The zero View has no servers.
 type View struct {
 	o       Options
-	servers []string          // sorted
-	names   map[string]string // from a server's name to the same name, which is nobody else's memory
-	schemes map[string]string
+	servers []string // sorted
+	members map[string]*member
+	schemes map[string]*member
 	named   map[string]Tool // by the name that clients use
 	renamed map[[2]string]Tool
 }
 
+// member is one server of a view.
+type member struct {
+	name string // nobody else's memory
+	Selection
+}
+
 // New makes a View, or says which names could mean two things.
 func New(o Options) (*View, error) {
-	v := &View{o: o, names: map[string]string{}, schemes: map[string]string{}, named: map[string]Tool{}, renamed: map[[2]string]Tool{}}
+	v := &View{o: o, members: map[string]*member{}, schemes: map[string]*member{}, named: map[string]Tool{}, renamed: map[[2]string]Tool{}}
 	for _, t := range o.Tools {
 		if _, ok := o.Servers[t.Server]; !ok {
 			return nil, fmt.Errorf("tool %q: server %q is not selected", t.Name, t.Server)
@@ -72,12 +78,13 @@ func New(o Options) (*View, error) {
 			return nil, err
 		}
 	}
-	for server := range o.Servers {
+	for server, selection := range o.Servers {
 		if !ServerName(server) {
 			return nil, fmt.Errorf("server %q: a name with %q in it or %q at its end can't stand before others", server, Separator, "_")
 		}
 		v.servers = append(v.servers, server)
-		v.names[server], v.schemes[scheme(server)] = server, server
+		m := &member{server, selection}
+		v.members[server], v.schemes[scheme(server)] = m, m
 	}
 	slices.Sort(v.servers)
 	return v, nil
@@ -119,8 +126,8 @@ func (v *View) Servers() []string { return v.servers }
 // Asks says whether the view may show anything of what a server lists under a member of a result: tools, prompts, resources or
 // resourceTemplates. A list that it doesn't know it doesn't ask for.
 func (v *View) Asks(server, list string) bool {
-	s, ok := v.o.Servers[server]
-	if !ok {
+	s := v.members[server]
+	if s == nil {
 		return false
 	}
 	switch list {
@@ -134,20 +141,19 @@ func (v *View) Asks(server, list string) bool {
 	return false
 }
 
-// selects says whether the view shows what a server calls so.
-func (v *View) selects(t mcp.Target, server, own string) bool {
-	s, ok := v.o.Servers[server]
-	if !ok || s.All {
-		return ok
+// selects says whether the view shows what the server calls so.
+func (m *member) selects(t mcp.Target, own string) bool {
+	if m == nil || m.All {
+		return m != nil
 	}
 	var globs []policy.Glob
 	switch t {
 	case mcp.TargetTool:
-		globs = s.Tools
+		globs = m.Tools
 	case mcp.TargetPrompt:
-		globs = s.Prompts
+		globs = m.Prompts
 	case mcp.TargetResource:
-		globs = s.Resources
+		globs = m.Resources
 	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
 	}
 	return slices.ContainsFunc(globs, func(g policy.Glob) bool { return g.Match(own) })

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
@@ -25,6 +27,7 @@ type share struct {
 	shown    []bool         // by entry of listing: policy lets this caller use it; nil is all
 	result   jsonscan.Value // of server/discover
 	ttl      int64          // milliseconds
+	recalled bool           // it is answered from what is remembered
 	epoch    uint64         // of the snapshot's lists, when the server was asked
 	failed   *refusal
 }
@@ -100,15 +103,46 @@ func (x *exchange) ask(parts []*exchange) {
 		y.share.failed = y.admit(y.share.failed)
 	}
 	x.watchParts(parts)
+	x.recallParts(parts)
 	for _, y := range parts {
-		if y.share.failed != nil || y.recall() {
+		if y.share.failed != nil || y.share.recalled {
 			continue
 		}
 		y.share.epoch = x.snap.lists.epoch()
 		y.call.Deadline = x.start.Add(x.listTimeout())
-		asked.Go(y.askServer)
+		asked.Go(func() { y.apart(func() { y.share.failed = y.askServer() }) })
 	}
 	asked.Wait()
+}
+
+// recallParts judges what is remembered, on as many processors as there are: it is nothing but work.
+func (x *exchange) recallParts(parts []*exchange) {
+	var next atomic.Int64
+	var recalled sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (len(parts)+recallsEach-1)/recallsEach) {
+		recalled.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(parts); i = next.Add(1) - 1 {
+				if y := parts[i]; y.share.failed == nil {
+					y.apart(func() { y.share.recalled = y.recall() })
+				}
+			}
+		})
+	}
+	recalled.Wait()
+}
+
+// recallsEach is how many parts are worth a goroutine.
+const recallsEach = 8
+
+// apart runs a step of one part on a goroutine that is not its request's. A panic fails that part.
+func (x *exchange) apart(step func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.g.recovered(p)
+			x.share.failed = internalError(x.msg.ID)
+		}
+	}()
+	step()
 }
 
 func (x *exchange) listTimeout() time.Duration {
@@ -142,29 +176,25 @@ func (x *exchange) watchParts(parts []*exchange) {
 	})
 }
 
-// askServer asks one server, on a goroutine of its own.
-func (x *exchange) askServer() {
-	defer func() {
-		if p := recover(); p != nil {
-			x.g.recovered(p)
-			x.share.failed = internalError(x.msg.ID)
-		}
-	}()
+// askServer asks one server.
+func (x *exchange) askServer() *refusal {
 	r := x.forward()
 	if r == nil {
 		r = x.answer()
 	}
-	if r == nil && x.streaming {
-		_, _ = x.WriteTo(io.Discard) // its outcome says how it went
-		x.g.Metrics.Streams.Dec()
-		if x.share.listing == nil && !x.share.result.Exists() {
-			r = badAnswer(x.msg.ID, errNoList)
-			if x.outcome.reason != "" {
-				r.reason, r.cause, r.kind = x.outcome.reason, x.outcome.cause, x.outcome.kind
-			}
-		}
+	if r != nil || !x.streaming {
+		return r
 	}
-	x.share.failed = r
+	_, _ = x.WriteTo(io.Discard) // its outcome says how it went
+	x.g.Metrics.Streams.Dec()
+	if x.share.listing != nil || x.share.result.Exists() {
+		return nil
+	}
+	r = badAnswer(x.msg.ID, errNoList)
+	if x.outcome.reason != "" {
+		r.reason, r.cause, r.kind = x.outcome.reason, x.outcome.cause, x.outcome.kind
+	}
+	return r
 }
 
 var errNoList = errors.New("the stream ended without a list")
@@ -250,6 +280,7 @@ func (x *exchange) answerParts(parts []*exchange) *refusal {
 	var failed, denied *refusal
 	took := len(parts) == 0
 	var merge federation.Merge
+	merge.Grow(sizeOf(parts))
 	var found federation.Discovery
 	for _, y := range parts {
 		s := y.share
@@ -274,6 +305,18 @@ func (x *exchange) answerParts(parts []*exchange) *refusal {
 		return first(failed, denied)
 	}
 	return x.sendParts(&merge, &found)
+}
+
+// sizeOf bounds what parts have to add.
+func sizeOf(parts []*exchange) (n int) {
+	for _, y := range parts {
+		if y.share.listing != nil {
+			for i := range y.share.listing.Entries {
+				n += len(y.share.listing.Entries[i].JSON) + 1
+			}
+		}
+	}
+	return n
 }
 
 func first(a, b *refusal) *refusal {

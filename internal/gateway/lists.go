@@ -98,8 +98,8 @@ func (x *exchange) listKey() listKey {
 
 // keepList remembers the answer as it came, if it is for everybody and for a time.
 func (x *exchange) keepList() {
-	if x.share.ttl != 0 {
-		return // it was recalled
+	if x.share.ttl != 0 { // it was recalled
+		return
 	}
 	result := x.reply.Result
 	ttl, _ := result.Get("ttlMs").Int64()
