@@ -197,10 +197,25 @@ func (g *program) status() admin.Status {
 	g.state.mu.Lock()
 	s.Reload = g.state.reload
 	g.state.mu.Unlock()
-	for _, name := range g.builder.names(b.config) {
-		st := b.servers[name].Status()
-		s.Servers = append(s.Servers, admin.Server{Name: name, Transport: st.Transport, Up: st.State != upstream.Down, Error: st.LastError})
-	}
+	s.Servers = g.servers()
 	s.Plugins = pluginStatus(b.policy)
 	return s
+}
+
+// servers is what the admin API shows of the servers, by name.
+func (g *program) servers() []admin.Server {
+	b := g.state.build()
+	out := []admin.Server{}
+	for _, name := range g.builder.names(b.config) {
+		st := b.servers[name].Status()
+		s := admin.Server{
+			Name: name, Transport: st.Transport, Up: st.State != upstream.Down, Error: st.LastError, InFlight: st.InFlight, Conns: st.Conns,
+		}
+		if !st.Since.IsZero() {
+			since := st.Since.UTC()
+			s.Since = &since
+		}
+		out = append(out, s)
+	}
+	return out
 }

@@ -30,6 +30,7 @@ import (
 //	signal HUP|TERM                  sends it to the gateways in the background
 //	certificate CERT KEY             writes a certificate for 127.0.0.1, and its key
 //	call NAME BODY [HEADER...]       posts BODY to the gateway, at /mcp or /mcp/NAME ("-" is /mcp)
+//	modern NAME METHOD [TARGET PARAMS]   posts a request of 2026-07-28 there, with the headers that mirror it
 //
 // and $DATA, $ADMIN and $UPSTREAM, three free addresses; $TCK_GUEST is a plugin, and $PLUGINS has those that come with Sallyport.
 func TestScripts(t *testing.T) {
@@ -51,7 +52,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "until": scriptUntil, "signal": scriptSignal, "call": scriptCall,
-			"certificate": scriptCertificate,
+			"certificate": scriptCertificate, "modern": scriptModern,
 		},
 		UpdateScripts: *update,
 	})
@@ -117,6 +118,18 @@ func scriptCall(ts *testscript.TestScript, neg bool, args []string) {
 		curl = append(curl, "-H", h)
 	}
 	ts.Check(ts.Exec("curl", curl...))
+}
+
+func scriptModern(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 && len(args) != 4 {
+		ts.Fatalf("usage: modern NAME METHOD [TARGET PARAMS]")
+	}
+	params, headers := "", []string{"MCP-Protocol-Version: 2026-07-28", "Mcp-Method: " + args[1]}
+	if len(args) == 4 {
+		params, headers = args[3]+",", append(headers, "Mcp-Name: "+args[2])
+	}
+	scriptCall(ts, false, append([]string{args[0], `{"jsonrpc":"2.0","id":1,"method":"` + args[1] + `","params":{` + params +
+		`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`}, headers...))
 }
 
 func scriptCertificate(ts *testscript.TestScript, neg bool, args []string) {

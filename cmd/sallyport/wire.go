@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 	"github.com/sallyport-dev/sallyport/internal/bridge"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
@@ -124,8 +125,8 @@ func (b *builder) finish(out *build, c *config.Config, prev *build) (err error) 
 	if out.servers, err = b.servers(c, prev); err != nil {
 		return failf(exitInvalid, "%w", err)
 	}
-	out.snapshot = b.snapshot(out)
-	return nil
+	out.snapshot, err = b.snapshot(out)
+	return err
 }
 
 func (b *builder) names(c *config.Config) []string {
@@ -258,10 +259,16 @@ func (b *builder) server(name string, s config.Server, l config.Limits) (upstrea
 }
 
 // snapshot takes a share of every server, and gives it back when its last request has ended.
-func (b *builder) snapshot(out *build) *gateway.Snapshot {
+func (b *builder) snapshot(out *build) (*gateway.Snapshot, error) {
 	c := out.config
+	views, err := b.views(c)
+	if err != nil {
+		return nil, failf(exitInvalid, "%w", err)
+	}
+	v, _ := buildVersion()
 	s := &gateway.Snapshot{
-		Policy: out.policy, Identity: out.identity, Routes: route.New(slices.Collect(maps.Keys(out.servers))...),
+		Policy: out.policy, Identity: out.identity, Routes: route.New(slices.Collect(maps.Keys(out.servers))...).WithVirtual(slices.Collect(maps.Keys(c.Virtual))...),
+		Views: views, Federation: gateway.Federation{Timeout: time.Duration(c.Federation.Timeout), Report: c.Federation.Report, Version: v},
 		Servers:   make(map[string]upstream.Server, len(out.servers)),
 		Names:     gateway.Names{Hosts: c.Hosts, Origins: c.Origins},
 		Denials:   gateway.Denials{Result: c.Denials.Style == "result", Detail: details[c.Denials.Detail]},
@@ -284,7 +291,34 @@ func (b *builder) snapshot(out *build) *gateway.Snapshot {
 			shared.release(b.log, name)
 		}
 	}
-	return s
+	return s, nil
+}
+
+// views makes what is served as one server: each virtual one, and all of them.
+func (b *builder) views(c *config.Config) (map[string]*federation.View, error) {
+	all := federation.Options{Servers: map[string]federation.Selection{}}
+	for _, name := range b.names(c) {
+		if federation.ServerName(name) { // check has warned of the others
+			all.Servers[name] = federation.Selection{All: true}
+		}
+	}
+	options := map[string]federation.Options{"": all}
+	for name, v := range c.Virtual {
+		o, err := v.View(name)
+		if err != nil {
+			return nil, fmt.Errorf("virtual server %q: %w", name, err)
+		}
+		options[name] = o
+	}
+	views := make(map[string]*federation.View, len(options))
+	for name, o := range options {
+		view, err := federation.New(o)
+		if err != nil {
+			return nil, fmt.Errorf("virtual server %q: %w", name, err)
+		}
+		views[name] = view
+	}
+	return views, nil
 }
 
 var details = map[string]gateway.Detail{"none": gateway.DetailNone, "reason": gateway.DetailReason, "message": gateway.DetailMessage}

@@ -23,7 +23,7 @@ func (v Value) Overwrite(text string) bool {
 		high = high || text[i] > 0x7f
 	}
 	src := v.doc.src
-	start := n.end - uint32(len(text)) - 2 //nolint:gosec // it fits: the span is no shorter
+	start := n.end - uint32(len(text)) - 2
 	copy(src[start+1:n.end-1], text)
 	for i := n.start; i < start; i++ {
 		src[i] = ' '

@@ -42,6 +42,7 @@ var codes = []Code{
 	{"SP1116", "invalid host or origin"},
 	{"SP1117", "invalid key"},
 	{"SP1118", "nobody can call"},
+	{"SP1119", "virtual server that can't be made"},
 	{"SP2001", "syntax error in a condition"},
 	{"SP2002", "unknown name in a condition"},
 	{"SP2003", "types don't fit"},

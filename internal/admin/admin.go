@@ -19,7 +19,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
-// Options says what the admin endpoints show. Checks, Metrics, Status and Bundles may be nil.
+// Options says what the admin endpoints show. Checks, Metrics, Status, Servers and Bundles may be nil.
 type Options struct {
 	// Ready are the checks of /readyz, in their order.
 	Ready []Check
@@ -29,6 +29,8 @@ type Options struct {
 	Metrics http.Handler
 	// Status is what /admin/v1/status shows.
 	Status func() Status
+	// Servers is what /admin/v1/servers shows.
+	Servers func() []Server
 	// Bundles is what /admin/v1/bundles shows.
 	Bundles func() []Bundle
 	// Changes are what operators may change below /admin/v1/bundles/; nil = nothing, and there is no such path. It needs Bundles.
@@ -62,6 +64,9 @@ func Handler(o Options) http.Handler {
 	}
 	if o.Status != nil {
 		mux.Handle("/admin/v1/status", show[Status](o.Status))
+	}
+	if o.Servers != nil {
+		mux.Handle("/admin/v1/servers", show[[]Server](o.Servers))
 	}
 	if o.Bundles != nil {
 		mux.Handle("/admin/v1/bundles", show[[]Bundle](o.Bundles))

@@ -68,6 +68,10 @@ type Server struct {
 	Transport string `json:"transport"` // http, stdio or inprocess
 	Up        bool   `json:"up"`
 	Error     string `json:"error,omitempty"`
+
+	Since    *time.Time `json:"since,omitempty"`       // it was found up, or down; nil: nobody has called it yet
+	InFlight int        `json:"inFlight,omitempty"`    // calls under way
+	Conns    int        `json:"connections,omitempty"` // open to it, or its processes
 }
 
 // Audit is the state of the audit log. Seq and Head, kept elsewhere, show whether the file was cut.

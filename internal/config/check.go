@@ -18,6 +18,7 @@ func (c *Config) check() source.Diagnostics {
 	ds := c.checkListeners()
 	ds = append(ds, c.checkNames()...)
 	ds = append(ds, c.checkServers()...)
+	ds = append(ds, c.checkVirtual()...)
 	return append(ds, c.checkIdentity()...)
 }
 

@@ -11,23 +11,25 @@ import (
 
 // Config is the whole config file, with defaults filled in. Its tags say what the decoder accepts and what the JSON Schema says.
 type Config struct {
-	Listen    string            `yaml:"listen" jsonschema:"minLength=1,default=127.0.0.1:8080" jsonschema_description:"The address that MCP clients connect to, as host:port."`
-	TLS       *TLS              `yaml:"tls" jsonschema_description:"Serve TLS. Needed on an address that is not loopback, unless insecure is true."`
-	Insecure  bool              `yaml:"insecure" jsonschema_description:"Serve an address that is not loopback without TLS, because something in front of the gateway ends it."`
-	PublicURL string            `yaml:"publicURL" jsonschema:"minLength=1" jsonschema_description:"The URL by which clients know the gateway, where that differs from listen."`
-	Hosts     []string          `yaml:"hosts" jsonschema:"minItems=1" jsonschema_description:"The Host headers that are accepted: names or addresses, with or without a port. Left out, only loopback names are. A star accepts all."`
-	Origins   []string          `yaml:"origins" jsonschema:"minItems=1" jsonschema_description:"The Origin headers that are accepted, such as https://app.example. Left out, those whose host is among the hosts are. A star accepts all."`
-	Admin     Admin             `yaml:"admin" jsonschema_description:"The listener for health, metrics and the admin API."`
-	Servers   map[string]Server `yaml:"servers" jsonschema:"required" jsonschema_description:"The MCP servers behind the gateway, by name. Each is served at /mcp/NAME."`
-	Policies  string            `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory, a file, or a bundle (.tar.gz). Left out, every call is denied."`
-	Bundle    Bundle            `yaml:"bundle" jsonschema_description:"Which bundle is taken, if policies names one."`
-	Plugins   Plugins           `yaml:"plugins" jsonschema_description:"How plugins among the policies are run."`
-	Identity  Identity          `yaml:"identity" jsonschema_description:"Who may call, and how they prove it."`
-	Audit     Audit             `yaml:"audit" jsonschema_description:"The decision records."`
-	Limits    Limits            `yaml:"limits" jsonschema_description:"The bounds of every request, answer, connection and wait."`
-	Denials   Denials           `yaml:"denials" jsonschema_description:"How a refusal looks to the client."`
-	Sessions  Sessions          `yaml:"sessions" jsonschema_description:"How session ids are sealed."`
-	Log       Log               `yaml:"log" jsonschema_description:"The operational log, on standard error."`
+	Listen     string             `yaml:"listen" jsonschema:"minLength=1,default=127.0.0.1:8080" jsonschema_description:"The address that MCP clients connect to, as host:port."`
+	TLS        *TLS               `yaml:"tls" jsonschema_description:"Serve TLS. Needed on an address that is not loopback, unless insecure is true."`
+	Insecure   bool               `yaml:"insecure" jsonschema_description:"Serve an address that is not loopback without TLS, because something in front of the gateway ends it."`
+	PublicURL  string             `yaml:"publicURL" jsonschema:"minLength=1" jsonschema_description:"The URL by which clients know the gateway, where that differs from listen."`
+	Hosts      []string           `yaml:"hosts" jsonschema:"minItems=1" jsonschema_description:"The Host headers that are accepted: names or addresses, with or without a port. Left out, only loopback names are. A star accepts all."`
+	Origins    []string           `yaml:"origins" jsonschema:"minItems=1" jsonschema_description:"The Origin headers that are accepted, such as https://app.example. Left out, those whose host is among the hosts are. A star accepts all."`
+	Admin      Admin              `yaml:"admin" jsonschema_description:"The listener for health, metrics and the admin API."`
+	Servers    map[string]Server  `yaml:"servers" jsonschema:"required" jsonschema_description:"The MCP servers behind the gateway, by name. Each is served at /mcp/NAME."`
+	Virtual    map[string]Virtual `yaml:"virtual" jsonschema_description:"Virtual servers, by name: selections of the servers, each served at /mcp/NAME as one."`
+	Federation Federation         `yaml:"federation" jsonschema_description:"How several servers are asked as one, at /mcp and by virtual servers."`
+	Policies   string             `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory, a file, or a bundle (.tar.gz). Left out, every call is denied."`
+	Bundle     Bundle             `yaml:"bundle" jsonschema_description:"Which bundle is taken, if policies names one."`
+	Plugins    Plugins            `yaml:"plugins" jsonschema_description:"How plugins among the policies are run."`
+	Identity   Identity           `yaml:"identity" jsonschema_description:"Who may call, and how they prove it."`
+	Audit      Audit              `yaml:"audit" jsonschema_description:"The decision records."`
+	Limits     Limits             `yaml:"limits" jsonschema_description:"The bounds of every request, answer, connection and wait."`
+	Denials    Denials            `yaml:"denials" jsonschema_description:"How a refusal looks to the client."`
+	Sessions   Sessions           `yaml:"sessions" jsonschema_description:"How session ids are sealed."`
+	Log        Log                `yaml:"log" jsonschema_description:"The operational log, on standard error."`
 
 	node *source.Node
 }

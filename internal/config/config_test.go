@@ -130,6 +130,12 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 			Cwd: "/etc/sallyport/work", Timeout: Duration(time.Minute), MaxSessions: 4, Era: "auto",
 		},
 	}
+	want.Virtual = map[string]Virtual{"support": {
+		Title: "Support", Instructions: "Be kind.",
+		Servers: map[string]Selection{"files": {Tools: []string{"read_*"}, Prompts: []string{"*"}, Resources: []string{"file:///docs/**"}}, "search": {}},
+		Tools:   map[string]NamedTool{"look": {Server: "local_2", Tool: "list", Description: "What there is."}},
+	}}
+	want.Federation = Federation{Timeout: Duration(2 * time.Second), Report: true}
 	want.Policies = "/etc/sallyport/policies"
 	want.Identity.APIKeys = []APIKey{{ID: "ci", Hash: hash, Claims: map[string]any{"groups": []any{"ci"}, "level": 3.0, "admin": false}}}
 	want.Identity.JWT = []JWT{

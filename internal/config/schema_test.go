@@ -50,11 +50,17 @@ func generate(t *testing.T) []byte {
 	servers, _ := s.Properties.Get("servers")
 	servers.MinProperties = &one
 	servers.PropertyNames = &jsonschema.Schema{Pattern: serverName.String()}
+	virtual, _ := s.Properties.Get("virtual")
+	virtual.PropertyNames = &jsonschema.Schema{Pattern: serverName.String()}
 	for _, d := range []struct{ def, title string }{
 		{"TLS", "TLS"},
 		{"Admin", "Admin listener"},
 		{"Server", "MCP server"},
 		{"ServerTLS", "Server TLS"},
+		{"Virtual", "Virtual server"},
+		{"Selection", "Selection of a server"},
+		{"NamedTool", "Tool under another name"},
+		{"Federation", "Federation"},
 		{"Identity", "Identity"},
 		{"APIKey", "API key"},
 		{"JWT", "Issuer"},

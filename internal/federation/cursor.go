@@ -101,6 +101,6 @@ func field(b []byte) (text string, rest []byte, err error) {
 	if n <= 0 || size > uint64(len(b)-n) {
 		return "", nil, ErrCursor
 	}
-	end := n + int(size) //nolint:gosec // it is at most len(b)
+	end := n + int(size)
 	return string(b[n:end]), b[end:], nil
 }

@@ -254,12 +254,18 @@ func TestDiscoveryPromisesWhatCanBeCarried(t *testing.T) {
 
 func TestLinksAreRewritten(t *testing.T) {
 	for _, c := range [][2]string{
-		{`"result":{"content":[{"type":"resource_link","uri":"file:///a","name":"file:///a"},{"type":"resource","resource":{"uri":"file:///b","text":"file:///b"}},{"type":"text","text":"file:///c","uri":"file:///c"}]}`,
-			`"result":{"content":[{"type":"resource_link","uri":"s+file:///a","name":"file:///a"},{"type":"resource","resource":{"uri":"s+file:///b","text":"file:///b"}},{"type":"text","text":"file:///c","uri":"file:///c"}]}`},
-		{`"result":{"contents":[{"uri":"ui://w","text":"","_meta":{"ui":{"csp":{}}}}]}`, `"result":{"contents":[{"uri":"ui://s/w","text":"","_meta":{"ui":{"csp":{}}}}]}`},
+		{
+			`"result":{"content":[{"type":"resource_link","uri":"file:///a","name":"file:///a"},{"type":"resource","resource":{"uri":"file:///b","text":"file:///b"}},{"type":"text","text":"file:///c","uri":"file:///c"}]}`,
+			`"result":{"content":[{"type":"resource_link","uri":"s+file:///a","name":"file:///a"},{"type":"resource","resource":{"uri":"s+file:///b","text":"file:///b"}},{"type":"text","text":"file:///c","uri":"file:///c"}]}`,
+		},
+		{
+			`"result":{"contents":[{"uri":"ui://w","text":"","_meta":{"ui":{"csp":{}}}}]}`, `"result":{"contents":[{"uri":"ui://s/w","text":"","_meta":{"ui":{"csp":{}}}}]}`,
+		},
 		{`"result":{"messages":[{"role":"user","content":{"type":"resource","resource":{"uri":"x:a"}}}]}`, `"result":{"messages":[{"role":"user","content":{"type":"resource","resource":{"uri":"s+x:a"}}}]}`},
-		{`"result":{"inputRequests":{"k":{"method":"sampling/createMessage","params":{"messages":[{"content":[{"type":"tool_result","content":[{"type":"resource_link","uri":"x:a"}]}]}]}}}}`,
-			`"result":{"inputRequests":{"k":{"method":"sampling/createMessage","params":{"messages":[{"content":[{"type":"tool_result","content":[{"type":"resource_link","uri":"s+x:a"}]}]}]}}}}`},
+		{
+			`"result":{"inputRequests":{"k":{"method":"sampling/createMessage","params":{"messages":[{"content":[{"type":"tool_result","content":[{"type":"resource_link","uri":"x:a"}]}]}]}}}}`,
+			`"result":{"inputRequests":{"k":{"method":"sampling/createMessage","params":{"messages":[{"content":[{"type":"tool_result","content":[{"type":"resource_link","uri":"s+x:a"}]}]}]}}}}`,
+		},
 		{`"error":{"code":-32602,"message":"x:a","data":{"uri":"x:a"}}`, `"error":{"code":-32602,"message":"x:a","data":{"uri":"s+x:a"}}`},
 		{`"result":{"structuredContent":{"uri":"x:a"},"content":[]}`, `"result":{"structuredContent":{"uri":"x:a"},"content":[]}`},
 	} {
