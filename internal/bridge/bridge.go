@@ -78,6 +78,13 @@ type Adapter struct {
 	sealer *sealer
 	pool   pool
 	lot    lot
+
+	ids    atomic.Int64 // of requests on behalf of clients of before 2026-07-28
+	memory memory
+	tools  struct {
+		mu     sync.Mutex
+		params map[string][]mcp.HeaderParam // of those tools whose arguments headers mirror
+	}
 }
 
 // New makes an Adapter on top of inner, which it owns from then on. It asks
@@ -100,6 +107,8 @@ func New(inner upstream.Server, o Options) (*Adapter, error) {
 	}
 	a.pool.a, a.pool.groups = a, map[[32]byte][]*session{}
 	a.lot.works = map[[16]byte]*work{}
+	a.memory.clients = map[string]*remembered{}
+	a.tools.params = map[string][]mcp.HeaderParam{}
 	if h, ok := inner.(interface{ Headless() bool }); ok {
 		a.headless = h.Headless()
 	}
@@ -123,7 +132,7 @@ func (a *Adapter) Do(c *upstream.Call) error {
 	case c.Modern:
 		return a.fromModern(c)
 	}
-	return a.inner.Do(c)
+	return a.fromLegacy(c)
 }
 
 // Close implements upstream.Server.

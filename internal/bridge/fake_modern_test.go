@@ -27,7 +27,6 @@ func (f *fake) modern(t *turn, method string) string {
 // listens acknowledges, tells what the latest call of "change" has changed, and ends when the client goes.
 func (f *fake) listens(t *turn) string {
 	tag := `"_meta":{"` + metaSubscription + `":` + t.id + `}`
-	t.send(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{` + tag + `,"notifications":` + string(t.params.Get("notifications").Raw()) + `}}`)
 	uris := string(t.params.Path("notifications", "resourceSubscriptions").Raw())
 	changed := make(chan string, 16)
 	f.mu.Lock()
@@ -38,6 +37,7 @@ func (f *fake) listens(t *turn) string {
 		delete(f.listening, changed)
 		f.mu.Unlock()
 	}()
+	t.send(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{` + tag + `,"notifications":` + string(t.params.Get("notifications").Raw()) + `}}`)
 	for {
 		select {
 		case uri := <-changed:
@@ -53,6 +53,24 @@ func (f *fake) listens(t *turn) string {
 			return ""
 		}
 	}
+}
+
+// change tells all who listen.
+func (f *fake) change(uri string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.listening {
+		select {
+		case c <- uri:
+		default:
+		}
+	}
+}
+
+func (f *fake) listeners() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.listening)
 }
 
 // modernTool carries out a call of the modern server.

@@ -154,11 +154,13 @@ func (l *leg) failed(c *upstream.Call, err error) error {
 func (l *leg) begin(c *upstream.Call) error {
 	in := l.w.in
 	if in.Reply == upstream.Empty || in.Reply == upstream.Other {
-		c.Status, c.Reply = in.Status, upstream.Empty
+		code := in.Status
 		c.Detach()
-		w, _ := l.leave()
-		w.end(true)
-		return nil
+		l.finish()
+		if code == 400 && l.spec == nil { // there is nothing else that could be wrong with it
+			return reject(c, 404, l.id, methodNotFound, "Method not found: "+in.Method)
+		}
+		return status(c, code)
 	}
 	l.mu.Lock()
 	l.spread()
@@ -276,7 +278,7 @@ func (l *leg) answer() ([]byte, int, error) {
 		switch {
 		case n == methodNotFound:
 			status = 404
-		case n == invalidRequest && l.w.in.Status == 400 && l.spec == nil: // there is nothing else that could be wrong with it
+		case n == invalidRequest && l.w.in.Status == 400 && l.spec == nil: // likewise
 			status = 404
 			l.edits.Replace(code, strconv.AppendInt(nil, methodNotFound, 10))
 		case n == headerMismatch, n == missingCapability, n == unsupportedVersion:

@@ -60,7 +60,7 @@ func (q *asked) read(c *upstream.Call) *mcp.Refusal {
 	if c.Owner != nil {
 		q.who.owner = bytes.Clone(c.Owner())
 	}
-	q.readCapabilities()
+	q.kinds, q.who.capabilities = kindsOf(q.msg.Capabilities), bridgedCapabilities(q.msg.Capabilities)
 	q.who.info = []byte(ownInfo)
 	if info := q.msg.Meta.Get(metaClientInfo); info.Kind() == jsonscan.Object {
 		q.who.info = info.AppendTo(nil)
@@ -72,33 +72,35 @@ func (q *asked) read(c *upstream.Call) *mcp.Refusal {
 	return nil
 }
 
-// readCapabilities takes of what the client declares what can be carried: of the
-// extensions all but tasks, whose two forms have nothing in common.
-func (q *asked) readCapabilities() {
-	declared := q.msg.Capabilities
+// kindsOf says what a client with these capabilities can be asked.
+func kindsOf(declared jsonscan.Value) kinds {
+	k := kinds{roots: declared.Get("roots").Exists(), sampling: declared.Get("sampling").Exists()}
+	if e := declared.Get("elicitation"); e.Exists() {
+		k.url = e.Get("url").Exists()
+		k.form = e.Get("form").Exists() || !k.url
+	}
+	return k
+}
+
+// bridgedCapabilities are those of a client that can be carried into the other era: of the extensions all but tasks, whose two
+// forms have nothing in common.
+func bridgedCapabilities(declared jsonscan.Value) []byte {
 	var e jsonscan.Edits
 	for c := declared.Cursor(); c.Next(); {
 		switch c.Name().Text() {
 		case "roots":
-			q.kinds.roots = true
 			e.Replace(c.Value(), []byte("{}")) // a change of them can't be announced
-		case "sampling":
-			q.kinds.sampling = true
-		case "elicitation":
-			q.kinds.url = c.Value().Get("url").Exists()
-			q.kinds.form = c.Value().Get("form").Exists() || !q.kinds.url
 		case "extensions":
-			if tasks := c.Value().Get("io.modelcontextprotocol/tasks"); tasks.Exists() {
-				e.Remove(tasks)
-			}
-		case "experimental":
+			e.Remove(c.Value().Get("io.modelcontextprotocol/tasks"))
+		case "sampling", "elicitation", "experimental":
 		default:
 			e.Remove(c.Value())
 		}
 	}
-	if q.who.capabilities = declared.AppendEdited(nil, &e); len(q.who.capabilities) == 0 {
-		q.who.capabilities = []byte("{}")
+	if b := declared.AppendEdited(nil, &e); declared.Kind() == jsonscan.Object {
+		return b
 	}
+	return []byte("{}")
 }
 
 // levels are those of RFC 5424, from the least.

@@ -2,8 +2,10 @@ package bridge
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
 // The members of _meta, the headers and the error codes that the two eras differ
@@ -35,6 +37,18 @@ const (
 const ownInfo = `{"name":"sallyport","version":"1"}`
 
 func quoted(s string) []byte { return jsonscan.AppendQuote(nil, s) }
+
+// statusError is an answer without a message.
+type statusError int
+
+func (e statusError) Error() string {
+	return fmt.Sprintf("http status %d without a JSON-RPC message", int(e))
+}
+
+// refusalError is a message of ours that can't be sent.
+type refusalError mcp.Refusal
+
+func (e refusalError) Error() string { return (*mcp.Refusal)(&e).String() }
 
 // isResponse tells a response from what may come before it on its stream.
 func isResponse(data []byte) bool {

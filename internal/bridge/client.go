@@ -1,0 +1,224 @@
+package bridge
+
+import (
+	"bytes"
+	"crypto/rand"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// client is a client of before 2026-07-28 on a server that knows no sessions. Its session id says all of it that does not change, so
+// that nothing is kept for a client that only calls: whoever passes ids on to clients seals them.
+type client struct {
+	id           string // of the session, whole
+	version      string
+	capabilities jsonscan.Value
+	info         jsonscan.Value
+	kinds        kinds
+	doc          jsonscan.Doc
+}
+
+const (
+	clientPrefix = "bridged."
+	nonceLen     = 22 // 16 bytes in base64
+	maxClient    = 1000
+)
+
+// newClientID makes a session id. What a client says of itself beyond its name goes first if there is too much. It gives "" if even
+// its capabilities are too much.
+func newClientID(version string, capabilities []byte, info jsonscan.Value) string {
+	var nonce [16]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	b := append(append([]byte(clientPrefix), encoding.EncodeToString(nonce[:])...), `.{"version":`...)
+	b = append(append(append(b, quoted(version)...), `,"capabilities":`...), capabilities...)
+	names := append(append(append([]byte(`{"name":`), quoted(info.Get("name").Text())...), `,"version":`...), append(quoted(info.Get("version").Text()), '}')...)
+	for _, text := range [][]byte{info.AppendTo(nil), names, []byte(ownInfo)} {
+		if whole := string(b) + `,"info":` + string(text) + "}"; len(text) > 0 && len(whole) <= maxClient {
+			return whole
+		}
+	}
+	return ""
+}
+
+// clientOf reads a session id; nil if it is none of ours.
+func clientOf(id string) *client {
+	rest, ok := strings.CutPrefix(id, clientPrefix)
+	if !ok || len(rest) < nonceLen+1 {
+		return nil
+	}
+	c := &client{id: id}
+	if c.doc.Scan([]byte(rest[nonceLen+1:]), jsonscan.Options{}) != nil {
+		return nil
+	}
+	root := c.doc.Root()
+	c.version, c.capabilities, c.info = root.Get("version").Text(), root.Get("capabilities"), root.Get("info")
+	c.kinds = kindsOf(c.capabilities)
+	return c
+}
+
+// memory is what has to be remembered of clients, each for as long as there is something. What does not fit any more is forgotten,
+// and so it is at the end of the process: a level, subscriptions, and that a session was ended.
+type memory struct {
+	mu      sync.Mutex
+	clients map[string]*remembered
+}
+
+// remembered is what one client has set, and what is under way for it.
+type remembered struct {
+	used      time.Time
+	over      bool // the client has ended its session
+	level     string
+	resources []string           // subscribed to
+	running   map[string]*rounds // its requests by their ids
+	asking    map[string]*rounds // those that wait for an answer of it, by the id of the question
+	radio     *radio             // its GET stream; nil if there is none
+}
+
+// maxClients bounds those that something is remembered of.
+const maxClients = 16 << 10
+
+// with runs f on what is remembered of a client, and says whether its session is still on. f must not block.
+func (m *memory) with(id string, now time.Time, f func(r *remembered)) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.clients[id]
+	if r == nil {
+		r = &remembered{}
+	}
+	if r.over {
+		return false
+	}
+	r.used = now
+	f(r)
+	switch {
+	case r.idle() && !r.over && r.level == "" && len(r.resources) == 0:
+		delete(m.clients, id)
+	case m.clients[id] == nil:
+		if len(m.clients) >= maxClients {
+			m.forget()
+		}
+		m.clients[id] = r
+	}
+	return true
+}
+
+func (r *remembered) idle() bool { return len(r.running)+len(r.asking) == 0 && r.radio == nil }
+
+// forget makes room: of a few clients for whom nothing is under way the one that was away longest.
+func (m *memory) forget() {
+	oldest, looked := "", 0
+	for id, r := range m.clients { // in no order
+		if r.idle() && (oldest == "" || r.used.Before(m.clients[oldest].used)) {
+			oldest = id
+		}
+		if looked++; looked >= 16 && oldest != "" {
+			break
+		}
+	}
+	delete(m.clients, oldest)
+}
+
+// initialize answers the handshake with what the server says of itself.
+func (a *Adapter) initialize(c *upstream.Call) error {
+	var m mcp.Message
+	if r := m.Decode(c.Body, jsonscan.Options{}); r != nil {
+		return reject(c, 200, c.ID, r.Code, r.Message)
+	}
+	version := m.Params.Get("protocolVersion").Text()
+	if r := mcp.LookupRevision(version); r == nil || r.Era != mcp.Legacy {
+		version = mcp.Versions(mcp.Legacy)[0]
+	}
+	id := newClientID(version, bridgedCapabilities(m.Params.Get("capabilities")), m.Params.Get("clientInfo"))
+	cl := clientOf(id)
+	if cl == nil {
+		return reject(c, 200, c.ID, invalidParams, "Invalid params: the capabilities are too much to be carried")
+	}
+	answer, err := a.query(cl, "server/discover", nil, c)
+	if err != nil {
+		return err
+	}
+	var doc jsonscan.Doc
+	if err := doc.Scan(answer, jsonscan.Options{}); err != nil {
+		return a.fail(upstream.Protocol, err)
+	}
+	result := doc.Root().Get("result")
+	if result.Kind() != jsonscan.Object {
+		var e jsonscan.Edits
+		e.Set(doc.Root(), "id", c.ID)
+		return reply(c, 200, doc.Root().AppendEdited(nil, &e))
+	}
+	c.ReplySession = id
+	return reply(c, 200, a.initialized(c.ID, version, result))
+}
+
+// initialized is the answer to initialize.
+func (a *Adapter) initialized(id []byte, version string, result jsonscan.Value) []byte {
+	b := append(append([]byte(`{"jsonrpc":"2.0","id":`), id...), `,"result":{"protocolVersion":`...)
+	b = append(append(append(b, quoted(version)...), `,"capabilities":`...), offered(result.Get("capabilities"))...)
+	b = append(b, `,"serverInfo":`...)
+	if info := result.Path("_meta", metaServerInfo); info.Kind() == jsonscan.Object {
+		b = info.AppendTo(b)
+	} else {
+		b = append(append(append(b, `{"name":`...), quoted(a.o.Name)...), `,"version":"0"}`...)
+	}
+	if text := result.Get("instructions"); text.Exists() {
+		b = text.AppendTo(append(b, `,"instructions":`...))
+	}
+	return append(b, "}}"...)
+}
+
+// query sends a request of our own to a server of 2026-07-28, and gives its answer.
+func (a *Adapter) query(cl *client, method string, params []byte, on *upstream.Call) ([]byte, error) {
+	var c upstream.Call
+	defer c.Close()
+	body := append(append([]byte(`{"jsonrpc":"2.0","id":1,"method":`), quoted(method)...), `,"params":{`...)
+	if len(params) > 0 {
+		body = append(append(body, params...), ',')
+	}
+	body = append(append(body, `"_meta":`...), cl.meta("")...)
+	if err := a.fill(&c, append(body, "}}"...)); err != nil {
+		return nil, err
+	}
+	c.Owner, c.Start, c.Deadline = on.Owner, on.Start, a.due(on)
+	if err := a.inner.Do(&c); err != nil {
+		return nil, err
+	}
+	if c.Reply == upstream.Empty || c.Reply == upstream.Other {
+		return nil, a.fail(upstream.Unavailable, statusError(c.Status))
+	}
+	answer, err := a.whole(&c)
+	return bytes.Clone(answer), err
+}
+
+// fill makes body, a request of 2026-07-28, what c sends, under the headers that mirror it.
+func (a *Adapter) fill(c *upstream.Call, body []byte) error {
+	var m mcp.Message
+	if r := m.Decode(body, jsonscan.Options{}); r != nil {
+		return a.fail(upstream.Protocol, refusalError(*r))
+	}
+	c.Body, c.Method, c.ID, c.Modern = body, m.Method, m.ID, true
+	c.Progress = m.ProgressToken.Raw()
+	params := a.mirrored(m.Name)
+	if m.Method != "tools/call" {
+		params = nil
+	}
+	for _, h := range m.AppendParams(m.AppendHeaders(nil), params) {
+		c.Header = append(c.Header, upstream.Field(h))
+	}
+	return nil
+}
+
+// meta is what every request of 2026-07-28 says of its client.
+func (cl *client) meta(level string) []byte {
+	b := append(append([]byte(`{"`+metaVersion+`":`), quoted(mcp.FirstModern)...), `,"`+metaCapabilities+`":`...)
+	b = cl.info.AppendTo(append(cl.capabilities.AppendTo(b), `,"`+metaClientInfo+`":`...))
+	if level != "" {
+		b = append(append(b, `,"`+metaLogLevel+`":`...), quoted(level)...)
+	}
+	return append(b, '}')
+}

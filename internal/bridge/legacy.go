@@ -1,0 +1,235 @@
+package bridge
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// This file is clients of before 2026-07-28 on servers of that revision: what becomes of their messages.
+
+// fromLegacy serves a client of before 2026-07-28.
+func (a *Adapter) fromLegacy(c *upstream.Call) error {
+	if c.Verb == upstream.Post && c.Kind == upstream.Request && c.Method == "initialize" {
+		return a.initialize(c)
+	}
+	if c.Session == "" {
+		return status(c, 400)
+	}
+	cl := clientOf(c.Session)
+	if cl == nil || !a.memory.with(cl.id, a.o.Now(), func(*remembered) {}) {
+		return status(c, 404) // which has the client initialize anew
+	}
+	switch {
+	case c.Verb == upstream.Get:
+		return a.tune(c, cl)
+	case c.Verb == upstream.Delete:
+		a.leave(cl)
+		return status(c, 200)
+	case c.Kind == upstream.Response:
+		return a.answered(c, cl)
+	case c.Kind == upstream.Notification:
+		return a.noticed(c, cl)
+	}
+	return a.request26(c, cl)
+}
+
+func status(c *upstream.Call, code int) error {
+	c.Status, c.Reply = code, upstream.Empty
+	return nil
+}
+
+// leave ends a client's session.
+func (a *Adapter) leave(cl *client) {
+	var open *radio
+	a.memory.with(cl.id, a.o.Now(), func(r *remembered) {
+		open = r.radio
+		*r = remembered{used: r.used, over: true}
+	})
+	if open != nil {
+		open.finish()
+	}
+}
+
+// request26 serves a request: by itself, if its method is of the handshake and sessions, which the server does not have.
+func (a *Adapter) request26(c *upstream.Call, cl *client) error {
+	spec := mcp.LookupMethod(c.Method)
+	switch {
+	case c.Method == "ping":
+		return succeed(c)
+	case c.Method == "logging/setLevel":
+		return a.setLevel(c, cl)
+	case c.Method == "resources/subscribe", c.Method == "resources/unsubscribe":
+		return a.subscribe(c, cl)
+	case !spec.In(mcp.Modern), spec != nil && spec.Target == mcp.TargetTask:
+		return reject(c, 200, c.ID, methodNotFound, "Method not found: "+c.Method)
+	}
+	return a.callModern(c, cl)
+}
+
+func succeed(c *upstream.Call) error {
+	return reply(c, 200, append(append([]byte(`{"jsonrpc":"2.0","id":`), c.ID...), `,"result":{}}`...))
+}
+
+// setLevel keeps the level for the client's requests to come, each of which says it.
+func (a *Adapter) setLevel(c *upstream.Call, cl *client) error {
+	var doc jsonscan.Doc
+	if doc.Scan(c.Body, jsonscan.Options{}) != nil {
+		return status(c, 400)
+	}
+	level := slices.Index(levels, doc.Root().Path("params", "level").Text())
+	if level < 0 {
+		return reject(c, 200, c.ID, invalidParams, "Invalid params: unknown level")
+	}
+	a.memory.with(cl.id, a.o.Now(), func(r *remembered) { r.level = levels[level] })
+	return succeed(c)
+}
+
+// subscribe keeps what a client wants to hear of, and has its GET stream, if there is one, tell of it.
+func (a *Adapter) subscribe(c *upstream.Call, cl *client) error {
+	var doc jsonscan.Doc
+	if doc.Scan(c.Body, jsonscan.Options{}) != nil {
+		return status(c, 400)
+	}
+	uri := string(doc.Root().Path("params", "uri").AppendText(nil))
+	var open *radio
+	full := false
+	a.memory.with(cl.id, a.o.Now(), func(r *remembered) {
+		open = r.radio
+		at := slices.Index(r.resources, uri)
+		switch {
+		case c.Method == "resources/unsubscribe" && at >= 0:
+			r.resources = slices.Delete(slices.Clone(r.resources), at, at+1)
+		case c.Method == "resources/subscribe" && at < 0:
+			if full = len(r.resources) >= maxResources; !full {
+				r.resources = append(slices.Clone(r.resources), uri)
+			}
+		}
+	})
+	if full {
+		return reject(c, 200, c.ID, internalError, "Internal error: too many subscriptions")
+	}
+	if open != nil {
+		if err := open.retune(c); err != nil {
+			return err
+		}
+	}
+	return succeed(c)
+}
+
+// answered takes a client's answer to what a server has asked in a result.
+func (a *Adapter) answered(c *upstream.Call, cl *client) error {
+	var m mcp.Message
+	if r := m.Decode(c.Body, jsonscan.Options{}); r != nil {
+		return status(c, 400)
+	}
+	var waits *rounds
+	a.memory.with(cl.id, a.o.Now(), func(r *remembered) {
+		waits = r.asking[string(m.ID)]
+		delete(r.asking, string(m.ID))
+	})
+	if waits != nil {
+		waits.answer(string(m.ID), m.Result.AppendTo(nil), m.Error.Exists())
+	}
+	return status(c, 202)
+}
+
+// noticed takes a client's notification. Those of the protocol end here: the server knows neither the handshake nor roots that
+// change, and hears of a request that is cancelled in its own way.
+func (a *Adapter) noticed(c *upstream.Call, cl *client) error {
+	var m mcp.Message
+	if r := m.Decode(c.Body, jsonscan.Options{}); r != nil {
+		return status(c, 400)
+	}
+	if m.Method == "notifications/cancelled" {
+		id := m.Params.Get("requestId").AppendTo(nil)
+		var running *rounds
+		a.memory.with(cl.id, a.o.Now(), func(r *remembered) { running = r.running[string(id)] })
+		if running != nil {
+			running.Interrupt(true)
+		}
+	}
+	return status(c, 202)
+}
+
+// rewrite26 makes of a legacy client's request one of 2026-07-28. responses and state belong to a later round of it, nil in the first.
+func (cl *client) rewrite26(m *mcp.Message, own []byte, level string, responses, state []byte) []byte {
+	var e jsonscan.Edits
+	e.Replace(m.Root().Get("id"), own)
+	meta := cl.meta(level)
+	var doc jsonscan.Doc
+	switch {
+	case !m.Params.Exists():
+		e.Set(m.Root(), "params", append(append([]byte(`{"_meta":`), meta...), '}'))
+	case !m.Meta.Exists():
+		e.Set(m.Params, "_meta", meta)
+	case doc.Scan(meta, jsonscan.Options{}) == nil:
+		for c := doc.Root().Cursor(); c.Next(); {
+			e.Set(m.Meta, c.Name().Text(), c.Value().Raw())
+		}
+	}
+	if m.Spec != nil && m.Spec.Input {
+		for _, member := range []struct {
+			name  string
+			value []byte
+		}{{"inputResponses", responses}, {"requestState", state}} {
+			if member.value != nil {
+				e.Set(m.Params, member.name, member.value)
+			} else {
+				e.Remove(m.Params.Get(member.name))
+			}
+		}
+	}
+	return m.AppendEdited(nil, &e)
+}
+
+// mirrored says which arguments of a tool the headers of a call mirror, as far as is known.
+func (a *Adapter) mirrored(tool string) []mcp.HeaderParam {
+	a.tools.mu.Lock()
+	defer a.tools.mu.Unlock()
+	return a.tools.params[tool]
+}
+
+// learn notes what a list says of a tool's headers. Only what has headers is kept.
+func (a *Adapter) learn(tool jsonscan.Value) {
+	name := tool.Get("name").Text()
+	params := mcp.HeaderParams(tool.Get("inputSchema"))
+	a.tools.mu.Lock()
+	defer a.tools.mu.Unlock()
+	_, known := a.tools.params[name]
+	switch {
+	case len(params) == 0:
+		delete(a.tools.params, name)
+	case known || len(a.tools.params) < maxTools:
+		a.tools.params[string([]byte(name))] = params
+	}
+}
+
+// maxTools bounds the tools whose headers are known, maxPages a list that is read for that.
+const (
+	maxTools = 4096
+	maxPages = 50
+)
+
+// relearn reads the server's list of tools. What it does not get stays as it was.
+func (a *Adapter) relearn(cl *client, on *upstream.Call) {
+	var params []byte
+	for range maxPages {
+		answer, err := a.query(cl, "tools/list", params, on)
+		var doc jsonscan.Doc
+		if err != nil || doc.Scan(answer, jsonscan.Options{}) != nil {
+			return
+		}
+		for c := doc.Root().Path("result", "tools").Cursor(); c.Next(); {
+			a.learn(c.Value())
+		}
+		cursor := doc.Root().Path("result", "nextCursor")
+		if cursor.Kind() != jsonscan.String || bytes.Equal(params, cursor.Raw()) {
+			return
+		}
+		params = append([]byte(`"cursor":`), cursor.Raw()...)
+	}
+}

@@ -1,0 +1,457 @@
+package bridge
+
+import (
+	"bytes"
+	"crypto/rand"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// rounds is a request of a client of before 2026-07-28. As long as the server answers that it needs input, the client is asked on the
+// stream of its request, and the request is sent again with the answers.
+type rounds struct {
+	a    *Adapter
+	cl   *client
+	id   []byte      // the client's
+	msg  mcp.Message // as the client has sent it
+	sent upstream.Call
+	mode mode
+
+	mu       sync.Mutex
+	p        *pump             // of the current round
+	open     map[string]string // the questions that wait for an answer, by id: the key in inputRequests
+	answers  []byte            // the members of inputResponses so far
+	refused  bool              // a question was answered with an error
+	stopped  bool
+	cancel   bool // and the server is to stop too
+	deadline time.Time
+	wake     chan struct{}
+
+	round  int
+	listed bool     // the tools have been read anew
+	state  []byte   // requestState of the round that is answered
+	queue  [][]byte // for the client
+	done   bool
+	reply  mcp.Message
+	edits  jsonscan.Edits
+}
+
+// mode says what is awaited.
+type mode uint8
+
+const (
+	reading mode = iota // the server
+	asking              // the client
+	pausing             // the time to try again
+)
+
+// Bounds of one request.
+const (
+	maxRounds = 8
+	firstWait = 250 * time.Millisecond // before a request is tried again that the server has put off; doubled with every round
+)
+
+// defaultLevel is for clients that have not said what they want of the log, which until 2025-11-25 is for servers to choose.
+const defaultLevel = "info"
+
+// callModern sends a client's request.
+func (a *Adapter) callModern(c *upstream.Call, cl *client) error {
+	r := &rounds{a: a, cl: cl, id: bytes.Clone(c.ID), deadline: a.due(c), wake: make(chan struct{}, 1), open: map[string]string{}}
+	r.sent.Header, r.sent.Deadline = traceOnly(nil, c.Header), r.deadline
+	for i, f := range r.sent.Header {
+		r.sent.Header[i].Value = strings.Clone(f.Value) // it may outlive the client's request
+	}
+	if refusal := r.msg.Decode(bytes.Clone(c.Body), jsonscan.Options{}); refusal != nil {
+		return reject(c, 200, c.ID, refusal.Code, refusal.Message)
+	}
+	if !c.Attach(r) {
+		return a.fail(upstream.Canceled, upstream.ErrCanceled)
+	}
+	a.memory.with(cl.id, a.o.Now(), func(m *remembered) {
+		if m.running == nil {
+			m.running = map[string]*rounds{}
+		}
+		m.running[string(r.id)] = r
+	})
+	err := r.send()
+	if err == nil {
+		err = r.begin(c)
+	}
+	if err != nil {
+		c.Detach()
+		r.End()
+	}
+	return err
+}
+
+// begin reads up to the first message for the client. If that is the answer, no stream is needed for it.
+func (r *rounds) begin(c *upstream.Call) error {
+	for {
+		out, err := r.step()
+		switch {
+		case err != nil:
+			return err
+		case r.done:
+			c.Detach()
+			r.End()
+			return reply(c, 200, out)
+		case out != nil:
+			r.queue = append([][]byte{out}, r.queue...)
+			c.Stream(r)
+			return nil
+		}
+	}
+}
+
+// Next implements upstream.Relay.
+func (r *rounds) Next() (upstream.Event, error) {
+	if r.done && len(r.queue) == 0 {
+		return upstream.Event{}, io.EOF
+	}
+	for {
+		out, err := r.step()
+		if err != nil || out != nil {
+			return upstream.Event{Data: out}, err
+		}
+	}
+}
+
+// End implements upstream.Relay.
+func (r *rounds) End() {
+	r.mu.Lock()
+	p, cancel := r.p, r.cancel
+	r.p = nil
+	questions := r.open
+	r.open = map[string]string{}
+	r.mu.Unlock()
+	r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
+		if m.running[string(r.id)] == r {
+			delete(m.running, string(r.id))
+		}
+		for id := range questions {
+			delete(m.asking, id)
+		}
+	})
+	switch {
+	case p == nil:
+	case r.done || cancel:
+		p.stop()
+	default: // a client of before 2026-07-28 that goes away has not cancelled anything
+		p.leave(r.a.o.Timeout)
+	}
+}
+
+// Interrupt implements upstream.Relay.
+func (r *rounds) Interrupt(tell bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	r.cancel = r.cancel || tell
+	r.signal()
+}
+
+// Extend implements upstream.Relay.
+func (r *rounds) Extend(t time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deadline = t
+	r.signal()
+}
+
+func (r *rounds) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// send sends the request, or its next round with what the client has answered.
+func (r *rounds) send() error {
+	level := defaultLevel
+	r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
+		if m.level != "" {
+			level = m.level
+		}
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return r.a.fail(upstream.Canceled, upstream.ErrCanceled)
+	}
+	var responses []byte
+	if len(r.answers) > 0 {
+		responses = append(append([]byte{'{'}, r.answers...), '}')
+		r.answers = nil
+	}
+	own := strconv.AppendInt(nil, r.a.ids.Add(1), 10)
+	in := &upstream.Call{Start: r.a.o.Now(), Header: append([]upstream.Field(nil), r.sent.Header...)}
+	in.Deadline = in.Start.Add(r.a.o.Timeout)
+	if r.round == 0 {
+		in.Deadline = r.sent.Deadline
+	}
+	if err := r.a.fill(in, r.cl.rewrite26(&r.msg, own, level, responses, r.state)); err != nil {
+		return err
+	}
+	if r.p != nil {
+		r.p.stop()
+	}
+	if r.p = r.a.startCall(in); r.p == nil {
+		return r.a.fail(upstream.Unavailable, errShut)
+	}
+	r.mode = reading
+	return nil
+}
+
+// step does the next thing that is to be done, and gives what there is for the client.
+func (r *rounds) step() ([]byte, error) {
+	if len(r.queue) > 0 {
+		out := r.queue[0]
+		r.queue = r.queue[1:]
+		return out, nil
+	}
+	if r.mode != reading {
+		return r.goOn()
+	}
+	m, err := r.read()
+	switch {
+	case err != nil:
+		return nil, err
+	case m.head != nil && m.head.reply == upstream.Stream, len(m.data) == 0 && m.head == nil:
+		return nil, nil
+	case m.head != nil && m.head.reply != upstream.JSON:
+		return nil, r.a.fail(upstream.Protocol, statusError(m.head.status))
+	}
+	r.edits.Reset()
+	if refusal := r.reply.DecodeServer(m.data, jsonscan.Options{}); refusal != nil {
+		return nil, r.a.fail(upstream.Protocol, refusalError(*refusal))
+	}
+	switch r.reply.Kind {
+	case mcp.KindResponse:
+		return r.result()
+	case mcp.KindNotification:
+		if r.reply.Method == "notifications/cancelled" {
+			return nil, nil
+		}
+		return r.reply.AppendEdited(nil, &r.edits), nil
+	case mcp.KindRequest, mcp.KindBatch, mcp.KindNone:
+	}
+	return nil, nil // this revision has no requests of servers
+}
+
+// read gives the next message of the server.
+func (r *rounds) read() (message, error) {
+	for {
+		due, err := r.due()
+		if err != nil {
+			return message{}, err
+		}
+		if m, ok := r.p.take(r.wake, due, r.a.o.Now); ok {
+			return m, m.err
+		}
+		if !due.IsZero() && !r.a.o.Now().Before(due) {
+			r.Interrupt(true)
+			return message{}, r.a.fail(upstream.Timeout, errSilent)
+		}
+	}
+}
+
+// due is by when something must have happened; an error, if the request was interrupted.
+func (r *rounds) due() (time.Time, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return time.Time{}, r.a.fail(upstream.Canceled, upstream.ErrCanceled)
+	}
+	return r.deadline, nil
+}
+
+// goOn sends the next round when it can.
+func (r *rounds) goOn() ([]byte, error) {
+	pause := time.Time{}
+	if r.mode == pausing {
+		pause = r.a.o.Now().Add(firstWait << (r.round - 1))
+	}
+	for {
+		due, err := r.due()
+		if err != nil {
+			return nil, err
+		}
+		now := r.a.o.Now()
+		switch {
+		case r.mode == asking && r.answered(), r.mode == pausing && !now.Before(pause):
+			if r.refused {
+				return r.fail("The client could not give the input that is needed")
+			}
+			return nil, r.send()
+		case !due.IsZero() && !now.Before(due):
+			return nil, r.a.fail(upstream.Timeout, errSilent)
+		case !pause.IsZero() && (due.IsZero() || pause.Before(due)):
+			due = pause
+		}
+		await(r.wake, due, r.a.o.Now)
+	}
+}
+
+func (r *rounds) answered() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open) == 0
+}
+
+// answer takes the client's answer to the question id.
+func (r *rounds) answer(id string, result []byte, failed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key, ok := r.open[id]
+	if !ok {
+		return
+	}
+	delete(r.open, id)
+	if failed {
+		r.refused = true
+	} else {
+		r.answers = append(between(r.answers, 0), quoted(key)...)
+		r.answers = append(append(r.answers, ':'), result...)
+	}
+	r.signal()
+}
+
+// result translates the answer of the server, or begins another round.
+func (r *rounds) result() ([]byte, error) {
+	m := &r.reply
+	if m.Error.Exists() {
+		code, _ := m.Error.Get("code").Int64()
+		if code == headerMismatch && r.msg.Method == "tools/call" && !r.listed {
+			r.listed = true // the server has not begun with it: its tool has headers that were not known
+			r.a.relearn(r.cl, &r.sent)
+			return nil, r.send()
+		}
+		return r.last(m), nil
+	}
+	switch kind := m.Result.Get("resultType"); {
+	case mcp.InputRequired(m.Result):
+		return r.ask()
+	case kind.Exists() && !kind.TextIs("complete"):
+		return r.fail("The server has given a result of a kind that this client can't be given")
+	}
+	r.strip(m.Result)
+	return r.last(m), nil
+}
+
+// last gives the answer.
+func (r *rounds) last(m *mcp.Message) []byte {
+	r.done = true
+	r.edits.Set(m.Root(), "id", r.id)
+	return m.AppendEdited(nil, &r.edits)
+}
+
+// strip leaves out what results have only since 2026-07-28.
+func (r *rounds) strip(result jsonscan.Value) {
+	e := &r.edits
+	e.Remove(result.Get("resultType"))
+	if spec := r.msg.Spec; spec != nil && spec.Cacheable {
+		e.Remove(result.Get("ttlMs"))
+		e.Remove(result.Get("cacheScope"))
+	}
+	if meta := result.Get("_meta"); meta.Get(metaServerInfo).Exists() {
+		if meta.Len() == 1 {
+			e.Remove(meta)
+		} else {
+			e.Remove(meta.Get(metaServerInfo))
+		}
+	}
+	if r.msg.Method != "tools/list" {
+		return
+	}
+	for c := result.Get("tools").Cursor(); c.Next(); {
+		if r.a.learn(c.Value()); !r.a.headless && mcp.InvalidHeaderTool(c.Value()) {
+			e.Remove(c.Value()) // which a client over HTTP has to do, and this one does not know
+		}
+	}
+}
+
+// ask asks the client what the server wants to know, all of it or nothing.
+func (r *rounds) ask() ([]byte, error) {
+	if r.round++; r.round > maxRounds {
+		return r.fail("The server asks for input again and again")
+	}
+	result := r.reply.Result
+	r.state = nil
+	if state := result.Get("requestState"); state.Exists() {
+		r.state = state.AppendTo(nil)
+	}
+	var nonce [12]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	questions, events := map[string]string{}, [][]byte(nil)
+	for in := range mcp.InputRequests(result) {
+		if !r.cl.answers(&in) || len(questions) >= maxQuestions {
+			return r.fail("The server asks for input that the client has not said it can give")
+		}
+		id := string(quoted("sallyport-" + encoding.EncodeToString(nonce[:]) + "-" + strconv.Itoa(len(questions))))
+		questions[id] = string(in.Key.AppendText(nil))
+		events = append(events, asked25(id, &in))
+	}
+	if r.mode = asking; len(questions) == 0 {
+		r.mode = pausing // the server has put it off
+		return nil, nil
+	}
+	r.mu.Lock()
+	r.open = questions
+	r.mu.Unlock()
+	r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
+		if m.asking == nil {
+			m.asking = map[string]*rounds{}
+		}
+		for id := range questions {
+			m.asking[id] = r
+		}
+	})
+	r.queue = events
+	return nil, nil
+}
+
+// answers says whether a client has declared that it can be asked this.
+func (cl *client) answers(in *mcp.InputRequest) bool {
+	switch in.Method {
+	case "elicitation/create":
+		if in.Params.Get("mode").TextIs("url") {
+			return cl.kinds.url
+		}
+		return cl.kinds.form
+	case "sampling/createMessage":
+		return cl.kinds.sampling
+	case "roots/list":
+		return cl.kinds.roots
+	}
+	return false
+}
+
+// asked25 is the request that asks a client of before 2026-07-28. One to visit a URL has an id there.
+func asked25(id string, in *mcp.InputRequest) []byte {
+	b := append([]byte(`{"jsonrpc":"2.0","id":`+id+`,"method":`), quoted(in.Method)...)
+	if in.Params.Exists() {
+		var e jsonscan.Edits
+		if in.Params.Get("mode").TextIs("url") && !in.Params.Get("elicitationId").Exists() {
+			e.Set(in.Params, "elicitationId", []byte(id))
+		}
+		b = in.Params.AppendEdited(append(b, `,"params":`...), &e)
+	}
+	return append(b, '}')
+}
+
+// fail ends the request whose input can't be had: a tool's for its model to read.
+func (r *rounds) fail(why string) ([]byte, error) {
+	r.done = true
+	if r.msg.Method != "tools/call" {
+		return mcp.AppendError(nil, r.id, internalError, why, nil), nil
+	}
+	b := append(append([]byte(`{"jsonrpc":"2.0","id":`), r.id...), `,"result":{"content":[{"type":"text","text":`...)
+	return append(append(b, quoted(why)...), `}],"isError":true}}`...), nil
+}
