@@ -44,6 +44,80 @@ func TestConformanceOfAServerIsTheSameThroughTheGateway(t *testing.T) {
 	}
 }
 
+// crossLegs are the suites that run against a server of the other era, through a gateway that bridges the two. What the server of
+// the suite's own era does directly must be done by the other, but for the scenarios listed here, each with the reason. One that is
+// the same all the same must be taken off the list.
+var crossLegs = []struct {
+	name      string
+	stateless bool // the server of the suite's own era; the one behind the gateway is the other
+	scenarios int
+	fails     map[string]string // what fails, and why
+	differs   map[string]string // what does not fail, but is not the same either
+}{
+	{"2025-11-25", false, 33, map[string]string{
+		"tools-call-sampling":          asksByRequest,
+		"tools-call-elicitation":       asksByRequest,
+		"elicitation-sep1034-defaults": asksByRequest,
+		"elicitation-sep1330-enums":    asksByRequest,
+	}, map[string]string{
+		"server-sse-polling":          "streams that are closed and fetched again have no counterpart in 2026-07-28: there is nothing to look at",
+		"server-sse-multiple-streams": answersInJSON,
+	}},
+	{"2026-07-28", true, 40, map[string]string{
+		"input-required-result-basic-elicitation": noKeys,
+		"input-required-result-multi-round":       "go-sdk calls a tool's handler at most twice for a client of before 2026-07-28, so the second round never comes",
+	}, map[string]string{
+		"input-required-result-ignore-extra-params": noKeys,
+		"server-sse-multiple-streams":               answersInJSON,
+	}},
+}
+
+const (
+	asksByRequest = "the tool of go-sdk's fixture sends its client a request, which go-sdk refuses to do in 2026-07-28: the server never asks"
+	answersInJSON = "an answer that nothing comes before is JSON and no stream of one event; the suite says INFO for that, in the place of SUCCESS"
+	noKeys        = "the scenario wants inputRequests to have the key user_name; the requests of servers of before 2026-07-28 have no keys"
+)
+
+func TestConformanceOfAServerIsBridgedFromTheOtherEra(t *testing.T) {
+	p := installed(t)
+	for _, leg := range crossLegs {
+		t.Run(leg.name, func(t *testing.T) {
+			run := func(url string) outcome {
+				return p.suite(t, "conformance-modern", nil, "server", "--url", url, "--suite", "all", "--spec-version", leg.name)
+			}
+			own := run(p.conformanceServer(t, leg.stateless))
+			if len(own) != leg.scenarios || own.bad() != nil {
+				t.Fatalf("its own era: %d scenarios, want %d; failed: %q", len(own), leg.scenarios, own.bad())
+			}
+			g := startGateway(t, "  everything: { url: "+p.conformanceServer(t, !leg.stateless)+", era: auto }", allowAll)
+			through := run(g.url + "/mcp/everything")
+			differ, failed := map[string]bool{}, map[string]bool{}
+			for _, line := range through.bad() {
+				scenario, _, _ := strings.Cut(line, ": ")
+				failed[scenario] = true
+			}
+			for _, line := range differences(own, through) {
+				scenario, _, _ := strings.Cut(line, ": ")
+				differ[scenario] = true
+				if leg.fails[scenario] == "" && leg.differs[scenario] == "" {
+					t.Error(line)
+				}
+			}
+			for scenario, reason := range leg.fails {
+				if !failed[scenario] {
+					t.Errorf("%s does not fail any more, though %s", scenario, reason)
+				}
+			}
+			for scenario, reason := range leg.differs {
+				if !differ[scenario] || failed[scenario] {
+					t.Errorf("%s differs: %v, fails: %v, though %s", scenario, differ[scenario], failed[scenario], reason)
+				}
+			}
+			t.Logf("%d of %d scenarios are the same", leg.scenarios-len(differ), leg.scenarios)
+		})
+	}
+}
+
 // The client suite is a server that judges go-sdk's client. Through the gateway, it
 // judges what the gateway sends.
 //
