@@ -19,13 +19,18 @@ type origin struct {
 	mcpConfig string // a client's list of servers, or ""
 	policies  string // overrides the config's policies; "" does not
 	override  func(*config.Config)
+	made      func() *config.Config // makes the config, in the place of a file; nil: a file has it
 }
 
 // files are the paths to watch. A path may be a directory.
 func (o origin) files(c *config.Config) []string {
-	files := []string{o.config}
-	if o.mcpConfig != "" {
+	var files []string
+	switch {
+	case o.made != nil:
+	case o.mcpConfig != "":
 		files = []string{o.mcpConfig}
+	default:
+		files = []string{o.config}
 	}
 	if c.Policies != "" {
 		files = append(files, c.Policies)
@@ -38,6 +43,9 @@ func (o origin) files(c *config.Config) []string {
 
 // readConfig reads the config; the error is a source.Diagnostics if something is wrong inside the file.
 func (o origin) readConfig(lookup config.Lookup) (*config.Config, error) {
+	if o.made != nil {
+		return o.made(), nil
+	}
 	name, parse := o.config, config.Parse
 	if o.mcpConfig != "" {
 		name, parse = o.mcpConfig, config.FromMCPServers
@@ -64,7 +72,7 @@ func (o origin) readPolicies(c *config.Config) (*bundle.Bundle, error) {
 	if c.Policies != "" {
 		return readBundle(c.Policies)
 	}
-	if o.mcpConfig == "" {
+	if o.mcpConfig == "" && o.made == nil {
 		return nil, nil //nolint:nilnil // no policies: a nil snapshot denies every call
 	}
 	observe, err := fs.Sub(policies.FS, "observe")

@@ -17,7 +17,7 @@ var goTool = func() string {
 	return path
 }()
 
-// TestMain puts this program on the PATH of scripts and documents, with what else they call: a curl, and a go and a make that
+// TestMain puts this program on the PATH of scripts and documents, with what else they call: a curl, a server on standard input and output, and a go and a make that
 // only do what documents ask of them.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -25,5 +25,6 @@ func TestMain(m *testing.M) {
 		"curl":      func() { os.Exit(curl(os.Args[1:], os.Stdout, os.Stderr)) },
 		"go":        func() { os.Exit(goStandIn(os.Args[1:])) },
 		"make":      func() { os.Exit(makeStandIn(os.Args[1:])) },
+		"peer":      func() { os.Exit(peer(os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }

@@ -77,8 +77,21 @@ type program struct {
 	started time.Time
 }
 
-// start opens and checks everything that can fail, and serves nothing yet. inProcess adds servers that no config names.
+// start opens and checks everything that can fail, and serves nothing yet.
 func start(p process, o origin, b *builder) (*program, error) {
+	g, first, err := prepare(p, o, b)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.listen(first.config); err != nil {
+		return nil, errors.Join(err, g.audit.Close())
+	}
+	g.take(first)
+	return g, nil
+}
+
+// prepare makes a gateway that has no listeners yet, and its first build.
+func prepare(p process, o origin, b *builder) (*program, *build, error) {
 	g := &program{process: p, started: p.now()}
 	if b == nil {
 		b = &builder{}
@@ -89,7 +102,7 @@ func start(p process, o origin, b *builder) (*program, error) {
 	read, known := b.first() // before the build: what changes meanwhile is another change
 	first, err := compact(func() (*build, error) { return b.make(p.ctx, nil) })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := first.config
 	if g.read = read; !known {
@@ -100,16 +113,12 @@ func start(p process, o origin, b *builder) (*program, error) {
 	v, commit := buildVersion()
 	g.metrics = telemetry.New(telemetry.Options{Version: v, Commit: commit})
 	if err := g.openAudit(c); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := g.newGateway(c); err != nil {
-		return nil, err
+		return nil, nil, errors.Join(err, g.audit.Close())
 	}
-	if err := g.listen(c); err != nil {
-		return nil, errors.Join(err, g.audit.Close())
-	}
-	g.take(first)
-	return g, nil
+	return g, first, nil
 }
 
 func (g *program) openAudit(c *config.Config) (err error) {
@@ -224,7 +233,10 @@ func (g *program) stop() error {
 	if err := g.gateway.Shutdown(ctx); err != nil {
 		g.log.Warn("requests under way were cut off", "error", err)
 	}
-	adminErr := g.adminer.Shutdown(ctx)
+	var adminErr error
+	if g.adminer != nil {
+		adminErr = g.adminer.Shutdown(ctx)
+	}
 	g.state.build().identity.Close()
 	g.note(audit.Stopped, "")
 	return errors.Join(adminErr, g.builder.close(), g.audit.Close())

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
@@ -39,16 +40,24 @@ type lister struct {
 
 // listTools asks a server for its tools. It begins with server/discover, which servers until 2025-11-25 don't know: those get initialize.
 func (l *lister) listTools() ([]jsonscan.Value, error) {
-	l.end = l.now().Add(listTime)
-	if err := l.discover(); err != nil {
+	if err := l.open(); err != nil {
 		return nil, err
 	}
-	if !l.modern {
-		if err := l.initialize(); err != nil {
-			return nil, err
-		}
-		defer l.leave()
+	defer l.leave()
+	return l.tools()
+}
+
+// open finds out what the server speaks, and begins a session if there are any.
+func (l *lister) open() error {
+	l.end = l.now().Add(listTime)
+	if err := l.discover(); err != nil || l.modern {
+		return err
 	}
+	return l.initialize()
+}
+
+// tools asks for the pages of tools/list.
+func (l *lister) tools() ([]jsonscan.Value, error) {
 	var tools []jsonscan.Value
 	var cursors []string
 	for params := "{}"; ; {
@@ -84,6 +93,7 @@ func (l *lister) listTools() ([]jsonscan.Value, error) {
 type refused struct {
 	status, code int
 	message      string
+	answer       jsonscan.Value // the error as it came
 }
 
 func (r *refused) Error() string {
@@ -146,6 +156,11 @@ const clientInfo = `{"name":"sallyport","version":"1"}`
 
 // request sends a request and returns its result. params is an object.
 func (l *lister) request(method, params string) (jsonscan.Value, error) {
+	return l.result(l.call(method, params, nil))
+}
+
+// call makes a request. mirrored are the arguments that headers mirror.
+func (l *lister) call(method, params string, mirrored []mcp.HeaderParam) *upstream.Call {
 	l.id++
 	id := strconv.Itoa(l.id)
 	c := &upstream.Call{Method: method, ID: []byte(id), Modern: l.modern}
@@ -156,9 +171,21 @@ func (l *lister) request(method, params string) (jsonscan.Value, error) {
 			meta += ","
 		}
 		params = "{" + meta + params[1:]
-		c.Header = []upstream.Field{{Name: "Mcp-Method", Value: method}}
 	}
 	c.Body = []byte(`{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `","params":` + params + `}`)
+	var m mcp.Message
+	if l.modern && m.Decode(c.Body, jsonscan.Options{}) == nil {
+		for _, h := range m.AppendParams(m.AppendHeaders(nil), mirrored) {
+			if !strings.EqualFold(h.Name, "MCP-Protocol-Version") { // the call has it
+				c.Header = append(c.Header, upstream.Field(h))
+			}
+		}
+	}
+	return c
+}
+
+// result sends a request and returns its result. An answer that is an error is a *refused.
+func (l *lister) result(c *upstream.Call) (jsonscan.Value, error) {
 	answer, err := l.do(c)
 	if err != nil {
 		return jsonscan.Value{}, err
@@ -168,11 +195,11 @@ func (l *lister) request(method, params string) (jsonscan.Value, error) {
 		if c.Status >= 400 {
 			return jsonscan.Value{}, &refused{status: c.Status}
 		}
-		return jsonscan.Value{}, fmt.Errorf("%s: %w", method, err)
+		return jsonscan.Value{}, fmt.Errorf("%s: %w", c.Method, err)
 	}
 	if e := doc.Root().Get("error"); e.Exists() {
 		code, _ := e.Get("code").Int64()
-		return jsonscan.Value{}, &refused{c.Status, int(code), e.Get("message").Text()}
+		return jsonscan.Value{}, &refused{c.Status, int(code), e.Get("message").Text(), e}
 	}
 	result := doc.Root().Get("result")
 	if result.Kind() != jsonscan.Object || c.Status >= 400 {

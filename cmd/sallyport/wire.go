@@ -90,6 +90,16 @@ type builder struct {
 	plugins *wasm.Host
 	// inProcess are servers that are not in the config: the demo's.
 	inProcess map[string]upstream.Server
+	// only is who makes every call, where the gateway has one client; nil: the config's identity says who calls.
+	only *engine.Principal
+	// child is told what commands write to stderr, and that one has ended; nil: the log is.
+	child *childEvents
+}
+
+// childEvents are what is heard of commands beside MCP.
+type childEvents struct {
+	stderr func(line string)
+	ended  func(cause error)
 }
 
 // make reads everything anew and builds what serves it, or fails and leaves prev as it is.
@@ -175,6 +185,9 @@ func (b *builder) close() error {
 
 // resolver keeps what it has learnt of issuers' keys, unless identity has changed or reads files, which may have.
 func (b *builder) resolver(c *config.Config, prev *build) (*identity.Resolver, error) {
+	if b.only != nil {
+		return identity.Only(b.only), nil
+	}
 	isFile := func(j config.JWT) bool { return !strings.Contains(j.JWKS, "://") }
 	if prev != nil && reflect.DeepEqual(prev.config.Identity, c.Identity) && !slices.ContainsFunc(c.Identity.JWT, isFile) {
 		return prev.identity, nil
@@ -240,11 +253,15 @@ func (b *builder) bridged(name string, s config.Server, l config.Limits) (upstre
 
 func (b *builder) server(name string, s config.Server, l config.Limits) (upstream.Server, error) {
 	if len(s.Command) > 0 {
-		return upstream.NewStdio(name, upstream.StdioOptions{
+		o := upstream.StdioOptions{
 			Command: s.Command, Env: s.Env, BaseEnv: os.Environ(), Dir: s.Cwd,
 			Stderr:      func(line string) { b.log.Info("server says on stderr", "server", name, "line", line) },
 			LineOptions: upstream.LineOptions{MaxLine: int(l.Line), MaxSessions: s.MaxSessions, Timeout: time.Duration(s.Timeout), Now: b.now},
-		})
+		}
+		if b.child != nil {
+			o.Stderr, o.Ended = b.child.stderr, b.child.ended
+		}
+		return upstream.NewStdio(name, o)
 	}
 	o := upstream.HTTPOptions{
 		URL: s.URL, Timeout: time.Duration(s.Timeout), MaxBody: int(l.ResponseBody), MaxEvent: int(l.Event), MaxConns: l.Connections, Now: b.now,

@@ -351,3 +351,13 @@ func inside(t *testing.T, data []byte, ds source.Diagnostics) {
 		}
 	}
 }
+
+// A path stays a path: it must not become a name that is looked up in PATH.
+func TestProgramBesideTheConfigStaysAPath(t *testing.T) {
+	for file, want := range map[string]string{"c.yaml": "./server", "./c.yaml": "./server", "d/c.yaml": "d/server", "/d/c.yaml": "/d/server"} {
+		c, ds := Parse(file, []byte("servers: { a: { command: [./server] }, b: { command: [server] } }\n"), nil)
+		if ds.HasErrors() || c.Servers["a"].Command[0] != want || c.Servers["b"].Command[0] != "server" {
+			t.Errorf("%s: %q, %q, %v", file, c.Servers["a"].Command, c.Servers["b"].Command, ds)
+		}
+	}
+}

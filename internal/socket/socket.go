@@ -1,4 +1,4 @@
-// Package socket makes reads and writes of TCP connections cheaper.
+// Package socket makes reads and writes of TCP connections cheaper, and connects a process with itself.
 //
 // A read or write of a socket that does not block takes microseconds, and most of them are spent in the receiving end's part of the
 // network stack. syscall.Read and syscall.Write tell Go's scheduler all the same that the thread may be gone for long; when the kernel

@@ -25,7 +25,7 @@ func NewHTTP(name string, o HTTPOptions) (*HTTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dialer{addr: t.addr, maxHeader: o.MaxHeader, timeout: o.DialTimeout, dial: netDial}
+	d := &dialer{addr: t.addr, maxHeader: o.MaxHeader, timeout: o.DialTimeout, dial: o.Dial}
 	if t.tls {
 		if d.tls, err = clientTLS(o.TLS, o.CAFile, t.name); err != nil {
 			return nil, err
@@ -47,6 +47,9 @@ func (o *HTTPOptions) fill() {
 	o.MaxBody = orInt(o.MaxBody, 16<<20)
 	o.MaxEvent = orInt(o.MaxEvent, 16<<20)
 	o.MaxHeader = orInt(o.MaxHeader, 16<<10)
+	if o.Dial == nil {
+		o.Dial = netDial
+	}
 }
 
 func orDuration(d, or time.Duration) time.Duration {

@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"time"
 )
 
@@ -21,6 +23,9 @@ type HTTPOptions struct {
 
 	DialTimeout time.Duration // for connection and TLS handshake; 10 s, at most the call's deadline
 	IdleTimeout time.Duration // after which an unused connection is closed; 30 s
+
+	// Dial opens a connection to host:port; nil opens one over TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	Now func() time.Time // required
 }
@@ -48,6 +53,9 @@ type LineOptions struct {
 
 	BackoffMin time.Duration // first wait after the shared peer was lost; 500 ms
 	BackoffMax time.Duration // longest wait; 30 s
+
+	// Ended is told when a peer has ended of its own accord, and how. It must not block. nil is nobody.
+	Ended func(cause error)
 
 	Now func() time.Time // required
 }

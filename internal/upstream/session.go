@@ -242,4 +242,7 @@ func (l *Lines) peerClosed(cause, exit error) {
 		cause = fmt.Errorf("%w: %w", cause, exit)
 	}
 	l.health.down(l.o.Now, cause)
+	if l.o.Ended != nil {
+		l.o.Ended(cause)
+	}
 }
