@@ -64,6 +64,7 @@ type commands struct {
 	Wrap    wrapCommand    `cmd:"" help:"Be an MCP server on standard input and output: the one that a command is, with policy in front."`
 	Tools   toolsCommand   `cmd:"" help:"Work with what servers say of their tools."`
 	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`
+	Policy  policyCommand  `cmd:"" help:"Work with policies of other programs."`
 	Bundle  bundleCommand  `cmd:"" help:"Work with bundles: policies, plugins, tables and tests in one signed file."`
 	Audit   auditCommand   `cmd:"" help:"Work with decision records."`
 	Replay  replayCommand  `cmd:"" help:"Decide recorded calls again with other policies, and say what would be decided otherwise."`

@@ -11,7 +11,7 @@ type Code struct {
 	Title string // "unknown field"
 }
 
-// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP31xx what is wrong with policies that compile, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP70xx the lock of tools and what it says of rules, SP80xx archives of bundles, SP81xx whether they are to be trusted.
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP20xx conditions, SP30xx policies, SP31xx what is wrong with policies that compile, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP70xx the lock of tools and what it says of rules, SP80xx archives of bundles, SP81xx whether they are to be trusted, SP90xx rules of other programs.
 var codes = []Code{
 	{"SP1001", "not YAML"},
 	{"SP1002", "unknown field"},
@@ -147,6 +147,8 @@ var codes = []Code{
 	{"SP8202", "nothing to go back to"},
 	{"SP8203", "bundle not kept"},
 	{"SP8204", "policies that can't be changed by command"},
+	{"SP9001", "rules of another program that can't be imported"},
+	{"SP9002", "imported rule that is stricter than it was"},
 }
 
 //go:embed pages/*.md
