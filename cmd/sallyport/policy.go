@@ -18,10 +18,10 @@ import (
 )
 
 type policyCommand struct {
-	Import importCommand `cmd:"" help:"Write policies that say what the rules of another program say, or deny more."`
+	Import policyImportCommand `cmd:"" help:"Write policies that say what the rules of another program say, or deny more."`
 }
 
-type importCommand struct {
+type policyImportCommand struct {
 	File    string   `arg:"" help:"The other program's file."`
 	From    string   `required:"" enum:"agentgateway,envoy-ai-gateway,kubernetes-vap" help:"Whose it is: agentgateway, envoy-ai-gateway or kubernetes-vap."`
 	Servers []string `placeholder:"GLOB" help:"Of kubernetes-vap: servers that the policies are about."`
@@ -32,7 +32,7 @@ type importCommand struct {
 // objectName is a name of something that a call has.
 var objectName = regexp.MustCompile(`^(args|params)(\.[a-zA-Z_][a-zA-Z0-9_]*)*$`)
 
-func (c importCommand) Run(p *process) error {
+func (c policyImportCommand) Run(p *process) error {
 	if c.From != foreign.Admission && len(c.Servers)+len(c.Tools)+len(c.Object) > 0 {
 		return failf(exitUsage, "--servers, --tools and --object are for kubernetes-vap: other rules say it themselves")
 	}
