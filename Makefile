@@ -12,7 +12,7 @@ SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-policy bench-replay conformance e2e tools toolchains sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-policy bench-replay conformance e2e tools toolchains valkey sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -26,6 +26,7 @@ test: ## test everything that needs only Go
 	@command -v clang-19 >/dev/null || echo "SKIPPED: what is compiled from C needs clang-19 and lld-19; make toolchains installs them, make sdks tests the SDKs"
 	@test -x .cache/zig/ziglang/zig || echo "SKIPPED: what is compiled from Zig needs Zig 0.17.1; make toolchains installs it under .cache, make sdks plugins tests it"
 	@test -e $(CACHE)/asc/installed.json || echo "SKIPPED: what is compiled from AssemblyScript needs its compiler; make toolchains installs it, make sdks plugins test it"
+	@command -v valkey-server redis-server >/dev/null || echo "SKIPPED: rate limits in Valkey or Redis need one; make valkey installs it"
 	@test -n "$$SALLYPORT_PEERS" || echo "SKIPPED: real peers and conformance need Node; make e2e conformance runs them"
 
 # Nothing in engine/wasm/binary runs at once, and the detector makes its drawn modules take minutes.
@@ -65,6 +66,9 @@ e2e: tools ## run the gateway against the TypeScript client and the reference se
 
 toolchains: ## install the compilers of the other languages: Debian packages, and what .ci/toolchains puts under .cache/
 	@.ci/toolchains
+
+valkey: ## install the Debian package redis-server (the program alone is run), for the tests of rate limits that replicas share
+	@.ci/valkey
 
 sdks: $(SDKS) ## test the SDKs, and run the TCK on the guest that each builds; needs make toolchains
 

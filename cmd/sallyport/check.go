@@ -153,6 +153,20 @@ func check(p *process, path string) (checked, error) {
 	if errors.As(err, &ds) || err != nil {
 		return checked{mistakes: ds}, onlyOther(err, ds)
 	}
+	found, err := checkConfigured(p, o, c)
+	if err != nil {
+		return checked{}, err
+	}
+	if ds, err = limitMistakes(p, c); err != nil {
+		return checked{}, err
+	}
+	found.mistakes = append(found.mistakes, ds...)
+	return found, nil
+}
+
+// checkConfigured finds the mistakes in the policies that a config names.
+func checkConfigured(p *process, o origin, c *config.Config) (checked, error) {
+	var ds source.Diagnostics
 	if c.Policies == "" {
 		none := c.At("policies").Warn("SP1113", "no policies: every call will be denied", "name a folder of policies: `policies: ./policies`")
 		return checked{mistakes: source.Diagnostics{none}}, nil

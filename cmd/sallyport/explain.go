@@ -110,7 +110,10 @@ func explain(p *process, r *audit.Record, policies string) error {
 	if s.Revision() != r.Revision {
 		fmt.Fprintf(p.stdout, "\nnote: decided by revision %s; what follows is revision %s\n", short(r.Revision), short(s.Revision()))
 	}
-	if r.NotReplayable != "" {
+	switch {
+	case r.Limit != "":
+		fmt.Fprintf(p.stdout, "\nnote: policy allowed it; the rate limit %s refused it (%s), with %d left\n", r.Limit, r.Reason, r.Remaining)
+	case r.NotReplayable != "":
 		fmt.Fprintf(p.stdout, "\nnote: the record does not hold all that was decided on (%s)\n", r.NotReplayable)
 	}
 	q, err := new(replay.Builder).Request(r)

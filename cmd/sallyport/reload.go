@@ -48,6 +48,9 @@ func (g *program) take(b *build) {
 	}
 	debug.FreeOSMemory() // compiling leaves many times the memory that the result needs
 	g.metrics.SetPolicy(b.policy.Revision())
+	if b.limiter != nil {
+		b.limiter.Retain(b.limited)
+	}
 	g.metrics.Retain(g.builder.names(b.config))
 	g.reloaded(admin.Reload{OK: true, Time: b.at})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/limit"
 	"github.com/sallyport-dev/sallyport/internal/replay"
 )
 
@@ -192,6 +193,9 @@ var unreplayed = map[string]string{
 	replay.PluginNotAsked:   "a plugin would be asked that was not asked then",
 	replay.PluginRewrote:    "rules or plugins would see a message as a plugin has changed it",
 	"plugins_asked":         "more plugins were asked than are recorded",
+	limit.ReasonLimited:     "policy allowed it, and a rate limit was used up",
+	limit.ReasonNotComputed: "policy allowed it, and a rate limit could not tell what it counts as",
+	limit.ReasonStore:       "policy allowed it, and a rate limit could not be asked",
 }
 
 // writeFlips lists groups of flips under their direction.

@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/limit"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -36,6 +37,8 @@ type build struct {
 	given    *given           // what it was compiled from; nil: nothing
 	identity *identity.Resolver
 	servers  map[string]*sharedServer
+	limiter  *sharedLimiter // nil: there are no rate limits
+	limited  *limit.Set
 	snapshot *gateway.Snapshot
 	at       time.Time
 }
@@ -135,7 +138,12 @@ func (b *builder) finish(out *build, c *config.Config, prev *build) (err error) 
 	if out.servers, err = b.servers(c, prev); err != nil {
 		return failf(exitInvalid, "%w", err)
 	}
-	out.snapshot, err = b.snapshot(out)
+	if err = b.limits(out, c, prev); err != nil {
+		return err
+	}
+	if out.snapshot, err = b.snapshot(out); err != nil {
+		out.limiter.abandon()
+	}
 	return err
 }
 
@@ -289,7 +297,7 @@ func (b *builder) snapshot(out *build) (*gateway.Snapshot, error) {
 		Servers:   make(map[string]upstream.Server, len(out.servers)),
 		Names:     gateway.Names{Hosts: c.Hosts, Origins: c.Origins},
 		Denials:   gateway.Denials{Result: c.Denials.Style == "result", Detail: details[c.Denials.Detail]},
-		PublicURL: c.PublicURL,
+		PublicURL: c.PublicURL, Limits: out.limited,
 	}
 	for name, shared := range out.servers {
 		shared.users.Add(1)
@@ -301,9 +309,13 @@ func (b *builder) snapshot(out *build) (*gateway.Snapshot, error) {
 			s.Issuers = append(s.Issuers, j.Issuer)
 		}
 	}
-	servers, policy := out.servers, out.shared
+	if out.limiter != nil {
+		out.limiter.users.Add(1)
+	}
+	servers, policy, limiter := out.servers, out.shared, out.limiter
 	s.Release = func() {
 		policy.release()
+		limiter.release()
 		for name, shared := range servers {
 			shared.release(b.log, name)
 		}

@@ -99,7 +99,7 @@ func (e *Env) follow(checked *cel.Ast, r *report, want Want, vs *Variables) ([]U
 		f.put(o, root, boolKinds, "used as a condition")
 	case Text:
 		f.put(o, root, jsonscan.KindsOf(jsonscan.String), "used as a message")
-	case Any:
+	case Any, Keyed, Whole: // keys and counts are of no policy, and not compared with schemas
 		f.put(o, root, jsonscan.AllKinds, "")
 	}
 	return f.uses, o

@@ -93,14 +93,24 @@ func fits(t *cel.Type, want Want) bool {
 		return t.Kind() == types.BoolKind || t.Kind() == types.DynKind
 	case Text:
 		return t.Kind() == types.StringKind || t.Kind() == types.DynKind
+	case Keyed:
+		return fitsKind(t, keyKinds)
+	case Whole:
+		return fitsKind(t, wholeKinds)
 	case Any:
 	}
 	return true
 }
 
 func wrongResult(t *cel.Type, want Want) string {
-	if want == Text {
+	switch want {
+	case Text:
 		return fmt.Sprintf("a message must be a string, but this expression is %s", article(typeName(t)))
+	case Keyed:
+		return fmt.Sprintf("a key must be a string, a number, a bool or a list of them, but this expression is %s", article(typeName(t)))
+	case Whole:
+		return fmt.Sprintf("a count must be an integer, but this expression is %s", article(typeName(t)))
+	case Any, Bool:
 	}
 	return fmt.Sprintf("a condition must be a bool, but this expression is %s", article(typeName(t)))
 }
@@ -109,7 +119,7 @@ func resultHelp(t *cel.Type, want Want) string {
 	switch {
 	case want == Text:
 		return "put it into a text: \"... %s\".format([...])"
-	case t.Kind() == types.StringKind:
+	case want == Bool && t.Kind() == types.StringKind:
 		return "compare it with something: == \"...\""
 	}
 	return ""

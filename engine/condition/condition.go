@@ -19,9 +19,11 @@ type Want uint8
 
 // The types wanted.
 const (
-	Any  Want = iota
-	Bool      // a condition
-	Text      // a message
+	Any   Want = iota
+	Bool       // a condition
+	Text       // a message
+	Keyed      // a key: see AppendKey
+	Whole      // an integer: see Count
 )
 
 // Truth is what a condition says of a message.

@@ -100,16 +100,18 @@ type Record struct {
 	Resource        string
 	Prompt          string
 
-	Phase   string
-	Effect  string
-	Policy  string
-	Rule    string
-	Reason  string
-	Message string // the client's text
-	Cause   string // the operator's text
-	Shadow  []Shadow
-	Plugins []Plugin // that were asked, in order
-	Cache   string   // hit: decided before, and the plugins were asked then; miss; or why it can't be remembered
+	Phase     string
+	Effect    string
+	Policy    string
+	Rule      string
+	Reason    string
+	Message   string // the client's text
+	Cause     string // the operator's text
+	Limit     string // the rate limit that refused
+	Remaining int64  // what was left of it
+	Shadow    []Shadow
+	Plugins   []Plugin // that were asked, in order
+	Cache     string   // hit: decided before, and the plugins were asked then; miss; or why it can't be remembered
 
 	Inputs        []Input
 	Absent        []string  // fields that considered rules could read, and that are not there; of several within each other the outermost

@@ -66,6 +66,10 @@ func (e *encoder) decision(r *Record) {
 	e.plain(`,"reason":"`, r.Reason)
 	e.text(`,"message":`, r.Message, MaxLong)
 	e.text(`,"cause":`, r.Cause, MaxLong)
+	if r.Limit != "" {
+		e.plain(`,"limit":"`, r.Limit)
+		e.b = strconv.AppendInt(append(e.b, `,"remaining":`...), r.Remaining, 10)
+	}
 	e.shadow(r.Shadow)
 	e.plain(`,"cache":"`, r.Cache)
 	e.plugins(r.Plugins)

@@ -105,6 +105,7 @@ func (r *Record) strings() []struct {
 		{"reason", &r.Reason},
 		{"message", &r.Message},
 		{"cause", &r.Cause},
+		{"limit", &r.Limit},
 		{"cache", &r.Cache},
 		{"not_replayable", &r.NotReplayable},
 		{"trace_id", &r.TraceID},
@@ -124,6 +125,7 @@ func (r *Record) decodeLists(v jsonscan.Value) {
 }
 
 func (r *Record) decodeAnswer(v jsonscan.Value) {
+	r.Remaining = number(v, "remaining")
 	r.Status = int(number(v, "http.response.status_code"))
 	r.ErrorCode = number(v, "rpc.response.status_code")
 	r.RequestBytes, r.ResponseBytes = number(v, "request_bytes"), number(v, "response_bytes")

@@ -27,6 +27,8 @@ type Config struct {
 	Identity   Identity           `yaml:"identity" jsonschema_description:"Who may call, and how they prove it."`
 	Audit      Audit              `yaml:"audit" jsonschema_description:"The decision records."`
 	Limits     Limits             `yaml:"limits" jsonschema_description:"The bounds of every request, answer, connection and wait."`
+	RateLimits []RateLimit        `yaml:"rateLimits" jsonschema_description:"How often calls may be made."`
+	Store      Store              `yaml:"store" jsonschema_description:"Where replicas of the gateway keep what they share. Left out, each counts for itself."`
 	Denials    Denials            `yaml:"denials" jsonschema_description:"How a refusal looks to the client."`
 	Sessions   Sessions           `yaml:"sessions" jsonschema_description:"How session ids are sealed."`
 	Log        Log                `yaml:"log" jsonschema_description:"The operational log, on standard error."`
@@ -183,6 +185,11 @@ func (c *Config) fill() {
 			s.MaxSessions = c.Limits.Sessions
 		}
 		c.Servers[name] = s
+	}
+	for i := range c.RateLimits {
+		if l := &c.RateLimits[i]; l.Burst == 0 {
+			l.Burst = l.Rate.Count
+		}
 	}
 	for i := range c.Identity.JWT {
 		j := &c.Identity.JWT[i]

@@ -38,6 +38,9 @@ func (c *Config) resolve(dir string) {
 	if c.TLS != nil {
 		paths = append(paths, &c.TLS.Cert, &c.TLS.Key)
 	}
+	if v := c.Store.Valkey; v != nil && v.TLS != nil {
+		paths = append(paths, &v.TLS.CA)
+	}
 	if !strings.Contains(c.Policies, "://") {
 		paths = append(paths, &c.Policies)
 	}

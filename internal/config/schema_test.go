@@ -12,12 +12,18 @@ import (
 	"github.com/invopop/jsonschema"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
 // scalars gives the schema of the types that read themselves from a scalar.
 func scalars(t reflect.Type) *jsonschema.Schema {
 	expansion := `\$\{.*\}`
 	switch t {
+	case reflect.TypeFor[source.Text]():
+		return &jsonschema.Schema{Type: "string"}
+	case reflect.TypeFor[Rate]():
+		return &jsonschema.Schema{Type: "string", Pattern: rateForm.String() + "|" + expansion, Examples: []any{"100/1m", "5/1s"}}
 	case reflect.TypeFor[Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9.]+(ns|us|ms|s|m|h))+$|` + expansion, Examples: []any{"500ms", "10s", "1h"}}
 	case reflect.TypeFor[Size]():
@@ -66,6 +72,11 @@ func generate(t *testing.T) []byte {
 		{"JWT", "Issuer"},
 		{"Audit", "Decision records"},
 		{"Limits", "Limits"},
+		{"RateLimit", "Rate limit"},
+		{"RateMatch", "What a rate limit counts"},
+		{"Store", "Shared store"},
+		{"Valkey", "Valkey or Redis"},
+		{"StoreTLS", "Store TLS"},
 		{"Denials", "Denials"},
 		{"Sessions", "Session ids"},
 		{"Log", "Log"},

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/limit"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -45,6 +46,7 @@ type exchange struct {
 	decision engine.Decision
 	verdict  engine.Decision // of the answer
 	id       audit.ID
+	limited  *limit.Refusal // by a rate limit; nil if by none
 
 	call     upstream.Call
 	cancel   func()        // call.Cancel, bound once
@@ -195,7 +197,7 @@ func (x *exchange) reset() {
 	x.committed, x.streaming, x.answered, x.counted, x.resumable = false, false, false, false, false
 	x.unrecorded, x.element, x.body, x.capped, x.crowded = false, false, nil, false, false
 	x.ending.Store(false)
-	x.asking = time.Time{}
+	x.asking, x.limited = time.Time{}, nil
 	if cap(x.out) > keep {
 		x.out = nil
 	}

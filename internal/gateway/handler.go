@@ -53,6 +53,9 @@ func (x *exchange) serveMessage() *refusal {
 	if r := x.decide(); r != nil { // the first door
 		return r
 	}
+	if r := x.countCall(); r != nil { // how often
+		return r
+	}
 	if r := x.commit(); r != nil { // no record, no action
 		return r
 	}

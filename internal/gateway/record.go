@@ -52,6 +52,9 @@ func (x *exchange) complete() {
 			x.recordInputs(r, &x.decision)
 		}
 	}
+	if l := x.limited; l != nil {
+		r.Limit, r.Remaining, r.NotReplayable = l.Limit, l.Remaining, l.Reason
+	}
 	if o.verdict != nil {
 		x.recordVerdict(r)
 	}

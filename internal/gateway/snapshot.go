@@ -7,6 +7,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/limit"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -24,6 +25,7 @@ type Snapshot struct {
 	Views      map[string]*federation.View
 	Federation Federation
 	Denials    Denials
+	Limits     *limit.Set // nil: none
 	// Issuers are the authorization servers named in the protected resource metadata (RFC 9728). Without any there is none.
 	Issuers []string
 	// PublicURL is the URL of this gateway as clients know it, without a path; "" derives it from the request's Host.

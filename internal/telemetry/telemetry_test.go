@@ -36,6 +36,9 @@ func everything() *Metrics {
 	m.WatchPlugins(func() []Plugin {
 		return []Plugin{{Name: "p", Verdicts: map[string]uint64{"deny": 3}, Failures: map[string]uint64{"trap": 2}, Seconds: 0.5, Fuel: 7, Memory: 65536, Instances: 1, Ejected: true}}
 	})
+	m.WatchLimits(func() []Limit {
+		return []Limit{{Name: "here", Admitted: 5, Refused: 4, Failed: 3, Error: 2, Local: true, Keys: 6, Evicted: 7}, {Name: "there", Admitted: 1}}
+	})
 	m.WatchCache(func() (Cache, bool) { return Cache{Bytes: 100, Limit: 1000, Evicted: 1, Rejected: 2, Dropped: 3}, true })
 	m.WatchAudit(func() Audit {
 		return Audit{Records: 9, Refused: 1, WriteErrors: 2, Writes: 8, Bytes: 4000, Seq: 12, Pending: 5, Failing: true}
@@ -106,6 +109,16 @@ func TestScrape(t *testing.T) {
 		`sallyport_plugin_memory_bytes{plugin="p"} 65536`,
 		`sallyport_plugin_seconds_total{plugin="p"} 0.5`,
 		`sallyport_policy_info{revision="sha256:bb"} 1`,
+		`sallyport_rate_limit_calls_total{limit="here",result="admitted"} 5`,
+		`sallyport_rate_limit_calls_total{limit="here",result="error"} 2`,
+		`sallyport_rate_limit_calls_total{limit="here",result="failed"} 3`,
+		`sallyport_rate_limit_calls_total{limit="here",result="refused"} 4`,
+		`sallyport_rate_limit_calls_total{limit="there",result="admitted"} 1`,
+		`sallyport_rate_limit_calls_total{limit="there",result="error"} 0`,
+		`sallyport_rate_limit_calls_total{limit="there",result="failed"} 0`,
+		`sallyport_rate_limit_calls_total{limit="there",result="refused"} 0`,
+		`sallyport_rate_limit_evicted_total{limit="here"} 7`,
+		`sallyport_rate_limit_keys{limit="here"} 6`,
 		`sallyport_refusals_total{reason="bad_credential"} 1`,
 		`sallyport_shadow_total{effect="deny",policy="p",rule="r"} 1`,
 		`sallyport_upstream_errors_total{code="refused",server="files"} 1`,
