@@ -20,7 +20,7 @@ type work struct {
 	a      *Adapter
 	s      *session
 	own    int64 // our id of it, and its progress token
-	in     *upstream.Call
+	in     *stream
 	kinds  kinds
 	spec   *mcp.Method
 	owner  []byte
@@ -32,7 +32,7 @@ type work struct {
 }
 
 func (a *Adapter) newWork(s *session, q *asked) *work {
-	return &work{a: a, s: s, own: s.last.Add(1), in: new(upstream.Call), kinds: q.kinds, spec: q.msg.Spec, owner: q.who.owner, digest: q.digest()}
+	return &work{a: a, s: s, own: s.last.Add(1), in: a.newStream(s), kinds: q.kinds, spec: q.msg.Spec, owner: q.who.owner, digest: q.digest()}
 }
 
 // end frees what w holds. Unless it is done, the server is told to stop.
@@ -254,9 +254,6 @@ func (l *leg) read() ([]byte, error) {
 		return w.in.ReplyBody, nil
 	}
 	e, err := w.in.Next()
-	if errors.Is(err, io.EOF) {
-		err = l.a.fail(upstream.Protocol, errors.New("the stream ended without an answer"))
-	}
 	return e.Data, err
 }
 

@@ -163,11 +163,11 @@ func (a *Adapter) call(c *upstream.Call, q *asked) error {
 			return a.fail(upstream.Canceled, upstream.ErrCanceled)
 		}
 		w.prepare(c, q)
-		err = a.inner.Do(w.in)
+		err = a.inner.Do(w.in.Call)
 		switch {
 		case err != nil:
 			return l.failed(c, err)
-		case first && lost(w.in):
+		case first && lost(w.in.Call):
 			a.pool.drop(s)
 			w.end(true)
 			continue

@@ -172,6 +172,21 @@ func TestProgressAndLogReachTheClientThatAskedForThem(t *testing.T) {
 	})
 }
 
+func TestAnAnswerThatHasToBeFetchedIsFetched(t *testing.T) {
+	f := newFake(mcp.Legacy)
+	a := f.adapter(t, "http", nil)
+	want := `{"jsonrpc":"2.0","id":"me","result":{"content":[],"resultType":"complete",` + info + `}}`
+	if g := do(t, a, modernCall("ann", "tools/call", `"name":"poll"`, "")); g.answer != want || f.count("poll") != 1 {
+		t.Errorf("%s after %d runs", g.answer, f.count("poll"))
+	}
+	params := `"name":"poll","arguments":{"ask":1}`
+	_, state := required(t, do(t, a, modernCall("ann", "tools/call", params, "")))
+	g := do(t, a, modernCall("ann", "tools/call", params+`,"inputResponses":{"input-1":{"action":"accept"}},"requestState":"`+state+`"`, ""))
+	if g.answer != want || f.count("poll") != 2 {
+		t.Errorf("%s after %d runs", g.answer, f.count("poll"))
+	}
+}
+
 func TestAClientThatLeavesCancelsTheCall(t *testing.T) {
 	onBoth(t, mcp.Legacy, func(t *testing.T, f *fake, a *Adapter) {
 		c := modernCall("ann", "tools/call", `"name":"slow"`, "")

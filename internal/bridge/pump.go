@@ -11,10 +11,17 @@ import (
 
 // pump reads the answer of a call that no single request of a client lasts as long as.
 type pump struct {
-	in   *upstream.Call
+	in   source
 	out  chan message
 	quit chan struct{} // closed when nobody reads any more, and the call is over
 	left chan struct{} // closed when nobody reads any more, but the call goes on
+}
+
+// source is what a pump reads: a call, or one that may have to be fetched in several parts.
+type source interface {
+	Next() (upstream.Event, error)
+	Cancel()
+	Close()
 }
 
 // message is one of a server, the head of its answer, or its end.
@@ -35,7 +42,7 @@ const maxPumped = 32
 
 var errSilent = errors.New("no answer in time")
 
-func newPump(in *upstream.Call) *pump {
+func newPump(in source) *pump {
 	return &pump{in: in, out: make(chan message, maxPumped), quit: make(chan struct{}), left: make(chan struct{})}
 }
 
@@ -83,7 +90,7 @@ func (p *pump) run(a *Adapter) {
 	for {
 		e, err := p.in.Next()
 		if errors.Is(err, io.EOF) {
-			err = a.fail(upstream.Protocol, errors.New("the stream ended without an answer"))
+			err = a.fail(upstream.Protocol, errNoAnswer)
 		}
 		if err == nil && len(e.Data) == 0 {
 			continue
