@@ -1,0 +1,26 @@
+package bridge
+
+import (
+	"testing"
+
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+// What the tests from outside, which put a gateway on top, use of the fakes.
+
+// Fake is an MCP server of one era.
+type Fake struct{ *fake }
+
+// NewFake makes one.
+func NewFake(era mcp.Era) *Fake { return &Fake{newFake(era)} }
+
+// Adapter puts an Adapter on top of it, which finds out what era it is of.
+func (f *Fake) Adapter(t *testing.T, transport string) *Adapter { return f.adapter(t, transport, nil) }
+
+// Count is how often a tool has run.
+func (f *Fake) Count(tool string) int { return f.count(tool) }
+
+// Transports are those of a Fake, Bound how long anything may take.
+var Transports = transports
+
+const Bound = bound
