@@ -63,6 +63,13 @@ func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame 
 			d = Decision{Reason: ReasonEvaluationError, Cause: fmt.Errorf("internal error: %v", p), Revision: s.revision}
 		}
 	}()
+	var pinned []Outcome
+	if s.pins != nil {
+		var denied bool
+		if d, pinned, denied = s.pins.deny(s, r); denied {
+			return d
+		}
+	}
 	e, ok := evaluations.Get().(*evaluation)
 	if !ok {
 		e = new(evaluation)
@@ -75,6 +82,9 @@ func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame 
 	}
 	e.reset()
 	evaluations.Put(e)
+	if pinned != nil {
+		d.Shadow = append(pinned, d.Shadow...) // what d has may be remembered
+	}
 	return d
 }
 

@@ -49,6 +49,8 @@ const (
 	ReasonInterrupted      = "interrupted"       // ... because its context ended
 	ReasonPluginFailed     = "plugin_failed"     // a plugin trapped, ran too long, or broke its contract
 	ReasonNotRewritable    = "not_rewritable"    // a plugin's edits make no message of this one
+	ReasonToolUnpinned     = "tool_unpinned"     // the lock of tools has the server, and not the tool
+	ReasonToolChanged      = "tool_changed"      // the server describes the tool otherwise than the lock
 )
 
 // Kinds of principal, as principal.type shows them.
@@ -85,6 +87,7 @@ type Request struct {
 	Arguments   jsonscan.Value // the tool's arguments; absent or null reads as {}
 	Params      jsonscan.Value // the JSON-RPC params
 	Annotations jsonscan.Value // the tool's annotations, as its server lists them; absent means not known, and a rule that reads them fails
+	ToolHash    string         // toolset.Hash of the tool as its server lists it now; "" is not known, and then nothing has changed
 	Result      jsonscan.Value // the tool's result; response phase only
 	Error       jsonscan.Value // the JSON-RPC error, if that is the answer; response phase only
 	Items       jsonscan.Value // of a result that is a list: the array; response phase only

@@ -81,6 +81,11 @@ func (s *Snapshot) Plan(ctx context.Context, r *Request, unknown UnknownFields, 
 			p = Plan{Reason: ReasonEvaluationError, Cause: fmt.Errorf("internal error: %v", x), Revision: s.revision}
 		}
 	}()
+	if s.pins != nil {
+		if d, _, denied := s.pins.deny(s, r); denied {
+			return Plan{Reason: d.Reason, Revision: s.revision}
+		}
+	}
 	frame := s.env.NewFrame()
 	defer frame.Close()
 	r.fill(&frame.Input)

@@ -37,6 +37,8 @@ type Options struct {
 	// a rule that it pays for: one that calls a plugin, or whose cost is not bounded by analysis. A snapshot with a cache has two
 	// goroutines, which end when it is closed.
 	Cache int64
+	// Pins says whether servers are held to the bundle's lock of tools, if it has one.
+	Pins Pins
 	// Lacking may be missing from the bundle: see DecideWith.
 	Lacking Lacking
 }
@@ -53,6 +55,7 @@ type Snapshot struct {
 	given    given
 	parts    map[part]*condition.Condition // of its rules, for the snapshot after
 	memory   *memory                       // nil: nothing is remembered
+	pins     *pins                         // nil: there is no lock
 	closed   atomic.Bool
 }
 
@@ -91,7 +94,7 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		return nil, err
 	}
 	return &Snapshot{
-		memory:   memory,
+		memory: memory, pins: newPins(b.Lock, o.Pins),
 		revision: b.Revision, env: env, all: all, warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/engine/toolset"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/replay"
@@ -124,8 +125,12 @@ func explain(p *process, r *audit.Record, policies string) error {
 	if _, err := fmt.Fprintf(p.stdout, "\n%s", x.Text()); err != nil {
 		return err
 	}
-	if x.Decision.Allowed() {
+	switch reason := x.Decision.Reason; {
+	case x.Decision.Allowed():
 		return writeRefusing(p.stdout, r)
+	case reason == engine.ReasonToolChanged || reason == engine.ReasonToolUnpinned:
+		_, err := fmt.Fprintf(p.stdout, "\nwould be decided by rules if %s had the tool as its server describes it: sallyport tools lock --check\n", toolset.FileName)
+		return err
 	}
 	return writeChanges(p.stdout, s.Changes(p.ctx, q, secretMask()))
 }

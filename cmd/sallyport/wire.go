@@ -154,11 +154,21 @@ func (b *builder) names(c *config.Config) []string {
 	return names
 }
 
+// options are those of the engine that a config says.
+func (b *builder) options(c *config.Config) engine.Options {
+	o := engine.Options{Servers: b.names(c), Cache: int64(c.Limits.Cache)}
+	if c.Pins == "shadow" {
+		o.Pins = engine.PinsShadow
+	}
+	return o
+}
+
 // compile compiles the policies, unless they are the ones that decide already.
 func (b *builder) compile(ctx context.Context, c *config.Config, prev *build, set *bundle.Bundle) (*sharedPolicy, error) {
-	o := engine.Options{Servers: b.names(c), Cache: int64(c.Limits.Cache)}
+	o := b.options(c)
 	if prev != nil {
-		if prev.policy.Revision() == set.Revision && slices.Equal(o.Servers, b.names(prev.config)) && o.Cache == int64(prev.config.Limits.Cache) && !prev.policy.Ejected() {
+		was := b.options(prev.config)
+		if prev.policy.Revision() == set.Revision && slices.Equal(o.Servers, was.Servers) && o.Cache == was.Cache && o.Pins == was.Pins && !prev.policy.Ejected() {
 			return prev.shared, nil
 		}
 		o.Previous = prev.policy

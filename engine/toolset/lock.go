@@ -53,6 +53,9 @@ type Tool struct {
 	definition jsonscan.Value
 }
 
+// Definition is what the lock records of the tool: the object that has its name, schemas and annotations, and the hash beside them.
+func (t *Tool) Definition() jsonscan.Value { return t.definition }
+
 // Pos is the place of the lock's list of servers.
 func (l *Lock) Pos() source.Pos { return l.place }
 

@@ -23,6 +23,7 @@ type Config struct {
 	Federation Federation         `yaml:"federation" jsonschema_description:"How several servers are asked as one, at /mcp and by virtual servers."`
 	Policies   string             `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory, a file, or a bundle (.tar.gz). Left out, every call is denied."`
 	Bundle     Bundle             `yaml:"bundle" jsonschema_description:"Which bundle is taken, if policies names one."`
+	Pins       string             `yaml:"pins" jsonschema:"enum=enforce,enum=shadow,default=enforce" jsonschema_description:"What tools.lock.json is to the servers in it, if the policies have one: a tool that it doesn't have, or that its server describes otherwise now, is neither listed nor called; or that is only recorded."`
 	Plugins    Plugins            `yaml:"plugins" jsonschema_description:"How plugins among the policies are run."`
 	Identity   Identity           `yaml:"identity" jsonschema_description:"Who may call, and how they prove it."`
 	Audit      Audit              `yaml:"audit" jsonschema_description:"The decision records."`
@@ -170,6 +171,7 @@ func Default() Config {
 			ReadTimeout: Duration(20 * time.Second), IdleTimeout: Duration(time.Minute), WriteTimeout: Duration(30 * time.Second),
 			CallTimeout: Duration(time.Minute), StreamTimeout: Duration(time.Hour), AnswerTimeout: Duration(10 * time.Minute),
 		},
+		Pins:    "enforce",
 		Denials: Denials{Style: "error", Detail: "message"},
 		Log:     Log{Level: "info", Format: "auto"},
 	}

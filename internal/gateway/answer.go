@@ -244,7 +244,7 @@ func (x *exchange) listed(spec *mcp.Method, item *engine.Request, v jsonscan.Val
 	}
 	switch spec.List {
 	case "tools":
-		x.g.catalog.learn(x.serverName, v)
+		item.ToolHash = x.learn(v).hash
 		item.Method, item.Tool, item.Annotations = "tools/call", name.Text(), annotationsOf(v)
 	case "prompts":
 		item.Method, item.Prompt = "prompts/get", name.Text()

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/engine/toolset"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
@@ -21,9 +22,15 @@ type toolKey struct{ server, name string }
 
 // tool is one tool's definition. It is immutable.
 type tool struct {
-	raw                 []byte
+	raw                 []byte // nil: there was no room for it, and all that is known is its hash
 	annotations, schema jsonscan.Value
 	params              []mcp.HeaderParam // arguments that headers mirror
+	hash                string            // toolset.Hash; "" if the definition is not the server's word but a lock's
+}
+
+func (t *tool) read(definition jsonscan.Value) {
+	t.annotations, t.schema = annotationsOf(definition), definition.Get("inputSchema")
+	t.params = mcp.HeaderParams(t.schema)
 }
 
 // maxCatalog bounds the definitions that are kept, in bytes. What comes later is not learnt.
@@ -52,27 +59,41 @@ var emptyObject = func() jsonscan.Value {
 	return d.Root()
 }()
 
-// learn keeps a definition as its server gave it. A list that says nothing new costs a comparison.
-func (c *catalog) learn(server string, definition jsonscan.Value) {
+// learn keeps a definition as its server gave it, and says whether it is news. A list that says nothing new costs a comparison. Of a tool
+// that servers are held to, at least the hash is kept.
+func (c *catalog) learn(server string, definition jsonscan.Value, pinned bool) (t *tool, news bool) {
 	name := definition.Get("name").Text()
-	if known := c.find(server, name); known != nil && bytes.Equal(known.raw, definition.Raw()) {
-		return
+	known := c.find(server, name)
+	if known != nil && known.raw != nil && bytes.Equal(known.raw, definition.Raw()) {
+		return known, false
 	}
-	t := &tool{raw: bytes.Clone(definition.Raw())}
-	doc := new(jsonscan.Doc)
-	if doc.Scan(t.raw, jsonscan.Options{}) != nil {
-		return
+	t = &tool{hash: toolset.Hash(definition)}
+	news = known == nil || known.hash != t.hash
+	raw, doc := bytes.Clone(definition.Raw()), new(jsonscan.Doc)
+	if doc.Scan(raw, jsonscan.Options{}) == nil {
+		t.raw = raw
+		t.read(doc.Root())
 	}
-	t.annotations, t.schema = annotationsOf(doc.Root()), doc.Root().Get("inputSchema")
-	t.params = mcp.HeaderParams(t.schema)
-	key := toolKey{server, strings.Clone(name)}
+	c.keep(toolKey{server, strings.Clone(name)}, t, pinned)
+	return t, news
+}
+
+func (c *catalog) keep(key toolKey, t *tool, pinned bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	grown := c.bytes + len(t.raw)
 	if old := c.tools[key]; old != nil {
 		grown -= len(old.raw)
 	}
-	if grown > maxCatalog {
+	switch {
+	case grown <= maxCatalog:
+	case pinned:
+		t = &tool{hash: t.hash}
+		grown = c.bytes
+		if old := c.tools[key]; old != nil {
+			grown -= len(old.raw)
+		}
+	default:
 		return
 	}
 	c.tools[key], c.bytes = t, grown

@@ -192,6 +192,7 @@ func (g *Gateway) Swap(s *Snapshot) {
 			s.metrics[name] = g.Metrics.Server(name)
 		}
 		s.lists = newLists()
+		s.pinned = newPinned(s.Policy.Lock())
 	}
 	old := g.current.p.Load()
 	g.current.swap(s)

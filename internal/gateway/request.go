@@ -72,7 +72,7 @@ func (x *exchange) consultCatalog() *refusal {
 	if x.msg.Target != mcp.TargetTool {
 		return nil
 	}
-	known := x.g.catalog.find(x.serverName, x.msg.Name)
+	known := x.lookup()
 	if known == nil {
 		return nil
 	}

@@ -36,6 +36,8 @@ type Snapshot struct {
 	refs    atomic.Int64
 	metrics map[string]*telemetry.Server // by server; set by Swap
 	lists   *lists                       // likewise
+	pinned  pinned                       // likewise; nil: the policies have no lock of tools
+	drifts  atomic.Int64                 // tools that are not what the lock says, as records tell
 }
 
 // Federation says how several servers are asked as one.

@@ -64,6 +64,9 @@ func (b *Builder) Request(r *audit.Record) (*engine.Request, error) {
 		}
 		q.Principal = &b.principal
 	}
+	if r.Reason == engine.ReasonToolChanged {
+		q.ToolHash = "another" // which one a lifecycle record says
+	}
 	if r.Phase == "response" {
 		q.Phase = engine.PhaseResponse
 	}

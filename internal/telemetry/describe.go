@@ -68,6 +68,7 @@ var docs = []MetricDoc{
 	{Name: "sallyport_rate_limit_keys", Type: "gauge", Help: "Keys of a rate limit that are remembered in the process, because they have used some of it.", Labels: []string{"limit"}},
 	{Name: "sallyport_refusals_total", Type: "counter", Help: "Requests refused outside of policy: framing, identity, limits, audit.", Labels: []string{"reason"}},
 	{Name: "sallyport_shadow_total", Type: "counter", Help: "What shadow rules would have done.", Labels: []string{"policy", "rule", "effect"}},
+	{Name: "sallyport_tool_drift_total", Type: "counter", Help: "Definitions of tools that servers gave and the lock of tools does not have.", Labels: []string{"server", "reason"}},
 	{Name: "sallyport_upstream_errors_total", Type: "counter", Help: "Calls that an upstream server did not answer.", Labels: []string{"server", "code"}},
 	{Name: "sallyport_upstream_up", Type: "gauge", Help: "1 if the upstream server can be reached.", Labels: []string{"server"}},
 }

@@ -40,6 +40,7 @@ type Metrics struct {
 	omitted    *prometheus.CounterVec
 	up         *prometheus.GaugeVec
 	policy     *prometheus.GaugeVec
+	drift      *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	reloadOK   prometheus.Gauge
 	reloadTime prometheus.Gauge
@@ -76,6 +77,7 @@ func New(o Options) *Metrics {
 		omitted:    counterVec("sallyport_list_entries_omitted_total"),
 		up:         gaugeVec("sallyport_upstream_up"),
 		policy:     gaugeVec("sallyport_policy_info"),
+		drift:      counterVec("sallyport_tool_drift_total"),
 		reloads:    counterVec("sallyport_config_reloads_total"),
 		reloadOK:   gauge("sallyport_config_last_reload_successful"),
 		reloadTime: gauge("sallyport_config_last_reload_timestamp_seconds"),
@@ -98,7 +100,7 @@ func New(o Options) *Metrics {
 	build := gaugeVec("sallyport_build_info")
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(
-		m.operations, m.upstream, m.decisions, m.errors, m.omitted, m.up, m.policy, m.reloads, m.reloadOK, m.reloadTime,
+		m.operations, m.upstream, m.decisions, m.errors, m.omitted, m.up, m.policy, m.drift, m.reloads, m.reloadOK, m.reloadTime,
 		decision, refusals, shadow, cached, build,
 		gaugeFunc("sallyport_connections", func() float64 { return float64(m.Connections.Value()) }),
 		gaugeFunc("sallyport_active_streams", func() float64 { return float64(m.Streams.Value()) }),
@@ -125,6 +127,10 @@ func (m *Metrics) Decided(phase int, d time.Duration) { m.decision[phase&1].Obse
 // Refused counts a refusal before or beside policy: framing, identity, limits, an audit that can't be written. The reason
 // must be a constant of the gateway.
 func (m *Metrics) Refused(reason string) { m.refusals.get(reason).Inc() }
+
+// Drifted counts a definition that a server has given of a tool and the lock of tools does not have. Server and reason must come from
+// the configuration and the engine.
+func (m *Metrics) Drifted(server, reason string) { m.drift.WithLabelValues(server, reason).Inc() }
 
 // Shadowed counts what a shadow rule would have done.
 func (m *Metrics) Shadowed(policy, rule, effect string) {

@@ -49,6 +49,7 @@ func everything() *Metrics {
 	m.Streams.Inc()
 	m.Decided(Request, 2*time.Microsecond)
 	m.Operation("tools/call").Observe(20*time.Millisecond, ToolError)
+	m.Drifted("files", "tool_changed")
 	m.Refused("bad_credential")
 	m.Cached("hit")
 	m.Cached("")
@@ -101,6 +102,7 @@ func TestScrape(t *testing.T) {
 		`sallyport_decision_duration_seconds_sum{phase="response"} 0`,
 		`sallyport_decision_duration_seconds_count{phase="response"} 0`,
 		`sallyport_decisions_total{effect="allow",reason="",server="files"} 2`,
+		`sallyport_list_entries_omitted_total{reason="bad_name",server="files"} 1`,
 		`sallyport_plugin_calls_total{plugin="p",verdict="deny"} 3`,
 		`sallyport_plugin_ejected{plugin="p"} 1`,
 		`sallyport_plugin_failures_total{plugin="p",type="trap"} 2`,
@@ -121,6 +123,7 @@ func TestScrape(t *testing.T) {
 		`sallyport_rate_limit_keys{limit="here"} 6`,
 		`sallyport_refusals_total{reason="bad_credential"} 1`,
 		`sallyport_shadow_total{effect="deny",policy="p",rule="r"} 1`,
+		`sallyport_tool_drift_total{reason="tool_changed",server="files"} 1`,
 		`sallyport_upstream_errors_total{code="refused",server="files"} 1`,
 		`sallyport_upstream_up{server="files"} 1`,
 	}

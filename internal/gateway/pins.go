@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"errors"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/engine/toolset"
+	"github.com/sallyport-dev/sallyport/internal/audit"
+)
+
+// pinned is what a lock says of tools, by server and name, in the catalog's form. A server that is not in it may say of its tools what it
+// likes.
+type pinned map[string]map[string]*tool
+
+func newPinned(l *toolset.Lock) pinned {
+	if l == nil {
+		return nil
+	}
+	all := make(pinned, len(l.Servers))
+	for i := range l.Servers {
+		s := &l.Servers[i]
+		tools := make(map[string]*tool, len(s.Tools))
+		for j := range s.Tools {
+			t := new(tool)
+			t.read(s.Tools[j].Definition())
+			tools[s.Tools[j].Name] = t
+		}
+		all[s.Name] = tools
+	}
+	return all
+}
+
+// lookup gives what is known of the tool that is called: what its server said last or, if it has not been asked yet, what the lock says.
+func (x *exchange) lookup() *tool {
+	t := x.g.catalog.find(x.serverName, x.msg.Name)
+	if t != nil {
+		x.request.ToolHash = t.hash
+		if t.raw != nil {
+			return t
+		}
+	}
+	if p := x.snap.pinned[x.serverName][x.msg.Name]; p != nil {
+		return p
+	}
+	return t
+}
+
+// maxDrifts bounds the records and warnings of one snapshot: a server may tell of another tool every time. What comes later is counted.
+const maxDrifts = 1000
+
+// learn keeps what the server says of a tool, and tells of what the lock doesn't say, once.
+func (x *exchange) learn(definition jsonscan.Value) *tool {
+	tools, held := x.snap.pinned[x.serverName]
+	name := definition.Get("name").Text()
+	t, news := x.g.catalog.learn(x.serverName, definition, tools[name] != nil)
+	if !held || !news {
+		return t
+	}
+	q := engine.Request{Method: "tools/call", Server: x.serverName, Tool: name, ToolHash: t.hash}
+	reason := x.snap.Policy.PinReason(&q)
+	if reason == "" {
+		return t
+	}
+	x.g.Metrics.Drifted(x.serverName, reason)
+	if x.snap.drifts.Add(1) > maxDrifts {
+		return t
+	}
+	r := audit.Record{Kind: audit.Lifecycle, Event: reason, Revision: x.snap.Policy.Revision(), Server: x.serverName, Tool: name, Cause: "the server describes it as " + t.hash}
+	if err := x.g.Audit.Append(&r, false); err != nil {
+		x.g.Warn("a record could not be written", err)
+	}
+	x.g.Warn("a tool is not what the lock of tools says", errors.New(reason+": "+x.serverName+"/"+name))
+	return t
+}
