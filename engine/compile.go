@@ -66,7 +66,7 @@ func (c *compiler) rule(p *policy.Policy, r *policy.Rule, m *match, vs *conditio
 	at := r.At()
 	out := &rule{
 		Rule:  Rule{Policy: p.Name, Name: r.Name, File: at.File, Line: at.Line},
-		order: c.order, effect: r.Effect, reason: r.Reason, shadow: r.Shadow, variables: vs, match: m, plain: m.plain(),
+		order: c.order, effect: r.Effect, reason: r.Reason, shadow: r.Shadow, variables: vs, match: m, plain: m.plain(), phase: r.Phase,
 	}
 	c.order++
 	if !r.When.IsZero() {

@@ -29,6 +29,7 @@ type rule struct {
 	message   *condition.Condition // nil: none
 	fields    []string             // that it can read
 	cost      int32                // of when, in nanoseconds
+	phase     Phase
 }
 
 // match is a policy's match, compiled. nil globs match everything, and what they would match

@@ -86,13 +86,7 @@ func merged(s *engine.Snapshot, o Options, workers []*worker) *Report {
 		}
 	}
 	out.Flips = found.sorted()
-	for i := range out.Flips {
-		if f := &out.Flips[i]; f.loosens() {
-			out.NewAllows += f.Count
-		} else {
-			out.NewDenies += f.Count
-		}
-	}
+	out.count()
 	return out
 }
 
@@ -219,11 +213,7 @@ func (w *worker) decide(ctx context.Context, s *engine.Snapshot, q *engine.Reque
 	case err != nil:
 		return verdict{}, PluginRewrote
 	}
-	v.effect = d.Effect.String()
-	if d.Rule != nil {
-		v.policy, v.rule = d.Rule.Policy, d.Rule.Name
-	}
-	return v, ""
+	return verdictOf(d), ""
 }
 
 func groupOf(r *audit.Record, was, is verdict) group {

@@ -31,7 +31,7 @@ type Flip struct {
 	Method    string   `json:"method"`
 	Server    string   `json:"server,omitempty"`
 	Name      string   `json:"name,omitempty"` // of the tool or prompt; the URI of the resource
-	Principal string   `json:"principal"`
+	Principal string   `json:"principal,omitempty"`
 	Count     int      `json:"count"`
 	Examples  []string `json:"examples"` // the oldest few
 }
@@ -70,9 +70,9 @@ func (gs flips) add(g group, count int, ids ...string) {
 	}
 }
 
-// example keeps an id if it is among the oldest.
+// example keeps an id if it is among the oldest, of cases the shortest.
 func (f *Flip) example(id string) {
-	at, found := slices.BinarySearch(f.Examples, id)
+	at, found := slices.BinarySearchFunc(f.Examples, id, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) })
 	if found || at >= maxExamples {
 		return
 	}
@@ -114,6 +114,17 @@ func (g group) clone() group {
 		*s = strings.Clone(*s)
 	}
 	return g
+}
+
+// count counts flips by where they go.
+func (r *Report) count() {
+	for i := range r.Flips {
+		if f := &r.Flips[i]; f.loosens() {
+			r.NewAllows += f.Count
+		} else {
+			r.NewDenies += f.Count
+		}
+	}
 }
 
 // Unreplayed is how many decisions could not be made again.
