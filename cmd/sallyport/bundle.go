@@ -25,7 +25,7 @@ type bundleCommand struct {
 	Sign    bundleSign    `cmd:"" help:"Add a signature to a bundle."`
 	Verify  bundleVerify  `cmd:"" help:"Say whether a bundle is whole, signed by those whom one trusts, and not expired."`
 	Inspect bundleInspect `cmd:"" help:"Say what is in a bundle, without saying who made it."`
-	Diff    bundleDiff    `cmd:"" help:"Say which rules, plugins, capabilities, tables and pins differ."`
+	Diff    diffCommand   `cmd:"" help:"Say in what two bundles differ: sallyport diff."`
 	Key     bundleKey     `cmd:"" help:"Work with keys that sign."`
 
 	Activate bundleActivate `cmd:"" help:"Have a gateway that runs decide by a bundle."`
@@ -295,41 +295,6 @@ func (c bundleInspect) Run(p *process) error {
 	return nil
 }
 
-type bundleDiff struct {
-	Old    string `arg:"" help:"An archive, or a directory of policies."`
-	New    string `arg:"" help:"Another."`
-	Output string `short:"o" enum:"text,json" default:"text" help:"How to say it: text or json."`
-}
-
-func (c bundleDiff) Run(p *process) error {
-	var sets [2]*bundle.Bundle
-	for i, name := range []string{c.Old, c.New} {
-		set, err := readBundle(name)
-		if err != nil {
-			return err
-		}
-		if set.Diagnostics.HasErrors() {
-			return set.Diagnostics
-		}
-		sets[i] = set
-	}
-	changes := bundle.Diff(sets[0], sets[1])
-	if c.Output == "json" {
-		return writeJSON(p.stdout, append([]bundle.Change{}, changes...))
-	}
-	if len(changes) == 0 {
-		fmt.Fprintln(p.stdout, "no difference")
-	}
-	signs := map[string]string{"added": "+", "removed": "-", "changed": "~"}
-	for _, change := range changes {
-		fmt.Fprintf(p.stdout, "%s %s %s\n", signs[change.How], change.What, visible(change.Name))
-		for _, f := range change.Fields {
-			fmt.Fprintf(p.stdout, "    %s: %s\n", visible(f.Name), visible(difference(change.How, f)))
-		}
-	}
-	return nil
-}
-
 // visible writes as escapes what a terminal obeys or doesn't show: a change must not hide itself from whoever looks for it.
 func visible(s string) string {
 	var b strings.Builder
@@ -341,22 +306,6 @@ func visible(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// difference shows one field, on one line.
-func difference(how string, f bundle.Field) string {
-	old, now := strings.Join(strings.Fields(f.Old), " "), strings.Join(strings.Fields(f.New), " ")
-	switch {
-	case how == "added":
-		return now
-	case how == "removed":
-		return old
-	case old == "":
-		return "(none) -> " + now
-	case now == "":
-		return old + " -> (none)"
-	}
-	return old + " -> " + now
 }
 
 type bundleKey struct {

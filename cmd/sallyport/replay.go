@@ -64,7 +64,7 @@ func (c replayCommand) Run(p *process) error {
 	} else {
 		err = writeReplay(p.stdout, report)
 	}
-	return errors.Join(err, c.Threshold.check(report))
+	return errors.Join(err, c.Threshold.check("", report))
 }
 
 // places takes from the config what the command line leaves open.
@@ -135,7 +135,10 @@ func (t *traffic) at(p *process, flag, text string) (time.Time, error) {
 }
 
 // check gives the exit code of a replay that has come to more than it may.
-func (t *threshold) check(r *replay.Report) error {
+func (t *threshold) check(of string, r *replay.Report) error {
+	if r == nil {
+		return nil
+	}
 	var over []string
 	for _, x := range []struct {
 		what string
@@ -153,7 +156,7 @@ func (t *threshold) check(r *replay.Report) error {
 	if over == nil {
 		return nil
 	}
-	return failf(exitThreshold, "%s", strings.Join(over, "; "))
+	return failf(exitThreshold, "%s%s", of, strings.Join(over, "; "))
 }
 
 // maxFlips is how many groups of a direction are shown.
@@ -211,6 +214,9 @@ func writeFlips(b *strings.Builder, flips []replay.Flip) {
 		}
 		fmt.Fprintf(b, "\n%s -> %s: %d\n", flips[0].Was, flips[0].Is, total)
 		for i := range flips[:min(same, maxFlips)] {
+			if f := &flips[i]; i == 0 || f.WasRule != flips[i-1].WasRule || f.IsRule != flips[i-1].IsRule {
+				fmt.Fprintf(b, "  %s -> %s\n", visible(cmp.Or(f.WasRule, "no rule")), visible(cmp.Or(f.IsRule, "no rule")))
+			}
 			writeFlip(b, &flips[i])
 		}
 		if same > maxFlips {
@@ -221,7 +227,6 @@ func writeFlips(b *strings.Builder, flips []replay.Flip) {
 }
 
 func writeFlip(b *strings.Builder, f *replay.Flip) {
-	fmt.Fprintf(b, "  %s -> %s\n", visible(cmp.Or(f.WasRule, "no rule")), visible(cmp.Or(f.IsRule, "no rule")))
 	about := f.Name
 	if f.Server != "" {
 		about = f.Server + prefixed("/", f.Name)
@@ -232,5 +237,12 @@ func writeFlip(b *strings.Builder, f *replay.Flip) {
 	if f.Phase == "response" {
 		about += " (the answer)"
 	}
-	fmt.Fprintf(b, "  %6d  %s  %s  %s\n", f.Count, visible(about), visible(f.Principal), strings.Join(f.Examples, " "))
+	if f.Principal != "" {
+		fmt.Fprintf(b, "  %6d  %s  %s  %s\n", f.Count, visible(about), visible(f.Principal), strings.Join(f.Examples, " "))
+		return
+	}
+	fmt.Fprintf(b, "  %6d  %s\n", f.Count, visible(about))
+	for _, values := range f.Examples {
+		fmt.Fprintf(b, "          %s\n", visible(values))
+	}
 }

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -26,6 +25,10 @@ const (
 
 // Boundary decides cases made from the constants in the conditions of two snapshots on both. Plugins are taken to let everything pass.
 func Boundary(ctx context.Context, old, now *engine.Snapshot) (*Report, error) {
+	return boundaryOf(ctx, old, now, maxCases)
+}
+
+func boundaryOf(ctx context.Context, old, now *engine.Snapshot, most int) (*Report, error) {
 	b := &boundary{old: old, now: now, flips: flips{}, outlines: map[*engine.Rule]*engine.Outline{}}
 	b.report = Report{Revision: now.Revision(), Against: old.Revision(), NotReplayable: map[string]int{}}
 	var messages []message
@@ -35,7 +38,11 @@ func Boundary(ctx context.Context, old, now *engine.Snapshot) (*Report, error) {
 			messages = append(messages, messagesOf(&o)...)
 		}
 	}
-	for _, m := range first(messages, maxMessages) {
+	messages = unique(messages, -1)
+	b.report.Untried = len(messages) > maxMessages
+	messages = messages[:min(len(messages), maxMessages)]
+	b.each = most / max(len(messages), 1)
+	for _, m := range messages {
 		b.message(ctx, m)
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -51,6 +58,7 @@ type boundary struct {
 	old, now *engine.Snapshot
 	outlines map[*engine.Rule]*engine.Outline
 	builder  Builder
+	each     int // cases of a message, at most
 	flips    flips
 	report   Report
 }
@@ -60,17 +68,6 @@ type message struct {
 	phase                                  engine.Phase
 	method, server, tool, prompt, resource string
 	failed                                 bool // the answer is an error
-}
-
-// first drops what stands in a list before, and what is too much.
-func first(all []message, most int) []message {
-	seen := map[message]bool{}
-	out := slices.DeleteFunc(all, func(m message) bool {
-		again := seen[m]
-		seen[m] = true
-		return again
-	})
-	return out[:min(len(out), most)]
 }
 
 // kinds are messages that a rule without methods is tried with.
@@ -145,7 +142,7 @@ func names(o *engine.Outline, globs []string, fields ...string) (out []string) {
 		}
 	}
 	out = slices.DeleteFunc(out, func(s string) bool { return s == "" })
-	return unique(out)
+	return unique(out, maxValues)
 }
 
 // message tries a message with all that the rules of both snapshots that apply to it compare.
@@ -214,8 +211,10 @@ func (b *boundary) try(ctx context.Context, m message, constants map[string][]en
 	for i, v := range values {
 		sizes[i] = len(v)
 	}
+	before := b.report.Decisions
 	for pick := range combinations(sizes) {
-		if b.report.Decisions >= maxCases || ctx.Err() != nil {
+		if b.report.Decisions-before >= b.each || ctx.Err() != nil {
+			b.report.Untried = true
 			return
 		}
 		r := m.record()
@@ -262,7 +261,7 @@ func textsOf(all []engine.Constant) (out []string) {
 			out = append(out, aroundText(all[i].Of, s)...)
 		}
 	}
-	return unique(slices.DeleteFunc(out, func(s string) bool { return s == "" }))
+	return unique(slices.DeleteFunc(out, func(s string) bool { return s == "" }), maxValues)
 }
 
 // set gives a field of a record a value: JSON, or text for what stands in it by itself.
@@ -353,7 +352,11 @@ func (b *boundary) decide(ctx context.Context, r *audit.Record, text string) {
 	case was.effect != is.effect:
 		g := groupOf(r, was, is)
 		g.principal = ""
-		b.flips.add(g, 1, cmp.Or(text, "any"))
+		var example []string
+		if text != "" { // the message says it all
+			example = []string{text}
+		}
+		b.flips.add(g, 1, example...)
 	case was != is:
 		b.report.OtherRule++
 	}

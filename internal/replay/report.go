@@ -18,6 +18,7 @@ type Report struct {
 	Flips         []Flip         `json:"flips"`                // grouped, the less strict first
 	NotReplayable map[string]int `json:"notReplayable"`        // by why
 	NoPolicy      int            `json:"noPolicy"`             // refused before any policy was asked
+	Untried       bool           `json:"untried,omitempty"`    // of cases: there would be more
 	Unreadable    int            `json:"unreadable,omitempty"` // lines that are no records
 }
 
@@ -33,7 +34,7 @@ type Flip struct {
 	Name      string   `json:"name,omitempty"` // of the tool or prompt; the URI of the resource
 	Principal string   `json:"principal,omitempty"`
 	Count     int      `json:"count"`
-	Examples  []string `json:"examples"` // the oldest few
+	Examples  []string `json:"examples,omitempty"` // ids, the oldest few; of cases their fields, the shortest few
 }
 
 const (
@@ -93,7 +94,7 @@ var directions = []string{"deny allow", "approve allow", "deny approve", "allow 
 
 func (f *Flip) direction() int { return slices.Index(directions, f.Was+" "+f.Is) }
 
-// sorted lists flips: those to allow first, and of a direction the most frequent first.
+// sorted lists flips: those to allow first, of a direction by their rules, of the same rules the most frequent first.
 func (gs flips) sorted() []Flip {
 	all := make([]Flip, 0, len(gs))
 	for _, f := range gs {
@@ -101,8 +102,8 @@ func (gs flips) sorted() []Flip {
 	}
 	slices.SortFunc(all, func(a, b Flip) int {
 		return cmp.Or(
-			cmp.Compare(a.direction(), b.direction()), cmp.Compare(b.Count, a.Count),
-			cmp.Compare(a.WasRule, b.WasRule), cmp.Compare(a.IsRule, b.IsRule), cmp.Compare(a.Server, b.Server), cmp.Compare(a.Name, b.Name),
+			cmp.Compare(a.direction(), b.direction()), cmp.Compare(a.WasRule, b.WasRule), cmp.Compare(a.IsRule, b.IsRule), cmp.Compare(b.Count, a.Count),
+			cmp.Compare(a.Server, b.Server), cmp.Compare(a.Name, b.Name),
 			cmp.Compare(a.Principal, b.Principal), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Phase, b.Phase),
 		)
 	})

@@ -45,7 +45,7 @@ func around(field string, all []engine.Constant) []string {
 	default:
 		out = append(out, absent)
 	}
-	return unique(out)
+	return unique(out, maxValues)
 }
 
 // isList says that a field is never anything else than a list.
@@ -53,15 +53,18 @@ func isList(field string) bool {
 	return field == "principal.groups" || field == "principal.roles" || field == "principal.scopes"
 }
 
-// unique drops what stands in a list before, and what is too much.
-func unique(all []string) []string {
-	var out []string
-	for _, v := range all {
-		if !slices.Contains(out, v) {
-			out = append(out, v)
-		}
+// unique drops what stands in a list before, and, unless most is negative, what is too much.
+func unique[T comparable](all []T, most int) []T {
+	seen := map[T]bool{}
+	out := slices.DeleteFunc(all, func(v T) bool {
+		again := seen[v]
+		seen[v] = true
+		return again
+	})
+	if most >= 0 {
+		out = out[:min(len(out), most)]
 	}
-	return out[:min(len(out), maxValues)]
+	return out
 }
 
 // one are values around one constant.
@@ -116,6 +119,7 @@ func aroundText(of condition.Comparison, s string) []string {
 		return []string{"x" + s, s, s + "x", short}
 	case condition.AsPart:
 		return []string{"x" + s + "x", s, short, "x"}
+	case condition.AsValue, condition.AsLength, condition.AsMember, condition.AsHour, condition.AsWeekday:
 	}
 	return []string{s, s + "x", short}
 }
@@ -127,12 +131,13 @@ func joined(all []engine.Constant) (out []string) {
 		if !ok || all[i].Of != condition.AsPrefix || all[i].Element {
 			continue
 		}
+		begin = strings.TrimSuffix(begin, "/")
 		for j := range all {
 			s, ok := all[j].Value.(string)
 			switch {
 			case !ok || all[j].Element:
 			case all[j].Of == condition.AsPart:
-				out = append(out, quote(begin+s+"x"), quote(begin+"/"+s))
+				out = append(out, quote(begin+s+"x"), quote(begin+"/x"+s))
 			case all[j].Of == condition.AsSuffix:
 				out = append(out, quote(begin+"/x"+s))
 			}
@@ -180,5 +185,5 @@ func times(all []engine.Constant) (out []string) {
 			at(time.Date(2026, 11, 23+d, h, 0, 0, 0, time.UTC))
 		}
 	}
-	return unique(out)
+	return unique(out, maxValues)
 }
