@@ -32,7 +32,7 @@ import (
 //	call NAME BODY [HEADER...]       posts BODY to the gateway, at /mcp or /mcp/NAME ("-" is /mcp)
 //	modern NAME METHOD [TARGET PARAMS]   posts a request of 2026-07-28 there, with the headers that mirror it
 //
-// and $DATA, $ADMIN and $UPSTREAM, three free addresses; $TCK_GUEST is a plugin, and $PLUGINS has those that come with Sallyport.
+// and $DATA, $ADMIN and $UPSTREAM, three free addresses; $TCK_GUEST is a plugin, $PLUGINS has those that come with Sallyport, and $REPOSITORY is all of it.
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts gateways and servers")
@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TCK_GUEST", absolute(t, "../../hostapi/tck/testdata/guest.wasm"))
 			e.Setenv("PLUGINS", absolute(t, "../../plugins"))
+			e.Setenv("REPOSITORY", absolute(t, "../.."))
 			e.Setenv("REDACT_SECRETS", absolute(t, "../../plugins/redact-secrets/redact-secrets.wasm"))
 			for _, name := range []string{"DATA", "ADMIN", "UPSTREAM"} {
 				e.Setenv(name, fmt.Sprint("127.0.0.1:", freePort(t)))
