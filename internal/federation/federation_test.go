@@ -301,3 +301,49 @@ func TestCapabilitiesThatNobodyCarries(t *testing.T) {
 		t.Error("what can be carried is not")
 	}
 }
+
+func TestSubscriptionsAreTakenApart(t *testing.T) {
+	v, err := New(Options{Servers: map[string]Selection{"a": {All: true}, "b": {Tools: glob(t, false, "*")}, "c": {Resources: glob(t, true, "x:*")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for filter, want := range map[string]string{
+		`{}`:                        ``,
+		`{"toolsListChanged":true}`: `a={"toolsListChanged":true} b={"toolsListChanged":true}`,
+		`{"toolsListChanged":false,"promptsListChanged":true,"taskIds":["1"]}`:             `a={"promptsListChanged":true}`,
+		`{"resourcesListChanged":true,"resourceSubscriptions":["c+x:1","c+y:1","a+q:\""]}`: `a={"resourcesListChanged":true,"resourceSubscriptions":["q:\""]} c={"resourcesListChanged":true,"resourceSubscriptions":["x:1"]}`,
+		`[]`:                             `refused`,
+		`{"resourceSubscriptions":{}}`:   `refused`,
+		`{"resourceSubscriptions":[{}]}`: `refused`,
+	} {
+		all, ok := v.Subscriptions(scan(t, filter))
+		var got []string
+		for _, s := range all {
+			got = append(got, s.Server+"="+string(s.Filter))
+		}
+		if !ok {
+			got = []string{"refused"}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s is taken apart as %s, want %s", filter, got, want)
+		}
+	}
+}
+
+func TestAcknowledgementIsWhatServersHaveAcknowledged(t *testing.T) {
+	var a Acknowledged
+	a.Took("a", scan(t, `{"notifications":{"toolsListChanged":true,"promptsListChanged":false,"resourceSubscriptions":["x:1"]}}`))
+	a.Took("b", scan(t, `{"notifications":{"resourcesListChanged":true,"resourceSubscriptions":["x:1",7]}}`))
+	want := `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"me"},` +
+		`"notifications":{"toolsListChanged":true,"resourcesListChanged":true,"resourceSubscriptions":["a+x:1","b+x:1"]}}}`
+	if got := string(a.Append(nil, []byte(`"me"`))); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestViewsThatShowTheSame(t *testing.T) {
+	a, b, c := all(t, "a", "b"), all(t, "b", "a"), all(t, "a")
+	if !a.Same(b) || a.Same(c) || a.Same(nil) {
+		t.Errorf("same: %v, other: %v, none: %v", a.Same(b), a.Same(c), a.Same(nil))
+	}
+}

@@ -194,11 +194,14 @@ func (g *Gateway) Swap(s *Snapshot) {
 		s.lists = newLists()
 		s.pinned = newPinned(s.Policy.Lock())
 	}
-	old := g.current.p.Load()
 	g.current.swap(s)
-	g.news.end(func(x *exchange) bool {
-		return s == nil || old == nil || old.Identity != s.Identity || s.Servers[x.serverName] != x.server
-	}, s == nil)
+	g.news.end(func(x *exchange) bool { return outdated(x, s) }, s == nil)
+}
+
+// outdated says whether a stream that waits for news would be another one if it began on s.
+func outdated(x *exchange, s *Snapshot) bool {
+	return s == nil || x.snap.Identity != s.Identity || s.Servers[x.serverName] != x.server ||
+		x.view != nil && !x.view.Same(s.Views[x.view.Name()])
 }
 
 // operation is the timer of a method; those that MCP does not define share one.

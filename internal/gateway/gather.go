@@ -29,6 +29,7 @@ type share struct {
 	ttl      int64          // milliseconds
 	recalled bool           // it is answered from what is remembered
 	epoch    uint64         // of the snapshot's lists, when the server was asked
+	acked    bool           // of subscriptions/listen: the server has acknowledged it
 	failed   *refusal
 }
 
@@ -49,9 +50,7 @@ func (x *exchange) gather() *refusal {
 		}
 	}()
 	for _, p := range positions {
-		y, r := x.part(p.Server, p)
-		parts = append(parts, y)
-		y.share.failed = r
+		parts = append(parts, x.part(p))
 	}
 	x.ask(parts)
 	if len(parts) == 0 {
@@ -102,7 +101,11 @@ func (x *exchange) ask(parts []*exchange) {
 	for _, y := range parts {
 		y.share.failed = y.admit(y.share.failed)
 	}
-	x.watchParts(parts)
+	x.watchClient(func() {
+		for _, y := range parts {
+			y.call.Cancel()
+		}
+	})
 	x.recallParts(parts)
 	for _, y := range parts {
 		if y.share.failed != nil || y.share.recalled {
@@ -166,19 +169,6 @@ func (x *exchange) admit(r *refusal) *refusal {
 	return x.commit()
 }
 
-// watchParts has all calls ended if the client leaves.
-func (x *exchange) watchParts(parts []*exchange) {
-	if x.client == nil {
-		return
-	}
-	x.conn = x.client
-	x.conn.arm(func() {
-		for _, y := range parts {
-			y.call.Cancel()
-		}
-	})
-}
-
 // askServer asks one server.
 func (x *exchange) askServer() *refusal {
 	r := x.forward()
@@ -189,7 +179,6 @@ func (x *exchange) askServer() *refusal {
 		return r
 	}
 	_, _ = x.WriteTo(io.Discard) // its outcome says how it went
-	x.g.Metrics.Streams.Dec()
 	if x.share.listing != nil || x.share.result.Exists() {
 		return nil
 	}

@@ -30,6 +30,15 @@ func (n *news) remove(x *exchange) {
 	delete(n.streams, x)
 }
 
+// await adds a stream, and ends it if it was outdated before it could be found here.
+func (g *Gateway) await(x *exchange) {
+	g.news.add(x)
+	if s := g.current.p.Load(); s != x.snap && outdated(x, s) {
+		x.ending.Store(true)
+		x.call.Cancel()
+	}
+}
+
 // end ends the streams that match; with closed, also every later one.
 func (n *news) end(match func(*exchange) bool, closed bool) {
 	n.mu.Lock()

@@ -16,26 +16,33 @@ import (
 func (x *exchange) startStream() *refusal {
 	if x.element {
 		x.streaming = true
-		x.g.Metrics.Streams.Inc()
+		if x.share == nil {
+			x.g.Metrics.Streams.Inc()
+		}
 		return nil
 	}
 	if x.conn == nil {
 		x.arm()
 	}
+	x.streamHead()
+	x.ctx.Response.SetBodyStream(x, -1)
+	x.outcome.status = 200
+	x.streaming, x.counted = true, true
+	x.g.Metrics.Streams.Inc()
+	if !x.awaits() {
+		x.g.await(x)
+	}
+	return nil
+}
+
+// streamHead begins an answer that is a stream.
+func (x *exchange) streamHead() {
 	resp := &x.ctx.Response
 	resp.SetStatusCode(200)
 	resp.Header.SetContentType(contentStream)
 	resp.Header.Set("Cache-Control", "no-cache")
 	resp.Header.Set("X-Accel-Buffering", "no")
 	resp.ImmediateHeaderFlush = true
-	resp.SetBodyStream(x, -1)
-	x.outcome.status = 200
-	x.streaming, x.counted = true, true
-	x.g.Metrics.Streams.Inc()
-	if !x.awaits() {
-		x.g.news.add(x)
-	}
-	return nil
 }
 
 // SupportsBodyWriteTo has fasthttp call WriteTo, which writes each event when it comes.

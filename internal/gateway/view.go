@@ -34,6 +34,8 @@ func (x *exchange) serveView() *refusal {
 		return plain(400, invalidRequest, "no_target", "Invalid Request: this message names no server", m.ID)
 	case m.Method == "server/discover", m.Spec != nil && m.Spec.List != "" && federation.Lists(m.Spec.List) && m.Target == mcp.TargetNone:
 		return x.gather()
+	case m.Method == "subscriptions/listen":
+		return x.listen()
 	}
 	if r := x.resolve(); r != nil {
 		return r
@@ -111,24 +113,40 @@ func (x *exchange) outward() bool {
 	return true
 }
 
-// part is the share of one server in a request to several. who has split the request finishes it, before x ends.
-func (x *exchange) part(server string, p federation.Position) (*exchange, *refusal) {
+// split makes the part of x that is for one server of its view. It is finished before x ends.
+func (x *exchange) split(server string) *exchange {
 	y := x.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
 	x.snap.refs.Add(1)
 	y.ctx, y.snap, y.start, y.mark, y.head, y.client, y.who = x.ctx, x.snap, x.start, x.start, x.head, x.client, x.who
-	y.view, y.element, y.share = x.view, true, &share{position: p}
+	y.view, y.element, y.share = x.view, true, &share{}
 	y.msg = x.msg.Share()
 	if !y.enter(server) {
-		return y, notFound()
+		y.share.failed = notFound()
 	}
+	return y
+}
+
+// part asks one server for a list.
+func (x *exchange) part(p federation.Position) *exchange {
+	y := x.split(p.Server)
+	y.share.position = p
 	cursor := y.msg.Params.Get("cursor")
-	if federation.Carries(y.msg.Capabilities) && !cursor.Exists() {
-		return y, nil
+	if y.share.failed != nil || federation.Carries(y.msg.Capabilities) && !cursor.Exists() {
+		return y
 	}
 	y.edits.Reset()
 	federation.EditCapabilities(y.msg.Capabilities, &y.edits)
 	if p.More {
 		y.edits.Replace(cursor, jsonscan.AppendQuote(nil, p.Cursor))
 	}
-	return y, y.reissue()
+	y.share.failed = y.reissue()
+	return y
+}
+
+// watchClient has gone called if the client leaves.
+func (x *exchange) watchClient(gone func()) {
+	if x.client != nil {
+		x.conn = x.client
+		x.conn.arm(gone)
+	}
 }

@@ -1,0 +1,114 @@
+package federation
+
+import (
+	"reflect"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+)
+
+// Subscription is what one server is asked to tell of: the filter of a subscriptions/listen, as JSON.
+type Subscription struct {
+	Server string
+	Filter []byte
+}
+
+// kinds are the members of a filter that say of which lists one wants to know, with the list that makes a server worth asking.
+var kinds = [...]struct{ name, list string }{
+	{"toolsListChanged", "tools"},
+	{"promptsListChanged", "prompts"},
+	{"resourcesListChanged", "resources"},
+}
+
+const subscribed = "resourceSubscriptions"
+
+// Subscriptions takes a client's filter apart. Resources of nobody are left out, and so are members that nobody carries; the client learns
+// of that from the acknowledgement. ok is false if the filter is none.
+func (v *View) Subscriptions(filter jsonscan.Value) (out []Subscription, ok bool) {
+	uris := filter.Get(subscribed)
+	if filter.Kind() != jsonscan.Object || uris.Exists() && uris.Kind() != jsonscan.Array {
+		return nil, false
+	}
+	own := map[string][]string{}
+	for c := uris.Cursor(); c.Next(); {
+		if c.Value().Kind() != jsonscan.String {
+			return nil, false
+		}
+		if server, uri, ok := v.Resolve(mcp.TargetResource, c.Value().Text()); ok {
+			own[server] = append(own[server], uri)
+		}
+	}
+	for _, server := range v.servers {
+		a := Acknowledged{uris: own[server]}
+		asks := len(a.uris) > 0
+		for i, k := range kinds {
+			wanted, _ := filter.Get(k.name).Bool()
+			a.kinds[i] = wanted && v.Asks(server, k.list)
+			asks = asks || a.kinds[i]
+		}
+		if asks {
+			out = append(out, Subscription{Server: server, Filter: a.appendFilter(nil)})
+		}
+	}
+	return out, true
+}
+
+// Acknowledged is what servers have said that they will tell of. The zero value is nothing.
+type Acknowledged struct {
+	kinds [len(kinds)]bool
+	uris  []string
+}
+
+// Took adds what a server has acknowledged: the params of its notification.
+func (a *Acknowledged) Took(server string, params jsonscan.Value) {
+	filter := params.Get("notifications")
+	for i, k := range kinds {
+		yes, _ := filter.Get(k.name).Bool()
+		a.kinds[i] = a.kinds[i] || yes
+	}
+	for c := filter.Get(subscribed).Cursor(); c.Next(); {
+		if c.Value().Kind() == jsonscan.String {
+			a.uris = append(a.uris, joinURI(server, c.Value().Text()))
+		}
+	}
+}
+
+// Append appends the notification for the client that listens under this id.
+func (a *Acknowledged) Append(dst, id []byte) []byte {
+	dst = append(dst, `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":`...)
+	dst = append(append(dst, id...), `},"notifications":`...)
+	return append(a.appendFilter(dst), "}}"...)
+}
+
+func (a *Acknowledged) appendFilter(dst []byte) []byte {
+	dst = append(dst, '{')
+	first := len(dst)
+	for i, k := range kinds {
+		if !a.kinds[i] {
+			continue
+		}
+		if len(dst) > first {
+			dst = append(dst, ',')
+		}
+		dst = append(jsonscan.AppendQuote(dst, k.name), ":true"...)
+	}
+	if len(a.uris) == 0 {
+		return append(dst, '}')
+	}
+	if len(dst) > first {
+		dst = append(dst, ',')
+	}
+	dst = append(jsonscan.AppendQuote(dst, subscribed), ":["...)
+	for i, uri := range a.uris {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonscan.AppendQuote(dst, uri)
+	}
+	return append(dst, "]}"...)
+}
+
+// Same says whether two views show the same.
+func (v *View) Same(o *View) bool {
+	return v == o || v != nil && o != nil && reflect.DeepEqual(v.o, o.o)
+}

@@ -1,0 +1,300 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/federation"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+)
+
+// fan makes one stream of the news of several servers. Each server's is a part of its own, decided and recorded as if it were alone; what
+// may pass goes to the client in the order in which it comes.
+type fan struct {
+	x       *exchange
+	parts   []*exchange
+	acked   federation.Acknowledged
+	heard   chan struct{} // a part has acknowledged, or never will
+	events  chan event    // what may pass
+	quit    chan struct{} // closed when nobody takes events any more
+	quitted sync.Once
+	running sync.WaitGroup
+	closed  bool
+	renewed atomic.Bool // the gateway has ended a part: the client is to come back, and be asked anew
+
+	mu     sync.Mutex
+	queued map[string]bool // news of lists that wait to be written: once is enough
+}
+
+// event is a message as the client gets it.
+type event struct {
+	list string // the method, of news of a list
+	data []byte
+}
+
+// listen asks every server for what the client wants to know, and answers with a stream of it all.
+func (x *exchange) listen() *refusal {
+	filter := x.msg.Params.Get("notifications")
+	wanted, ok := x.view.Subscriptions(filter)
+	if !ok {
+		return plain(400, invalidParams, mcp.ReasonInvalidParams, "Invalid params: notifications is an object, and resourceSubscriptions a list of URIs", x.msg.ID)
+	}
+	f := &fan{x: x, heard: make(chan struct{}, len(wanted)), events: make(chan event), quit: make(chan struct{}), queued: map[string]bool{}}
+	for _, w := range wanted {
+		y := x.split(w.Server)
+		f.parts = append(f.parts, y)
+		if y.share.failed == nil {
+			y.edits.Reset()
+			federation.EditCapabilities(y.msg.Capabilities, &y.edits)
+			y.edits.Replace(y.msg.Params.Get("notifications"), w.Filter)
+			y.share.failed = y.admit(y.reissue())
+		}
+	}
+	if len(f.parts) == 0 {
+		x.decision = engine.Decision{Effect: engine.Allow, Revision: x.snap.Policy.Revision()}
+		if r := x.commit(); r != nil {
+			return r
+		}
+	} else {
+		x.unrecorded = true // its parts are recorded
+	}
+	if r := f.open(); r != nil {
+		f.close()
+		return r
+	}
+	f.start()
+	return nil
+}
+
+// open waits until each server has acknowledged or failed, or its time is up. If none has, the first that failed speaks for all.
+func (f *fan) open() *refusal {
+	x := f.x
+	x.watchClient(f.leave)
+	waiting := 0
+	for _, y := range f.parts {
+		if y.share.failed == nil {
+			waiting++
+			y.call.Deadline = x.start.Add(x.listTimeout())
+			f.running.Go(func() {
+				y.apart(func() { f.run(y) })
+				if !y.share.acked {
+					y.share.failed = first(y.share.failed, badAnswer(y.msg.ID, errNotAcknowledged))
+					f.heard <- struct{}{}
+				}
+			})
+		}
+	}
+	for ; waiting > 0; waiting-- {
+		<-f.heard
+	}
+	took := len(f.parts) == 0
+	var failed *refusal
+	for _, y := range f.parts { // those that have acknowledged go on, and are not touched
+		if y.share.acked {
+			took = true
+			continue
+		}
+		failed = first(failed, y.share.failed)
+		y.refuse(y.share.failed)
+	}
+	if !took {
+		return failed
+	}
+	return nil
+}
+
+// run is one server's stream, from the question to its end.
+func (f *fan) run(y *exchange) {
+	r := y.forward()
+	if r == nil {
+		r = y.answer()
+	}
+	if y.share.failed = r; r != nil || !y.streaming {
+		return
+	}
+	y.g.await(y)
+	defer y.g.news.remove(y)
+	y.call.Extend(y.call.Deadline)
+	for {
+		ev, err := y.call.Next()
+		if err != nil {
+			f.lost(y, err)
+			return
+		}
+		out := y.event(ev)
+		switch {
+		case y.answered:
+			return // the server has ended it
+		case len(out) == 0 || len(ev.Data) == 0:
+		case y.reply.Method == acknowledgement:
+			if !y.share.acked {
+				f.take(y)
+			}
+		case y.share.acked && !f.pass(event{listNews(y.reply), bytes.Clone(out)}):
+			return
+		}
+	}
+}
+
+const acknowledgement = "notifications/subscriptions/acknowledged"
+
+var errNotAcknowledged = errors.New("the server has not acknowledged the subscription")
+
+// take notes what a server has acknowledged. From now on its stream lives as long as the client's.
+func (f *fan) take(y *exchange) {
+	f.mu.Lock()
+	f.acked.Took(y.serverName, y.reply.Params)
+	f.mu.Unlock()
+	y.call.Extend(y.start.Add(y.g.Limits.StreamTimeout))
+	y.outcome.status, y.share.acked = 200, true
+	f.heard <- struct{}{}
+}
+
+// lost is the end of a server's stream that it has not announced.
+func (f *fan) lost(y *exchange, err error) {
+	if y.ending.Load() {
+		f.renewed.Store(true)
+		f.stop()
+		return
+	}
+	if errors.Is(err, io.EOF) {
+		return
+	}
+	r := upstreamFailed(y.msg.ID, err)
+	y.outcome.kind, y.outcome.reason, y.outcome.cause = r.kind, r.reason, r.cause
+	if r.kind != telemetry.Cancelled {
+		y.metrics.Failed(r.reason)
+	}
+}
+
+// listNews is the method of a message that says that a list has changed.
+func listNews(m *mcp.Message) string {
+	if m.Spec != nil && strings.HasSuffix(m.Spec.Name, "/list_changed") {
+		return m.Spec.Name
+	}
+	return ""
+}
+
+// pass hands an event to whoever writes. News of a list that wait already are not repeated.
+func (f *fan) pass(e event) bool {
+	if e.list != "" {
+		f.mu.Lock()
+		waits := f.queued[e.list]
+		f.queued[e.list] = true
+		f.mu.Unlock()
+		if waits {
+			return true
+		}
+	}
+	select {
+	case f.events <- e:
+		return true
+	case <-f.quit:
+		return false
+	}
+}
+
+// stop has nobody wait for the client any more.
+func (f *fan) stop() { f.quitted.Do(func() { close(f.quit) }) }
+
+// leave ends all calls: the client has gone, or the stream is at its end.
+func (f *fan) leave() {
+	f.stop()
+	for _, y := range f.parts {
+		y.call.Cancel()
+	}
+}
+
+// start lets the connection's own goroutine write, when handle has returned.
+func (f *fan) start() {
+	x := f.x
+	x.streamHead()
+	x.ctx.Response.SetBodyStream(f, -1)
+	x.outcome.status, x.streaming = 200, true
+	x.g.Metrics.Streams.Inc()
+}
+
+// SupportsBodyWriteTo has fasthttp call WriteTo, which writes each event when it comes.
+func (f *fan) SupportsBodyWriteTo() bool { return true }
+
+// Read is never called: fasthttp takes WriteTo.
+func (f *fan) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// WriteTo writes the acknowledgement, and then what the servers say, until all have ended or the client has.
+func (f *fan) WriteTo(to io.Writer) (n int64, err error) {
+	x := f.x
+	w := x.g.newSink(to)
+	defer func() {
+		n = w.stop()
+		x.outcome.out += n
+		if p := recover(); p != nil {
+			x.g.recovered(p)
+			err = io.ErrUnexpectedEOF
+		}
+	}()
+	over := make(chan struct{})
+	go func() {
+		f.running.Wait()
+		close(over)
+	}()
+	f.mu.Lock()
+	x.out = f.acked.Append(x.out[:0], x.msg.ID)
+	f.mu.Unlock()
+	if _, err := w.Write(mcp.AppendEvent(nil, mcp.Event{Name: []byte("message"), Data: x.out})); err != nil {
+		return 0, err
+	}
+	for {
+		select {
+		case e := <-f.events:
+			if e.list != "" {
+				f.mu.Lock()
+				delete(f.queued, e.list)
+				f.mu.Unlock()
+			}
+			if _, err := w.Write(e.data); err != nil {
+				return 0, err
+			}
+			continue
+		case <-f.quit:
+			if !f.renewed.Load() {
+				return 0, io.ErrUnexpectedEOF // the client has gone
+			}
+		case <-over:
+		}
+		return 0, x.endListen(w)
+	}
+}
+
+// Close ends the parts and the exchange, when the stream has been written, or could not be.
+func (f *fan) Close() error {
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	f.close()
+	f.x.g.Metrics.Streams.Dec()
+	f.x.finish()
+	return nil
+}
+
+// close ends the parts.
+func (f *fan) close() {
+	if f.x.conn != nil {
+		f.x.conn.disarm()
+		f.x.conn = nil
+	}
+	f.leave()
+	f.running.Wait()
+	for _, y := range f.parts {
+		if y.share.acked && y.share.failed != nil { // it has panicked since
+			y.refuse(y.share.failed)
+		}
+		y.finish()
+	}
+}
