@@ -184,10 +184,10 @@ func TestResetKeepsNothing(t *testing.T) {
 	r := full()
 	r.encode(Masker{})
 	r.Reset()
-	if diff := cmp.Diff(Record{Shadow: []Shadow{}, Inputs: []Input{}}, *r, cmpopts.IgnoreUnexported(Record{})); diff != "" {
+	if diff := cmp.Diff(Record{Shadow: []Shadow{}, Inputs: []Input{}, Absent: []string{}}, *r, cmpopts.IgnoreUnexported(Record{})); diff != "" {
 		t.Errorf("after Reset (-want +got):\n%s", diff)
 	}
-	if s := r.Shadow[:1][0]; s != (Shadow{}) || r.Inputs[:1][0].JSON != nil {
+	if s := r.Shadow[:1][0]; s != (Shadow{}) || r.Inputs[:1][0].JSON != nil || r.Absent[:1][0] != "" {
 		t.Error("Reset keeps a caller's bytes alive")
 	}
 }
