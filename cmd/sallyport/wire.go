@@ -256,13 +256,16 @@ func (b *builder) servers(c *config.Config, prev *build) (map[string]*sharedServ
 	return out, nil
 }
 
-// bridged makes a server that clients of either era can use, if that is wanted.
+// bridged makes a server that clients of either era can use: always among others as one server, under its own name if that is wanted.
 func (b *builder) bridged(name string, s config.Server, l config.Limits) (upstream.Server, error) {
 	inner, err := b.server(name, s, l)
-	if err != nil || s.Era == "" {
-		return inner, err
+	if err != nil {
+		return nil, err
 	}
-	o := bridge.Options{Name: name, Pinned: s.Era != "auto", Timeout: time.Duration(s.Timeout), AnswerWait: time.Duration(l.AnswerTimeout), Now: b.now}
+	o := bridge.Options{
+		Name: name, Pinned: s.Era == "legacy" || s.Era == "modern", OnDemand: s.Era == "",
+		Timeout: time.Duration(s.Timeout), AnswerWait: time.Duration(l.AnswerTimeout), Now: b.now,
+	}
 	if s.Era == "modern" {
 		o.Era = mcp.Modern
 	}

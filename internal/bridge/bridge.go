@@ -25,6 +25,8 @@ type Options struct {
 	// Pinned says that Era is what the server speaks, and that it is not to be asked.
 	Pinned bool
 	Era    mcp.Era
+	// OnDemand leaves all calls untouched but those that ask for it (upstream.Call.Translate).
+	OnDemand bool
 
 	// Key seals what clients of 2026-07-28 carry between the rounds of a call: 32
 	// bytes. nil makes one that lives as long as the Adapter, and so do its calls.
@@ -123,6 +125,9 @@ func (a *Adapter) Headless() bool { return a.headless }
 
 // Do implements upstream.Server.
 func (a *Adapter) Do(c *upstream.Call) error {
+	if a.o.OnDemand && !c.Translate {
+		return a.inner.Do(c)
+	}
 	era, err := a.Era(c)
 	switch {
 	case err != nil:

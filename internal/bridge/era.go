@@ -46,8 +46,13 @@ func (a *Adapter) ask() (mcp.Era, error) {
 	era, lasts, err := a.probe(now)
 	switch {
 	case err == nil:
+		if old != nil && old.era == era {
+			lasts = a.o.EraTTL // twice silent is no illness
+		}
 		a.known.Store(&verdict{era, now.Add(lasts)})
-		a.settled(era)
+		if lasts > doubtful {
+			a.settled(era)
+		}
 		return era, nil
 	case old != nil:
 		a.known.Store(&verdict{old.era, now.Add(doubtful)})

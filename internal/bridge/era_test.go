@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -86,7 +87,8 @@ func TestTheEraOfAServerIsWhatItSaysToDiscover(t *testing.T) {
 			if err != nil || era != c.era {
 				t.Fatalf("era %v (%v), want %v", era, err, c.era)
 			}
-			if gone := s.ended.Load() == 1; gone != (c.era == mcp.Legacy) {
+			silent := strings.Contains(c.name, "of a command")
+			if gone := s.ended.Load() == 1; gone != (c.era == mcp.Legacy && !silent) {
 				t.Errorf("the process that was asked was ended: %v", gone)
 			}
 		})
@@ -117,6 +119,38 @@ func TestAnEraIsAskedForAgainWhenItsTimeIsOver(t *testing.T) {
 	want(mcp.Modern, 3)
 	now = now.Add(doubtful)
 	want(mcp.Modern, 4)
+}
+
+func TestACommandThatIsSilentTwiceIsTakenForWhatItSeems(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := &scripted{do: failing(upstream.Timeout), headless: true}
+	a, err := New(s, Options{Name: "s", Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		after        time.Duration
+		asked, ended int64
+	}{{0, 1, 0}, {doubtful - 1, 1, 0}, {1, 2, 1}, {9 * time.Minute, 2, 1}} {
+		now = now.Add(c.after)
+		if era, err := a.Era(&upstream.Call{Start: now}); err != nil || era != mcp.Legacy || s.asked.Load() != c.asked || s.ended.Load() != c.ended {
+			t.Errorf("%d: %v (%v), asked %d times, ended %d times", i, era, err, s.asked.Load(), s.ended.Load())
+		}
+	}
+}
+
+func TestOnDemandOnlyWhatAsksForItIsTranslated(t *testing.T) {
+	f := newFake(mcp.Legacy)
+	a := f.adapter(t, "http", func(o *Options) { o.OnDemand = true })
+	c := modernCall("ann", "tools/list", "", "")
+	if g := do(t, a, c); g.status != 400 || len(f.seen()) != 0 {
+		t.Errorf("untouched: %d %s, %q", g.status, g.answer, f.seen())
+	}
+	c = modernCall("ann", "tools/list", "", "")
+	c.Translate = true
+	if g := do(t, a, c); g.status != 200 {
+		t.Errorf("translated: %d %s", g.status, g.answer)
+	}
 }
 
 func TestAPinnedServerIsNotAsked(t *testing.T) {

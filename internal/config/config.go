@@ -65,7 +65,7 @@ type Server struct {
 	Env         map[string]string `yaml:"env" jsonschema_description:"Environment variables of the command, beside PATH, HOME, LANG and the like. It gets no others."`
 	Cwd         string            `yaml:"cwd" jsonschema:"minLength=1" jsonschema_description:"The command's working directory. Left out, the gateway's own."`
 	Timeout     Duration          `yaml:"timeout" jsonschema_description:"How long it may take to answer. Left out, limits.callTimeout."`
-	Era         string            `yaml:"era" jsonschema:"enum=auto,enum=legacy,enum=modern" jsonschema_description:"Translate between clients and this server where they are of different eras of the protocol: the server's is found out (auto), or known to be until 2025-11-25 (legacy) or since 2026-07-28 (modern). Left out, nothing is translated."`
+	Era         string            `yaml:"era" jsonschema:"enum=auto,enum=legacy,enum=modern" jsonschema_description:"Translate between clients and this server where they are of different eras of the protocol: the server's is found out (auto), or known to be until 2025-11-25 (legacy) or since 2026-07-28 (modern). Left out, nothing is translated at /mcp/NAME; where several servers are one it always is."`
 	MaxSessions int               `yaml:"maxSessions" jsonschema:"minimum=1,maximum=10000" jsonschema_description:"Sessions of older clients at a time, each with a process of its own. Left out, 16."`
 }
 

@@ -26,7 +26,7 @@ func (x *exchange) forward() *refusal {
 	c.Body = x.out
 	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern
 	c.Progress = x.msg.ProgressToken.Raw()
-	c.Session, c.Owner = string(x.session), x.ownerOf
+	c.Session, c.Owner, c.Translate = string(x.session), x.ownerOf, x.view != nil
 	switch x.msg.Kind {
 	case mcp.KindRequest:
 		c.Kind = upstream.Request

@@ -23,9 +23,11 @@ type Call struct {
 	Header   []Field // further header lines
 	Progress []byte  // raw JSON progress token; nil for none
 	// Owner is whose call it is, told apart as sessions are, for a Server that keeps something for each owner. nil: nobody's.
-	Owner    func() []byte
-	Start    time.Time // when the call begins, which whoever times it knows already; zero: now
-	Deadline time.Time // zero: Start and the server's timeout. It covers everything up to the answer, and the whole of an answer that is not a stream
+	Owner func() []byte
+	// Translate says that the message may be of another era than the server, and is to be translated then by a Server that can.
+	Translate bool
+	Start     time.Time // when the call begins, which whoever times it knows already; zero: now
+	Deadline  time.Time // zero: Start and the server's timeout. It covers everything up to the answer, and the whole of an answer that is not a stream
 
 	// What came back is valid until Close.
 	Status       int // HTTP status
@@ -133,7 +135,7 @@ func (c *Call) Reset() {
 	c.mu.Unlock()
 	c.Verb, c.Body, c.Kind, c.Method, c.ID = Post, nil, Request, "", nil
 	c.Modern, c.Session, c.Version, c.Header, c.Progress = false, "", "", c.Header[:0], nil
-	c.Owner, c.Start, c.Deadline = nil, time.Time{}, time.Time{}
+	c.Owner, c.Translate, c.Start, c.Deadline = nil, false, time.Time{}, time.Time{}
 	c.Status, c.Reply, c.ReplySession = 0, Empty, ""
 }
 
