@@ -21,13 +21,13 @@ const module = "github.com/sallyport-dev/sallyport"
 // its own floor: siblings meet one floor up.
 var floors = [][]string{
 	{
-		"sdk", "engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "engine/wasm/rego", "internal/httphead", "internal/socket", "internal/telemetry", "policies",
+		"sdk", "engine/jsonscan", "engine/source", "engine/wasm/binary", "engine/wasm/cow", "engine/wasm/rego", "internal/httphead", "internal/socket", "internal/telemetry", "internal/fetch/fetchtest", "policies",
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
 	{"internal/mcp", "engine/policy", "engine/condition", "engine/cache", "engine/detect", "engine/table", "engine/toolset", "engine/wasm", "hostapi/tck", "bench/internal/load"},
 	{"engine/bundle", "engine/format", "engine/lint", "internal/federation", "plugins", "sdk/js", "bench/internal/duel"},
-	{"engine", "sdk/js/compile"},
+	{"engine", "internal/fetch", "sdk/js/compile"},
 	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/limit", "internal/config", "internal/admin", "internal/clients", "internal/demo", "internal/starter", "internal/toolchain", "internal/foreign"},
 	{"internal/gateway", "internal/stdio", "internal/bridge", "internal/replay"},
 	{
@@ -48,6 +48,9 @@ var owners = map[string][]string{
 	"github.com/google/go-cmp":              {},
 	"github.com/invopop/jsonschema":         {},
 	"github.com/mark3labs/mcp-go":           {"internal/mcp", "internal/demo", "examples/server"},
+	"github.com/opencontainers/go-digest":   {"internal/fetch"},
+	"github.com/opencontainers/image-spec":  {"internal/fetch"},
+	"oras.land/oras-go":                     {"internal/fetch"},
 	"github.com/pelletier/go-toml":          {"engine/detect", "internal/clients"},
 	"github.com/prometheus/client_golang":   {"internal/telemetry"},
 	"github.com/rogpeppe/go-internal":       {"cmd/sallyport"},

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
 
 // given is what a config names as its policies: read, and verified if it is an archive.
@@ -24,27 +25,40 @@ type given struct {
 	instead  error                       // why it is the one that was active last, and not the one that the config names
 	choice   *bundle.Choice              // by which it decides; nil: it is what the config names
 	last     func(*bundle.Archive) error // keeps it as the one that was active last; nil: nothing does
+
+	tag       string    // by which its source knows it; "": it has none, or is not what the source has
+	confirmed time.Time // when the source said last that there is no other
 }
 
-// givenBy reads the policies that a config names; nil if it names none.
-func (o origin) givenBy(c *config.Config, now func() time.Time) (*given, error) {
-	if !bundle.IsArchive(c.Policies) {
-		if c.Bundle.Trust != "" && c.Policies != "" {
-			return nil, source.Diagnostics{c.At("policies").Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", c.Policies),
-				"name a bundle, FILE.tar.gz; or remove `trust` from `bundle`")}
+// givenBy reads the policies that a config names; nil if it names none. It asks nobody: for those that are fetched see builder.read.
+func (o origin) givenBy(ctx context.Context, c *config.Config, now func() time.Time) (*given, error) {
+	if c.Policies == "" {
+		if o.mcpConfig == "" && o.made == nil {
+			return nil, nil //nolint:nilnil // no policies: a nil snapshot denies every call
 		}
-		set, err := o.readPolicies(c)
-		if err != nil || set == nil {
-			return nil, err
-		}
-		return &given{set: set}, nil
+		set, err := observing()
+		return &given{set: set}, err
 	}
-	data, err := bundle.ReadPacked(c.Policies)
+	if c.Bundle.Trust != "" && !signable(c.Policies) {
+		return nil, source.Diagnostics{c.At("policies").Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", c.Policies),
+			"name a bundle, FILE.tar.gz; or remove `trust` from `bundle`")}
+	}
+	from, err := fetch.New(c.Policies, fetch.Options{})
 	if err != nil {
 		return nil, unread(err)
 	}
-	return o.trusted(c, c.Policies, data, now())
+	content, err := from.Fetch(ctx, "", 0)
+	if err != nil {
+		return nil, unread(err)
+	}
+	if content.Set != nil {
+		return &given{set: content.Set}, nil
+	}
+	return o.trusted(c, c.Policies, content.Packed, now())
 }
+
+// signable says whether policies that stand there can be signed.
+func signable(policies string) bool { return fetch.Remote(policies) || bundle.IsArchive(policies) }
 
 // unread tells mistakes inside a file, which are a source.Diagnostics, from a path that can't be read.
 func unread(err error) error {
@@ -81,7 +95,7 @@ type reception struct {
 
 func (o origin) reception(c *config.Config, now time.Time) (*reception, error) {
 	if c.Bundle.Trust == "" && !c.Bundle.Unsigned {
-		return nil, source.Diagnostics{c.At("policies").Diagnose("SP8108", fmt.Sprintf("`%s` is a bundle, and the config doesn't say whose signatures are trusted", c.Policies),
+		return nil, source.Diagnostics{c.At("policies").Diagnose("SP8108", fmt.Sprintf("`%s` is a bundle, and the config doesn't say whose signatures are trusted", fetch.Shown(c.Policies)),
 			"add `bundle: { trust: FILE, state: DIR }`, or `bundle: { unsigned: true }` to take anybody's")}
 	}
 	v, _ := buildVersion()
@@ -164,22 +178,25 @@ func keep(store bundle.Store, last *bundle.Archive) func(*bundle.Archive) error 
 
 // activate reads the policies and makes them ready to decide: verified, compiled, tested and kept. At the start, what was active last
 // stands in for a bundle that can't be used: it is verified again, and its signatures, its end and its cases count as they do now.
-func (b *builder) activate(ctx context.Context, c *config.Config, prev *build) (*sharedPolicy, *given, error) {
-	g, err := b.origin.givenBy(c, b.now)
+func (b *builder) activate(ctx context.Context, c *config.Config, prev *build, f *fetch.Follower) (*sharedPolicy, *given, error) {
+	g, err := b.read(ctx, c, prev, f)
 	if err == nil {
 		var shared *sharedPolicy
 		if shared, err = b.ready(ctx, c, prev, g); err == nil {
 			return shared, g, nil
 		}
 	}
-	if prev != nil || !bundle.IsArchive(c.Policies) || c.Bundle.State == "" {
+	if prev != nil && !prev.awaits(f) || !signable(c.Policies) || c.Bundle.State == "" {
 		return nil, nil, err
 	}
 	last, again := b.lastGood(c)
 	if again != nil {
 		return nil, nil, err
 	}
-	shared, again := b.ready(ctx, c, nil, last)
+	if last.confirmed, again = bundle.StoreIn(c.Bundle.State).Confirmed(); again != nil {
+		return nil, nil, err
+	}
+	shared, again := b.ready(ctx, c, prev, last)
 	if again != nil {
 		return nil, nil, err
 	}
@@ -252,7 +269,7 @@ func why(ds source.Diagnostics) string {
 func (g *program) bundles() []admin.Bundle {
 	b := g.state.build()
 	g.state.mu.Lock()
-	out := admin.Bundle{Source: b.config.Policies, Revision: b.policy.Revision(), Active: b.at.UTC(), Last: g.state.reload}
+	out := admin.Bundle{Source: fetch.Shown(b.config.Policies), Revision: b.policy.Revision(), Active: b.at.UTC(), Last: g.state.reload}
 	g.state.mu.Unlock()
 	if b.given != nil && b.given.manifest != nil {
 		m := b.given.manifest
@@ -261,6 +278,12 @@ func (g *program) bundles() []admin.Bundle {
 			out.Chosen = &admin.Chosen{By: by.By, Time: by.Time}
 		}
 		out.SignedBy, out.Cases, out.LastGood = namesOf(b.given.by), b.given.cases, b.given.instead != nil
+	}
+	if age, ok := g.age(); ok {
+		out.AgeSeconds, out.Stale = new(int64(age.Seconds())), g.stale()
+		if err := b.follower.State().Err; err != nil {
+			out.SourceError = err.Error()
+		}
 	}
 	if out.Text = out.Last.Error; len(out.Last.Diagnostics) > 0 {
 		out.Text = asPrinted(out.Last.Diagnostics)

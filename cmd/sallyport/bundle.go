@@ -26,6 +26,8 @@ type bundleCommand struct {
 	Verify  bundleVerify  `cmd:"" help:"Say whether a bundle is whole, signed by those whom one trusts, and not expired."`
 	Inspect bundleInspect `cmd:"" help:"Say what is in a bundle, without saying who made it."`
 	Diff    diffCommand   `cmd:"" help:"Say in what two bundles differ: sallyport diff."`
+	Push    bundlePush    `cmd:"" help:"Put a bundle into a registry of OCI artifacts."`
+	Pull    bundlePull    `cmd:"" help:"Fetch a bundle from a registry or a web server, and verify it."`
 	Key     bundleKey     `cmd:"" help:"Work with keys that sign."`
 
 	Activate bundleActivate `cmd:"" help:"Have a gateway that runs decide by a bundle."`
@@ -101,6 +103,14 @@ func orInvalid(err error) error {
 		return err
 	}
 	return &fail{code: exitInvalid, err: err}
+}
+
+// orUsage gives an error that isn't made of diagnostics the exit code of a mistake on the command line.
+func orUsage(err error) error {
+	if _, ok := errors.AsType[source.Diagnostics](err); ok {
+		return err
+	}
+	return &fail{code: exitUsage, err: err}
 }
 
 // proving bounds the time that the cases of a bundle take: a gateway activates nothing else meanwhile.

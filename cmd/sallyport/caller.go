@@ -148,7 +148,10 @@ func (c *policySource) open(p *process) (a *asked, done func(), err error) {
 	}
 	path, options := c.Policies, engine.Options{}
 	if a.config != nil {
-		path, options.Servers = a.config.Policies, serverNames(a.config)
+		if path, err = atHand(a.config); err != nil {
+			return nil, nil, err
+		}
+		options.Servers = serverNames(a.config)
 	}
 	if path == "" {
 		return nil, nil, failf(exitUsage, "the config names no policies: give --policies")

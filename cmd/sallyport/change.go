@@ -87,12 +87,13 @@ func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 		return err
 	}
 	archive := given.archive
-	given.last = nil // not before it is recorded
+	given.last = nil                                             // not before it is recorded
+	given.tag, given.confirmed = prev.given.tag, g.confirmedAt() // the source has what it had
 	shared, err := g.builder.ready(ctx, prev.config, prev, given)
 	if err != nil {
 		return err
 	}
-	next, err := g.builder.around(prev.config, prev, shared, given) //nolint:contextcheck // it outlives the request
+	next, err := g.builder.around(prev.config, prev, prev.follower, shared, given) //nolint:contextcheck // it outlives the request
 	if err != nil {
 		return err
 	}

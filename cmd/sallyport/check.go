@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
 
 type checkCommand struct {
@@ -171,7 +172,10 @@ func checkConfigured(p *process, o origin, c *config.Config) (checked, error) {
 		none := c.At("policies").Warn("SP1113", "no policies: every call will be denied", "name a folder of policies: `policies: ./policies`")
 		return checked{mistakes: source.Diagnostics{none}}, nil
 	}
-	if _, err := o.givenBy(c, p.now); err != nil && (bundle.IsArchive(c.Policies) || c.Bundle.Trust != "") {
+	if fetch.Remote(c.Policies) { // what is there now needn't be there when it is fetched
+		return checked{}, nil
+	}
+	if _, err := o.givenBy(p.ctx, c, p.now); err != nil && (bundle.IsArchive(c.Policies) || c.Bundle.Trust != "") {
 		errors.As(err, &ds)
 		return checked{mistakes: ds}, onlyOther(err, ds)
 	}

@@ -70,7 +70,8 @@ func (c explainCommand) places(p *process) (file, policies string, err error) {
 	if f.Audit.File == "" || f.Policies == "" {
 		return "", "", failf(exitUsage, "the config names no record file or no policies: give --audit and --policies")
 	}
-	return f.Audit.File, f.Policies, nil
+	policies, err = atHand(f)
+	return f.Audit.File, policies, err
 }
 
 // findRecord gives the first record of a decision: the one that says what was decided, and on what.

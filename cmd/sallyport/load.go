@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 	"github.com/sallyport-dev/sallyport/policies"
 )
 
@@ -32,7 +33,7 @@ func (o origin) files(c *config.Config) []string {
 	default:
 		files = []string{o.config}
 	}
-	if c.Policies != "" {
+	if c.Policies != "" && !fetch.Remote(c.Policies) {
 		files = append(files, c.Policies)
 	}
 	if c.Bundle.Trust != "" {
@@ -67,19 +68,24 @@ func (o origin) readConfig(lookup config.Lookup) (*config.Config, error) {
 	return c, nil
 }
 
-// readPolicies reads the policies that a config names. A client's list of servers names none: then every call is let through and recorded.
-func (o origin) readPolicies(c *config.Config) (*bundle.Bundle, error) {
-	if c.Policies != "" {
-		return readBundle(c.Policies)
-	}
-	if o.mcpConfig == "" && o.made == nil {
-		return nil, nil //nolint:nilnil // no policies: a nil snapshot denies every call
-	}
+// observing are the policies of a client's list of servers, which names none: every call is let through and recorded.
+func observing() (*bundle.Bundle, error) {
 	observe, err := fs.Sub(policies.FS, "observe")
 	if err != nil {
 		return nil, err
 	}
 	return bundle.FS(observe)
+}
+
+// atHand is where policies that a config names can be read without asking anybody: of what is fetched, the bundle that was active last.
+func atHand(c *config.Config) (string, error) {
+	switch {
+	case !fetch.Remote(c.Policies):
+		return c.Policies, nil
+	case c.Bundle.State == "":
+		return "", failf(exitInvalid, "policies: %s is fetched, and without `bundle.state` no copy is kept: name policies with --policies", fetch.Shown(c.Policies))
+	}
+	return bundle.StoreIn(c.Bundle.State).File(), nil
 }
 
 // compileOnce compiles policies for as long as a command runs: done lets go of them.

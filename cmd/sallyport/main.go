@@ -157,6 +157,8 @@ func codeOf(ds source.Diagnostics) int {
 			return exitSignature
 		case d.Code == "SP8023" || d.Code == "SP8024":
 			return exitFailed
+		case d.Code == "SP8301" || d.Code == "SP8302":
+			return exitUnreachable
 		}
 	}
 	return exitInvalid

@@ -28,6 +28,7 @@ type state struct {
 	current  atomic.Pointer[build]
 	mu       sync.Mutex
 	reload   admin.Reload
+	fresh    freshness
 }
 
 func (s *state) build() *build { return s.current.Load() }
@@ -36,6 +37,7 @@ func (s *state) build() *build { return s.current.Load() }
 func (g *program) take(b *build) {
 	prev := g.state.build()
 	g.state.current.Store(b)
+	g.begin(b)
 	g.gateway.Swap(b.snapshot)
 	if prev != nil && prev.identity != b.identity {
 		prev.identity.Close()
@@ -104,7 +106,7 @@ func (g *program) logMistakes(ds source.Diagnostics) {
 
 // settle is how long files must be quiet before they are read: editors write in several steps. Files that are never quiet are read
 // all the same, that long after the first notice.
-const settle, latest = 100 * time.Millisecond, time.Second
+const settle, latest = 25 * time.Millisecond, time.Second
 
 // poll is a net below the file system's notices, which some file systems don't give.
 const poll = 10 * time.Second
@@ -121,9 +123,12 @@ func (g *program) watch(ctx context.Context) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	last := g.read
+	var from following
+	defer from.stop()
 	var late <-chan time.Time
 	quiet := time.After(0) // what has changed since the first build began
 	for g.follow(w); ; {
+		news := from.to(ctx, g.state.build().follower)
 		select {
 		case <-ctx.Done():
 			return
@@ -133,7 +138,14 @@ func (g *program) watch(ctx context.Context) {
 			}
 			last = g.builder.origin.fingerprint(g.state.build().config) // before the reload: what changes meanwhile is another change
 			g.reload("SIGHUP")
+			from.sooner()
 			g.follow(w)
+			continue
+		case <-news:
+			g.hear(&from) //nolint:contextcheck // closing is not to be cancelled
+			continue
+		case <-g.ages():
+			g.freshen() //nolint:contextcheck // likewise
 			continue
 		case e := <-w.Events:
 			if g.concerns(e.Name) {
@@ -147,6 +159,7 @@ func (g *program) watch(ctx context.Context) {
 			g.log.Warn("watching files", "error", err)
 			continue
 		case <-tick.C:
+			g.freshen() //nolint:contextcheck // likewise
 		case <-quiet:
 		case <-late:
 		}

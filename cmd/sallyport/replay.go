@@ -81,7 +81,9 @@ func (c *replayCommand) places(p *process) error {
 	if err != nil {
 		return err
 	}
-	c.Bundle = f.Policies
+	if c.Bundle, err = atHand(f); err != nil {
+		return err
+	}
 	if c.Traffic.Audit[0] == "" || c.Bundle == "" {
 		return failf(exitUsage, "the config names no record file or no policies: give --audit and --bundle")
 	}

@@ -148,6 +148,7 @@ func (g *program) openAudit(c *config.Config) (err error) {
 		s, ok := g.state.build().policy.Cache()
 		return telemetry.Cache(s), ok
 	})
+	g.metrics.WatchSource(g.sourceMetrics)
 	return nil
 }
 
@@ -272,12 +273,17 @@ var errStopping = errors.New("the gateway is stopping")
 
 var errNoPolicy = errors.New("no policy is loaded: every call is denied")
 
+var errStale = errors.New("the bundle is older than bundle.maxAge: every call is denied")
+
 func (g *program) policyReady(context.Context) error {
 	if g.state.stopping.Load() {
 		return errStopping
 	}
 	if g.state.build().policy == nil {
 		return errNoPolicy
+	}
+	if g.stale() {
+		return errStale
 	}
 	return nil
 }

@@ -35,6 +35,9 @@ func watchTree(w *fsnotify.Watcher, dir string) error {
 	})
 }
 
+// saved is how long files must be quiet before something is built of them.
+const saved = 100 * time.Millisecond
+
 // changed waits until a file has changed that matters and all are quiet; false if it is interrupted meanwhile.
 func changed(p *process, w *fsnotify.Watcher, matters func(name string) bool) bool {
 	var quiet <-chan time.Time
@@ -44,7 +47,7 @@ func changed(p *process, w *fsnotify.Watcher, matters func(name string) bool) bo
 			return false
 		case e := <-w.Events:
 			if base := filepath.Base(e.Name); matters(base) && !strings.HasPrefix(base, ".") && e.Op != fsnotify.Chmod {
-				quiet = time.After(settle)
+				quiet = time.After(saved)
 			}
 		case err := <-w.Errors:
 			fmt.Fprintln(p.stdout, "watching files:", err)

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/bridge"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/federation"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/limit"
@@ -35,6 +36,7 @@ type build struct {
 	policy   *engine.Snapshot // nil: none
 	shared   *sharedPolicy    // it, with its users
 	given    *given           // what it was compiled from; nil: nothing
+	follower *fetch.Follower  // of the source of what is fetched; nil: it is at hand
 	identity *identity.Resolver
 	servers  map[string]*sharedServer
 	limiter  *sharedLimiter // nil: there are no rate limits
@@ -111,16 +113,20 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, g, err := b.activate(ctx, c, prev)
+	follower, err := b.followed(c, prev)
 	if err != nil {
 		return nil, err
 	}
-	return b.around(c, prev, shared, g) //nolint:contextcheck // what it starts ends with Close, not with a reload
+	shared, g, err := b.activate(ctx, c, prev, follower)
+	if err != nil {
+		return nil, err
+	}
+	return b.around(c, prev, follower, shared, g) //nolint:contextcheck // what it starts ends with Close, not with a reload
 }
 
 // around builds what serves a policy.
-func (b *builder) around(c *config.Config, prev *build, shared *sharedPolicy, g *given) (*build, error) {
-	out := &build{config: c, shared: shared, given: g, policy: shared.Snapshot, at: b.now()}
+func (b *builder) around(c *config.Config, prev *build, f *fetch.Follower, shared *sharedPolicy, g *given) (*build, error) {
+	out := &build{config: c, shared: shared, given: g, follower: f, policy: shared.Snapshot, at: b.now()}
 	if err := b.finish(out, c, prev); err != nil {
 		if shared.users.Load() == 0 {
 			shared.Close()
@@ -141,10 +147,13 @@ func (b *builder) finish(out *build, c *config.Config, prev *build) (err error) 
 	if err = b.limits(out, c, prev); err != nil {
 		return err
 	}
-	if out.snapshot, err = b.snapshot(out); err != nil {
+	views, err := b.views(c)
+	if err != nil {
 		out.limiter.abandon()
+		return failf(exitInvalid, "%w", err)
 	}
-	return err
+	out.snapshot = b.snapshot(out, views)
+	return nil
 }
 
 func (b *builder) names(c *config.Config) []string {
@@ -297,12 +306,8 @@ func (b *builder) server(name string, s config.Server, l config.Limits) (upstrea
 }
 
 // snapshot takes a share of every server, and gives it back when its last request has ended.
-func (b *builder) snapshot(out *build) (*gateway.Snapshot, error) {
+func (b *builder) snapshot(out *build, views map[string]*federation.View) *gateway.Snapshot {
 	c := out.config
-	views, err := b.views(c)
-	if err != nil {
-		return nil, failf(exitInvalid, "%w", err)
-	}
 	v, _ := buildVersion()
 	s := &gateway.Snapshot{
 		Policy: out.policy, Identity: out.identity, Routes: route.New(slices.Collect(maps.Keys(out.servers))...).WithVirtual(slices.Collect(maps.Keys(c.Virtual))...),
@@ -333,7 +338,7 @@ func (b *builder) snapshot(out *build) (*gateway.Snapshot, error) {
 			shared.release(b.log, name)
 		}
 	}
-	return s, nil
+	return s
 }
 
 // views makes what is served as one server: each virtual one, and all of them.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
@@ -51,6 +52,18 @@ func (s Store) Keep(a *Archive) error {
 		return fmt.Errorf("the bundle can't be kept: %w", err)
 	}
 	return nil
+}
+
+// Confirm notes until when it was known that there is no other bundle than the one that was active last.
+func (s Store) Confirm(at time.Time) error { return os.Chtimes(s.File(), time.Time{}, at) }
+
+// Confirmed is the time that Confirm has noted, or at which the bundle was kept.
+func (s Store) Confirmed() (time.Time, error) {
+	info, err := os.Stat(s.File())
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
 }
 
 // WriteFile replaces a file in one step.

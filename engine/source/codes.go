@@ -149,6 +149,11 @@ var codes = []Code{
 	{"SP8202", "nothing to go back to"},
 	{"SP8203", "bundle not kept"},
 	{"SP8204", "policies that can't be changed by command"},
+	{"SP8301", "source of a bundle out of reach"},
+	{"SP8302", "source refuses a bundle"},
+	{"SP8303", "source sends no bundle"},
+	{"SP8304", "source leads elsewhere"},
+	{"SP8305", "bundle too old"},
 	{"SP9001", "rules of another program that can't be imported"},
 	{"SP9002", "imported rule that is stricter than it was"},
 }

@@ -40,8 +40,13 @@ type Bundle struct {
 	Active   time.Time `json:"active"`             // since when it decides
 	Chosen   *Chosen   `json:"chosen,omitempty"`   // an operator has chosen it, whatever source gives
 	LastGood bool      `json:"lastGood,omitempty"` // it is the copy of the bundle that was active last, because source can't be used
-	Last     Reload    `json:"lastReload"`
-	Text     string    `json:"text,omitempty"` // why the last attempt failed, as commands print it
+	// Of a bundle that is fetched: how long ago its source said that there is no other, whether that is so long that everything is denied,
+	// and why the last question had no answer.
+	AgeSeconds  *int64 `json:"ageSeconds,omitempty"`
+	Stale       bool   `json:"stale,omitempty"`
+	SourceError string `json:"sourceError,omitempty"`
+	Last        Reload `json:"lastReload"`
+	Text        string `json:"text,omitempty"` // why the last attempt failed, as commands print it
 }
 
 // Chosen says who has chosen a bundle, and when.

@@ -43,6 +43,8 @@ const (
 	Activated    = "activated"      // by an operator: the principal; the revision decides from here on
 	RolledBack   = "rolled_back"    // likewise, and an older one
 	Refused      = "change_refused" // what an operator, or somebody without a credential, wanted to change
+	Stale        = "stale"          // the bundle that decides is too old: everything is denied
+	Confirmed    = "confirmed"      // it was too old, and its source has said that there is no other: it decides again
 	Stopped      = "stopped"        // in order: requests under way had ended, or were cut off
 	Recovered    = "recovered"      // an unfinished last line was removed
 	RecordsLost  = "records_lost"   // found no room; their calls were refused

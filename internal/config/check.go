@@ -20,6 +20,7 @@ func (c *Config) check() source.Diagnostics {
 	ds = append(ds, c.checkServers()...)
 	ds = append(ds, c.checkVirtual()...)
 	ds = append(ds, c.checkRateLimits()...)
+	ds = append(ds, c.checkBundle()...)
 	return append(ds, c.checkIdentity()...)
 }
 
@@ -95,11 +96,6 @@ func (c *Config) checkNames() source.Diagnostics {
 		if err != nil || !httpURL(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			ds = append(ds, one(n, "SP1103", fmt.Sprintf("`%s` is not the URL of a gateway", shown(n)), "write an absolute URL: `https://mcp.example.com`")...)
 		}
-	}
-	if b := c.node.Get("bundle"); b.Get("trust") != nil && c.Bundle.Unsigned {
-		ds = append(ds, b.Key("unsigned").Pos().Diagnose("SP1112", "`unsigned` and `trust` contradict each other", "remove `unsigned`"))
-	} else if b.Get("trust") != nil && b.Get("state") == nil {
-		ds = append(ds, b.Key("trust").Pos().Diagnose("SP1112", "`trust` needs `state`", "name a directory: without it an old bundle, signed as well, could come back"))
 	}
 	if sessions := c.node.Get("sessions"); sessions.Get("key") != nil && sessions.Get("keyFile") != nil {
 		ds = append(ds, source.Diagnostics{sessions.Key("keyFile").Pos().Diagnose("SP1112", "the key is given twice", "remove `key` or `keyFile`")}...)

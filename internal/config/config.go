@@ -21,7 +21,7 @@ type Config struct {
 	Servers    map[string]Server  `yaml:"servers" jsonschema:"required" jsonschema_description:"The MCP servers behind the gateway, by name. Each is served at /mcp/NAME."`
 	Virtual    map[string]Virtual `yaml:"virtual" jsonschema_description:"Virtual servers, by name: selections of the servers, each served at /mcp/NAME as one."`
 	Federation Federation         `yaml:"federation" jsonschema_description:"How several servers are asked as one, at /mcp and by virtual servers."`
-	Policies   string             `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory, a file, or a bundle (.tar.gz). Left out, every call is denied."`
+	Policies   string             `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory, a file, a bundle (.tar.gz), or what a bundle is fetched from: https://HOST/PATH, or oci://REGISTRY/REPOSITORY:TAG. Left out, every call is denied."`
 	Bundle     Bundle             `yaml:"bundle" jsonschema_description:"Which bundle is taken, if policies names one."`
 	Pins       string             `yaml:"pins" jsonschema:"enum=enforce,enum=shadow,default=enforce" jsonschema_description:"What tools.lock.json is to the servers in it, if the policies have one: a tool that it doesn't have, or that its server describes otherwise now, is neither listed nor called; or that is only recorded."`
 	Plugins    Plugins            `yaml:"plugins" jsonschema_description:"How plugins among the policies are run."`
@@ -104,12 +104,18 @@ type Audit struct {
 	Results   string `yaml:"results" jsonschema:"enum=read,enum=none,default=none" jsonschema_description:"Which parts of servers' answers a record holds: those that rules of the response phase could read, secrets masked, so that their decisions can be replayed; or none."`
 }
 
-// Bundle says which bundle is taken.
+// Bundle says which bundle is taken, and how it is fetched.
 type Bundle struct {
 	Trust    string `yaml:"trust" jsonschema:"minLength=1" jsonschema_description:"The file that says whose signatures are trusted: a trust file, or public keys in PEM of which any one will do."`
 	State    string `yaml:"state" jsonschema:"minLength=1" jsonschema_description:"A directory that holds the bundle that was active last, so that no older one is taken, and the gateway can start while the other can't be used. It is made with mode 0700."`
 	Audience string `yaml:"audience" jsonschema:"minLength=1" jsonschema_description:"The name of this gateway, for bundles that say for which ones they are."`
 	Unsigned bool   `yaml:"unsigned" jsonschema_description:"Take a bundle that nobody has signed. Whoever can replace the file then decides."`
+
+	Poll      Duration `yaml:"poll" jsonschema_description:"Of a bundle that is fetched: the time between two questions whether there is another, where the source doesn't tell by itself. Left out, 30s."`
+	MaxAge    Duration `yaml:"maxAge" jsonschema_description:"Of a bundle that is fetched: how long it decides without its source saying that there is no other. Past that everything is denied. Left out, forever."`
+	Token     string   `yaml:"token" jsonschema:"minLength=1" jsonschema_description:"A bearer token for the web server that has the bundle. Keep it out of the file with ${NAME} or tokenFile."`
+	TokenFile string   `yaml:"tokenFile" jsonschema:"minLength=1" jsonschema_description:"A file that holds the token, read anew for each question."`
+	CA        string   `yaml:"ca" jsonschema:"minLength=1" jsonschema_description:"The file of the certificates that the server's or registry's certificate must chain to, PEM. Left out, the system's."`
 }
 
 // Plugins says how plugins are run.
@@ -163,6 +169,7 @@ func Default() Config {
 	return Config{
 		Listen:   "127.0.0.1:8080",
 		Admin:    Admin{Listen: "127.0.0.1:9090"},
+		Bundle:   Bundle{Poll: Duration(30 * time.Second)},
 		Identity: Identity{Anonymous: "deny"},
 		Audit:    Audit{Arguments: "read", Results: "none"},
 		Limits: Limits{

@@ -148,7 +148,11 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 	want.Store.Valkey = &Valkey{
 		Address: "valkey:6379", Username: "gw", Password: "s3cr3t-t0ken", Database: 2, TLS: &StoreTLS{CA: "/etc/sallyport/ca.pem"}, Timeout: Duration(100 * time.Millisecond),
 	}
-	want.Policies = "/etc/sallyport/policies"
+	want.Policies = "https://bundles.example/acme.tar.gz"
+	want.Bundle = Bundle{
+		Trust: "/etc/sallyport/trust.yaml", State: "/etc/sallyport/state", Audience: "prod", TokenFile: "/run/secrets/token", CA: "/etc/sallyport/ca.pem",
+		Poll: Duration(10 * time.Second), MaxAge: Duration(24 * time.Hour),
+	}
 	want.Identity.APIKeys = []APIKey{{ID: "ci", Hash: hash, Claims: map[string]any{"groups": []any{"ci"}, "level": 3.0, "admin": false}}}
 	want.Identity.JWT = []JWT{
 		{

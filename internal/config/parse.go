@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
 
 // Parse reads a config file. It returns the Config with defaults filled in, and every mistake found; one with errors must not be used.
@@ -34,14 +35,14 @@ func Parse(file string, data []byte, lookup Lookup) (*Config, source.Diagnostics
 
 // resolve makes the paths of a Config start from dir.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.Audit.File, &c.Sessions.KeyFile, &c.Plugins.Cache, &c.Bundle.Trust, &c.Bundle.State}
+	paths := []*string{&c.Audit.File, &c.Sessions.KeyFile, &c.Plugins.Cache, &c.Bundle.Trust, &c.Bundle.State, &c.Bundle.TokenFile, &c.Bundle.CA}
 	if c.TLS != nil {
 		paths = append(paths, &c.TLS.Cert, &c.TLS.Key)
 	}
 	if v := c.Store.Valkey; v != nil && v.TLS != nil {
 		paths = append(paths, &v.TLS.CA)
 	}
-	if !strings.Contains(c.Policies, "://") {
+	if !fetch.Remote(c.Policies) {
 		paths = append(paths, &c.Policies)
 	}
 	for i := range c.Identity.JWT {

@@ -124,7 +124,7 @@ func (x *exchange) denied(d *engine.Decision) *refusal {
 
 // hidden asks whether any call of what the message names could be allowed: the question that lists are filtered by.
 func (x *exchange) hidden() bool {
-	if x.request.Phase == engine.PhaseResponse || x.msg.Target == mcp.TargetNone || x.msg.Target == mcp.TargetTask {
+	if x.snap.Open || x.request.Phase == engine.PhaseResponse || x.msg.Target == mcp.TargetNone || x.msg.Target == mcp.TargetTask {
 		return false
 	}
 	d := x.snap.Policy.Visible(background, &x.request)

@@ -30,6 +30,8 @@ type Snapshot struct {
 	Issuers []string
 	// PublicURL is the URL of this gateway as clients know it, without a path; "" derives it from the request's Host.
 	PublicURL string
+	// Open says that Policy denies everything for one reason: nothing is hidden behind it, and callers are told.
+	Open bool
 	// Release frees what this snapshot alone holds. It is called once, when the snapshot has been replaced and its last request has ended.
 	Release func()
 

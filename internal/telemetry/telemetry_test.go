@@ -40,6 +40,7 @@ func everything() *Metrics {
 		return []Limit{{Name: "here", Admitted: 5, Refused: 4, Failed: 3, Error: 2, Local: true, Keys: 6, Evicted: 7}, {Name: "there", Admitted: 1}}
 	})
 	m.WatchCache(func() (Cache, bool) { return Cache{Bytes: 100, Limit: 1000, Evicted: 1, Rejected: 2, Dropped: 3}, true })
+	m.WatchSource(func() (Source, bool) { return Source{Age: 90 * time.Second, Answers: true, Stale: true}, true })
 	m.WatchAudit(func() Audit {
 		return Audit{Records: 9, Refused: 1, WriteErrors: 2, Writes: 8, Bytes: 4000, Seq: 12, Pending: 5, Failing: true}
 	})
@@ -86,6 +87,9 @@ func TestScrape(t *testing.T) {
 		`sallyport_audit_seq 12`,
 		`sallyport_audit_write_errors_total 2`,
 		`sallyport_audit_writes_total 8`,
+		`sallyport_bundle_age_seconds 90`,
+		`sallyport_bundle_source_up 1`,
+		`sallyport_bundle_stale 1`,
 		`sallyport_config_last_reload_successful 0`,
 		`sallyport_config_last_reload_timestamp_seconds 1.7953308005e+09`,
 		`sallyport_config_reloads_total{result="failure"} 1`,
