@@ -17,8 +17,8 @@ var goTool = func() string {
 	return path
 }()
 
-// TestMain puts this program on the PATH of scripts and documents, with what else they call: a curl, a server on standard input and output, and a go and a make that
-// only do what documents ask of them.
+// TestMain puts this program on the PATH of scripts and documents, with what else they call: a curl, a server on standard input and
+// output, and a go, a make and a docker that only do what documents ask of them.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"sallyport": main,
@@ -26,5 +26,6 @@ func TestMain(m *testing.M) {
 		"go":        func() { os.Exit(goStandIn(os.Args[1:])) },
 		"make":      func() { os.Exit(makeStandIn(os.Args[1:])) },
 		"peer":      func() { os.Exit(peer(os.Stdin, os.Stdout, os.Stderr)) },
+		"docker":    func() { os.Exit(dockerStandIn(os.Args[1:])) },
 	})
 }

@@ -146,19 +146,23 @@ func (sh *shell) ready(command string) {
 			return resp.StatusCode == http.StatusOK
 		}
 	case strings.Contains(command, "3001"):
-		up = func() bool {
-			c, err := net.Dial("tcp", sh.ports["127.0.0.1:3001"])
-			if err != nil {
-				return false
-			}
-			return c.Close() == nil
-		}
+		up = func() bool { return listens(sh.ports["127.0.0.1:3001"]) }
+	case strings.HasPrefix(command, "docker "):
+		up = func() bool { return listens(sh.ports["127.0.0.1:5000"]) }
 	}
 	for end := time.Now().Add(2 * time.Minute); !up(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			sh.t.Fatalf("$ %s\ndoes not serve%s", command, sh.background())
 		}
 	}
+}
+
+func listens(address string) bool {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
 }
 
 // background is what programs in the background have printed, for failures.

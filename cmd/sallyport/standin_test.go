@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/fetch/fetchtest"
 )
 
 // The documents say `go run` and `go build`, and mean the programs of this tree. They are built once, before the documents run,
@@ -90,6 +94,17 @@ func linkPrograms(dir string, pkgs []string) int {
 		return 1
 	}
 	return 0
+}
+
+// dockerStandIn is `docker run --rm -p HOST:PORT:5000 registry:2`: a registry in this process.
+func dockerStandIn(args []string) int {
+	if len(args) != 5 || args[0] != "run" || args[2] != "-p" || args[4] != "registry:2" {
+		fmt.Fprintln(os.Stderr, "docker: the documents' docker only runs a registry, not:", args)
+		return 2
+	}
+	server := http.Server{Addr: strings.TrimSuffix(args[3], ":5000"), Handler: new(fetchtest.Registry), ReadHeaderTimeout: time.Minute}
+	fmt.Fprintln(os.Stderr, "docker:", server.ListenAndServe())
+	return 1
 }
 
 // makeStandIn knows which targets there are, and runs none: they run the tests that run this.
