@@ -25,9 +25,6 @@ type serveCommand struct {
 	Audit     string `placeholder:"FILE" help:"File for decision records, in place of the config's. Without one they go to standard output."`
 }
 
-// drainTimeout is how long requests under way may take to end when the gateway stops.
-const drainTimeout = 10 * time.Second
-
 func (c serveCommand) Run(p *process) error {
 	o, err := c.origin()
 	if err != nil {
@@ -224,20 +221,22 @@ func (g *program) run() error {
 	return errors.Join(err, g.stop())
 }
 
-// stop drains: new connections are refused, requests under way end, records are flushed.
+// stop drains: the gateway is not ready any more, new connections are refused, requests under way are answered, records are flushed.
 func (g *program) stop() error {
 	g.state.changing.Lock()
 	g.state.stopping.Store(true)
 	g.state.changing.Unlock()
 	g.log.Info("stopping")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), drainTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), time.Duration(g.state.build().config.Limits.DrainTimeout))
 	defer cancel()
 	if err := g.gateway.Shutdown(ctx); err != nil {
 		g.log.Warn("requests under way were cut off", "error", err)
 	}
 	var adminErr error
 	if g.adminer != nil {
-		adminErr = g.adminer.Shutdown(ctx)
+		if adminErr = g.adminer.Shutdown(ctx); errors.Is(adminErr, context.DeadlineExceeded) {
+			adminErr = g.adminer.Close() // nobody is kept waiting who only watches
+		}
 	}
 	g.state.build().identity.Close()
 	g.note(audit.Stopped, "")

@@ -144,6 +144,7 @@ type Limits struct {
 	CallTimeout      Duration `yaml:"callTimeout" jsonschema_description:"For a server to answer, and between two events of a call's stream."`
 	StreamTimeout    Duration `yaml:"streamTimeout" jsonschema_description:"The life of a stream."`
 	AnswerTimeout    Duration `yaml:"answerTimeout" jsonschema_description:"For a client to answer what a server asked of it."`
+	DrainTimeout     Duration `yaml:"drainTimeout" jsonschema_description:"For requests under way to be answered when the gateway is told to end."`
 }
 
 // Denials says how a refusal looks to the client.
@@ -177,6 +178,7 @@ func Default() Config {
 			Connections: 4096, Sessions: 16,
 			ReadTimeout: Duration(20 * time.Second), IdleTimeout: Duration(time.Minute), WriteTimeout: Duration(30 * time.Second),
 			CallTimeout: Duration(time.Minute), StreamTimeout: Duration(time.Hour), AnswerTimeout: Duration(10 * time.Minute),
+			DrainTimeout: Duration(10 * time.Second),
 		},
 		Pins:    "enforce",
 		Denials: Denials{Style: "error", Detail: "message"},

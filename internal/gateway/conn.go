@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -20,6 +21,10 @@ type listener struct {
 	refused func()
 	paused  func(error) // nothing can be accepted for now
 	watch   *watch
+
+	last  atomic.Bool // nothing is accepted any more but what waits to be
+	close sync.Once
+	ended error
 }
 
 // Pauses between attempts to accept, while the system has no descriptor or memory for a connection. They double.
@@ -41,6 +46,10 @@ func (l *listener) Accept() (net.Conn, error) {
 			pause = min(2*pause, maxPause)
 			continue
 		}
+		if err != nil && l.last.Load() {
+			_ = l.Close() // who comes now is refused, and can go elsewhere
+			return nil, io.EOF
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -60,9 +69,26 @@ func exhausted(err error) bool {
 	return ok && slices.Contains([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED}, errno)
 }
 
+// finish lets those in who have connected already, and then nobody.
+func (l *listener) finish() {
+	l.last.Store(true)
+	if d, ok := l.Listener.(interface{ SetDeadline(t time.Time) error }); !ok || d.SetDeadline(time.Now().Add(lastCall)) != nil { //nolint:forbidigo // of the system's clock
+		_ = l.Close()
+	}
+}
+
+// lastCall is how long connections that wait to be accepted still are.
+const lastCall = 50 * time.Millisecond
+
+// Close closes the listener. A second time it does nothing.
+func (l *listener) Close() error {
+	l.close.Do(func() { l.ended = l.Listener.Close() })
+	return l.ended
+}
+
 func (l *listener) wrap(c net.Conn) *conn {
 	w := &conn{Conn: socket.Wrap(c), watch: l.watch}
-	w.enter(receiving)
+	w.enter(fresh)
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		w.addr = a.AddrPort().Addr().Unmap()
 		w.addrText = w.addr.String()
@@ -93,14 +119,18 @@ type conn struct {
 
 	closed atomic.Bool
 
-	last opened // used by the request under way
+	last  opened // used by the request under way
+	wrote bool   // since it began; used by the goroutine that serves the connection
 }
 
 // What a connection is doing, as far as reading goes.
 const (
-	receiving uint64 = iota // a request, or the first of them
+	receiving uint64 = iota // a request
 	serving                 // one: nothing is expected of the client
 	idle                    // between requests
+	resting                 // between requests, and all answers have been written
+	fresh                   // nothing has been read yet
+	closing                 // at the end of the gateway
 )
 
 const tickBits = 48
@@ -110,14 +140,47 @@ func (c *conn) enter(state uint64) { c.reads.Store(state<<tickBits | c.watch.tic
 // Read notes when the first bytes of a request arrive.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if n > 0 && c.reads.Load()>>tickBits == idle {
-		c.enter(receiving)
+	if n > 0 && !c.move(receiving, idle, resting, fresh) && c.reads.Load()>>tickBits == closing {
+		return 0, net.ErrClosed
 	}
 	return n, err
 }
 
+// move enters a state if c is in one of some others.
+func (c *conn) move(to uint64, from ...uint64) bool {
+	for {
+		was := c.reads.Load()
+		if !slices.Contains(from, was>>tickBits) {
+			return false
+		}
+		if c.reads.CompareAndSwap(was, to<<tickBits|c.watch.tick.Load()) {
+			return true
+		}
+	}
+}
+
+// serve says that a request is served. It isn't, if the connection is being closed: nobody would get the answer.
+func (c *conn) serve() bool { return c.move(serving, receiving, serving, idle, resting, fresh) }
+
+// answered says that a request has been answered. What is still in a buffer, because another one came with it, has not been.
+func (c *conn) answered() {
+	to := idle
+	if c.wrote {
+		to = resting
+	}
+	c.move(to, serving)
+}
+
+// retire closes the connection if nothing of a request has been read from it, and nothing of an answer is still to be written to it.
+func (c *conn) retire(from ...uint64) {
+	if c.move(closing, from...) {
+		_ = c.Close()
+	}
+}
+
 // Write notes how long a client takes to read, so that one that reads nothing is cut off.
 func (c *conn) Write(b []byte) (int, error) {
+	c.wrote = true
 	c.writes.Store(c.watch.tick.Load() + 1)
 	n, err := c.Conn.Write(b)
 	c.writes.Store(0)
@@ -129,9 +192,9 @@ func (c *conn) expire(tick uint64, b bounds) {
 	reads := c.reads.Load()
 	since, limit := reads&(1<<tickBits-1), uint64(0)
 	switch reads >> tickBits {
-	case receiving:
+	case receiving, fresh:
 		limit = b.read
-	case idle:
+	case idle, resting:
 		limit = b.idle
 	}
 	if limit > 0 && tick-since > limit {

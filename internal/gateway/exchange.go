@@ -110,7 +110,13 @@ func (g *Gateway) begin(ctx *fasthttp.RequestCtx) *exchange {
 	x.ctx, x.snap, x.start = ctx, g.current.acquire(), g.Now()
 	x.mark = x.start
 	if x.client = clientConn(ctx.Conn()); x.client != nil {
-		x.client.enter(serving)
+		x.client.wrote = false
+		if !x.client.serve() {
+			x.letGo() // it is refused
+		}
+	}
+	if g.draining.Load() {
+		ctx.SetConnectionClose()
 	}
 	x.holdBody()
 	return x
@@ -152,9 +158,6 @@ func (x *exchange) finish() {
 	}
 	x.call.Reset()
 	x.complete()
-	if x.client != nil && !x.element {
-		x.client.enter(idle)
-	}
 	x.letGo()
 	x.reset()
 	x.g.exchanges.Put(x)

@@ -1,12 +1,12 @@
 package gateway
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -117,6 +117,11 @@ type Gateway struct {
 	stopped    chan struct{} // it has ended
 	server     *fasthttp.Server
 	head       httphead.Limits
+
+	listening sync.Mutex
+	listeners []*listener
+	serving   atomic.Int32 // Serves under way
+	draining  atomic.Bool
 }
 
 // New makes a Gateway. It starts nothing.
@@ -177,6 +182,7 @@ func New(o Options) (*Gateway, error) {
 		SecureErrorLogMessage:         true,
 		DisableHeaderNamesNormalizing: true, // nobody reads fasthttp's own view
 		CloseOnShutdown:               true,
+		ConnState:                     rested,
 		Logger:                        silent{},
 	}
 	return g, nil
@@ -220,12 +226,14 @@ func (g *Gateway) Serve(l net.Listener) error {
 			g.watch.run(g.stop, tick.C)
 		}()
 	})
+	g.serving.Add(1)
+	defer g.serving.Add(-1)
 	return g.server.Serve(l)
 }
 
 // Listen bounds the writes of l's connections and watches their clients. TLS goes on top of it.
 func (g *Gateway) Listen(l net.Listener) net.Listener {
-	return &listener{
+	out := &listener{
 		Listener: l, watch: g.watch,
 		refused: func() { g.Metrics.Refused("too_many_connections") },
 		paused: func(err error) {
@@ -233,18 +241,10 @@ func (g *Gateway) Listen(l net.Listener) net.Listener {
 			g.Warn("no connection can be accepted for now", err)
 		},
 	}
-}
-
-// Shutdown stops accepting, ends the streams that wait for news, waits for requests under way until ctx ends, and lets go of the
-// snapshot. Nothing may be served after it.
-func (g *Gateway) Shutdown(ctx context.Context) error {
-	g.news.end(func(*exchange) bool { return true }, true)
-	err := g.server.ShutdownWithContext(ctx)
-	g.watching.Do(func() { close(g.stopped) })
-	close(g.stop)
-	<-g.stopped
-	g.Swap(nil)
-	return err
+	g.listening.Lock()
+	defer g.listening.Unlock()
+	g.listeners = append(g.listeners, out)
+	return out
 }
 
 // silent takes fasthttp's own messages: what it can't read is answered and recorded by handleError.
