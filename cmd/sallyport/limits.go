@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/limit"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
 // sharedLimiter is what rate limits have counted, which several snapshots may use. The last one to let go closes it.
@@ -114,6 +115,31 @@ func limitMistakes(p *process, c *config.Config) (source.Diagnostics, error) {
 	}
 	_, ds := l.Compile(limitSpecs(c), serverNames(c))
 	return ds, nil
+}
+
+var breakerStates = map[string]int{
+	upstream.BreakerClosed.String(): 0, upstream.BreakerHalfOpen.String(): 1, upstream.BreakerOpen.String(): 2,
+}
+
+func upstreamMetrics(b *build) (out []telemetry.Upstream) {
+	for name, s := range b.servers {
+		st := s.Status()
+		state, has := breakerStates[st.Breaker]
+		out = append(out, telemetry.Upstream{Name: name, InFlight: st.InFlight, Waiting: st.Waiting, HasBreaker: has, Breaker: state})
+	}
+	return out
+}
+
+// guard is what bounds the calls of a server.
+func (b *builder) guard(s config.Server) upstream.GuardOptions {
+	o := upstream.GuardOptions{MaxConcurrent: s.MaxConcurrent, Now: b.now}
+	if q := s.Queue; q != nil {
+		o.Queue, o.Wait = q.Length, time.Duration(q.Wait)
+	}
+	if f := s.Breaker; f != nil {
+		o.Failures, o.Open = f.Failures, time.Duration(f.Open)
+	}
+	return o
 }
 
 func limitMetrics(b *build) (out []telemetry.Limit) {

@@ -226,6 +226,7 @@ func (g *program) servers() []admin.Server {
 		st := b.servers[name].Status()
 		s := admin.Server{
 			Name: name, Transport: st.Transport, Up: st.State != upstream.Down, Error: st.LastError, InFlight: st.InFlight, Conns: st.Conns,
+			Waiting: st.Waiting, Breaker: st.Breaker,
 		}
 		if !st.Since.IsZero() {
 			since := st.Since.UTC()

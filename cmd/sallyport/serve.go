@@ -140,6 +140,7 @@ func (g *program) openAudit(c *config.Config) (err error) {
 		}
 	})
 	g.metrics.WatchPlugins(func() []telemetry.Plugin { return pluginMetrics(g.state.build().policy) })
+	g.metrics.WatchUpstreams(func() []telemetry.Upstream { return upstreamMetrics(g.state.build()) })
 	g.metrics.WatchLimits(func() []telemetry.Limit { return limitMetrics(g.state.build()) })
 	g.metrics.WatchCache(func() (telemetry.Cache, bool) {
 		s, ok := g.state.build().policy.Cache()

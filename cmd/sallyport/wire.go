@@ -253,7 +253,7 @@ func (b *builder) servers(c *config.Config, prev *build) (map[string]*sharedServ
 		if err != nil {
 			return nil, fmt.Errorf("server %q: %w", name, err)
 		}
-		out[name] = &sharedServer{Server: s, config: sc}
+		out[name] = &sharedServer{Server: upstream.Guard(name, s, b.guard(sc)), config: sc}
 	}
 	for name, s := range b.inProcess {
 		if prev != nil && prev.servers[name] != nil {

@@ -76,6 +76,8 @@ type Server struct {
 
 	Since    *time.Time `json:"since,omitempty"`       // it was found up, or down; nil: nobody has called it yet
 	InFlight int        `json:"inFlight,omitempty"`    // calls under way
+	Waiting  int        `json:"waiting,omitempty"`     // calls that wait for one of those to end
+	Breaker  string     `json:"breaker,omitempty"`     // closed, half-open or open
 	Conns    int        `json:"connections,omitempty"` // open to it, or its processes
 }
 

@@ -58,15 +58,30 @@ type AdminToken struct {
 
 // Server is one MCP server: at a URL, or a command that is run.
 type Server struct {
-	URL         string            `yaml:"url" jsonschema:"minLength=1" jsonschema_description:"Its Streamable HTTP endpoint, http or https."`
-	Headers     map[string]string `yaml:"headers" jsonschema_description:"Headers sent with every request to it, such as its own credentials."`
-	TLS         *ServerTLS        `yaml:"tls" jsonschema_description:"How its certificate is checked."`
-	Command     []string          `yaml:"command" jsonschema:"minItems=1" jsonschema_description:"A program and its arguments, which speaks MCP over stdin and stdout. No shell is involved."`
-	Env         map[string]string `yaml:"env" jsonschema_description:"Environment variables of the command, beside PATH, HOME, LANG and the like. It gets no others."`
-	Cwd         string            `yaml:"cwd" jsonschema:"minLength=1" jsonschema_description:"The command's working directory. Left out, the gateway's own."`
-	Timeout     Duration          `yaml:"timeout" jsonschema_description:"How long it may take to answer. Left out, limits.callTimeout."`
-	Era         string            `yaml:"era" jsonschema:"enum=auto,enum=legacy,enum=modern" jsonschema_description:"Translate between clients and this server where they are of different eras of the protocol: the server's is found out (auto), or known to be until 2025-11-25 (legacy) or since 2026-07-28 (modern). Left out, nothing is translated at /mcp/NAME; where several servers are one it always is."`
-	MaxSessions int               `yaml:"maxSessions" jsonschema:"minimum=1,maximum=10000" jsonschema_description:"Sessions of older clients at a time, each with a process of its own. Left out, 16."`
+	URL           string            `yaml:"url" jsonschema:"minLength=1" jsonschema_description:"Its Streamable HTTP endpoint, http or https."`
+	Headers       map[string]string `yaml:"headers" jsonschema_description:"Headers sent with every request to it, such as its own credentials."`
+	TLS           *ServerTLS        `yaml:"tls" jsonschema_description:"How its certificate is checked."`
+	Command       []string          `yaml:"command" jsonschema:"minItems=1" jsonschema_description:"A program and its arguments, which speaks MCP over stdin and stdout. No shell is involved."`
+	Env           map[string]string `yaml:"env" jsonschema_description:"Environment variables of the command, beside PATH, HOME, LANG and the like. It gets no others."`
+	Cwd           string            `yaml:"cwd" jsonschema:"minLength=1" jsonschema_description:"The command's working directory. Left out, the gateway's own."`
+	Timeout       Duration          `yaml:"timeout" jsonschema_description:"How long it may take to answer. Left out, limits.callTimeout."`
+	Era           string            `yaml:"era" jsonschema:"enum=auto,enum=legacy,enum=modern" jsonschema_description:"Translate between clients and this server where they are of different eras of the protocol: the server's is found out (auto), or known to be until 2025-11-25 (legacy) or since 2026-07-28 (modern). Left out, nothing is translated at /mcp/NAME; where several servers are one it always is."`
+	MaxSessions   int               `yaml:"maxSessions" jsonschema:"minimum=1,maximum=10000" jsonschema_description:"Sessions of older clients at a time, each with a process of its own. Left out, 16."`
+	MaxConcurrent int               `yaml:"maxConcurrent" jsonschema:"minimum=1,maximum=100000" jsonschema_description:"Calls of it at a time. More wait in the queue. Left out, no bound of its own."`
+	Queue         *Queue            `yaml:"queue" jsonschema_description:"The calls that wait while maxConcurrent others are under way."`
+	Breaker       *Breaker          `yaml:"breaker" jsonschema_description:"When a server that fails is left alone for a while. Left out, it is always asked."`
+}
+
+// Queue bounds the calls that wait for a server.
+type Queue struct {
+	Length int      `yaml:"length" jsonschema:"minimum=0,maximum=100000" jsonschema_description:"How many may wait; with 0 none does. Left out, as many as maxConcurrent."`
+	Wait   Duration `yaml:"wait" jsonschema_description:"How long one may wait. Left out, 5s."`
+}
+
+// Breaker says when a server that fails is left alone.
+type Breaker struct {
+	Failures int      `yaml:"failures" jsonschema:"minimum=1,maximum=10000" jsonschema_description:"How many calls must fail one after the other: those that the server could not be asked, did not answer, or answered with a status of 500 or more. Left out, 5."`
+	Open     Duration `yaml:"open" jsonschema_description:"How long it is left alone, before one call is let through to see whether it has recovered. Left out, 30s."`
 }
 
 // ServerTLS says how a server's certificate is checked.
@@ -195,6 +210,7 @@ func (c *Config) fill() {
 		if s.MaxSessions == 0 {
 			s.MaxSessions = c.Limits.Sessions
 		}
+		s.fillTraffic(c.node.Get("servers").Get(name))
 		c.Servers[name] = s
 	}
 	for i := range c.RateLimits {

@@ -121,7 +121,8 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 	want.Admin.Listen = "127.0.0.1:9091"
 	want.Servers = map[string]Server{
 		"files": {
-			URL: "http://127.0.0.1:3001/mcp", Timeout: Duration(5 * time.Second), MaxSessions: 16,
+			URL: "http://127.0.0.1:3001/mcp", Timeout: Duration(5 * time.Second), MaxSessions: 16, MaxConcurrent: 8,
+			Queue: &Queue{Length: 8, Wait: Duration(5 * time.Second)}, Breaker: &Breaker{Failures: 3, Open: Duration(30 * time.Second)},
 		},
 		"search": {
 			URL: "https://search.example/mcp?v=1", Headers: map[string]string{"Authorization": "Bearer s3cr3t-t0ken", "X-Price": "$5"},
@@ -129,7 +130,8 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 		},
 		"local_2": {
 			Command: []string{"/etc/sallyport/bin/server", "-y", "fallback"}, Env: map[string]string{"KEY": "value", "API_TOKEN": "s3cr3t-t0ken"},
-			Cwd: "/etc/sallyport/work", Timeout: Duration(time.Minute), MaxSessions: 4, Era: "auto",
+			Cwd: "/etc/sallyport/work", Timeout: Duration(time.Minute), MaxSessions: 4, Era: "auto", MaxConcurrent: 2,
+			Queue: &Queue{Wait: Duration(time.Second)}, Breaker: &Breaker{Failures: 5, Open: Duration(time.Minute)},
 		},
 	}
 	want.Virtual = map[string]Virtual{"support": {

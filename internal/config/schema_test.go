@@ -67,6 +67,8 @@ func generate(t *testing.T) []byte {
 		{"Selection", "Selection of a server"},
 		{"NamedTool", "Tool under another name"},
 		{"Federation", "Federation"},
+		{"Queue", "Queue"},
+		{"Breaker", "Circuit breaker"},
 		{"Identity", "Identity"},
 		{"APIKey", "API key"},
 		{"JWT", "Issuer"},

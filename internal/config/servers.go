@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
@@ -62,6 +63,9 @@ func (s *Server) check(key, n *source.Node) source.Diagnostics {
 	if n.Get("command").Kind() == source.List && len(s.Command) > 0 && strings.TrimSpace(s.Command[0]) == "" {
 		ds = append(ds, one(n.Get("command").Index(0), "SP1011", "the command has no program", "")...)
 	}
+	if k := n.Key("queue"); k != nil && n.Key("maxConcurrent") == nil {
+		ds = append(ds, one(k, "SP1112", "`queue` has no meaning without `maxConcurrent`", "remove it, or say how many calls the server takes at a time")...)
+	}
 	for k, v := range n.Get("headers").Fields() {
 		ds = append(ds, checkHeader(k, v)...)
 		ds = append(ds, checkSecret(k, v)...)
@@ -95,4 +99,27 @@ func checkSecret(key, value *source.Node) source.Diagnostics {
 		return nil
 	}
 	return one(value, "SP1109", fmt.Sprintf("`%s` is a placeholder, not a secret", shown(value)), "write `${NAME}` and set the environment variable")
+}
+
+// fillTraffic sets what a file left out of what bounds the calls of a server.
+func (s *Server) fillTraffic(n *source.Node) {
+	if s.MaxConcurrent > 0 && s.Queue == nil {
+		s.Queue = &Queue{}
+	}
+	if q := s.Queue; q != nil {
+		if n.Get("queue").Get("length") == nil {
+			q.Length = s.MaxConcurrent
+		}
+		if q.Wait == 0 {
+			q.Wait = Duration(5 * time.Second)
+		}
+	}
+	if b := s.Breaker; b != nil {
+		if b.Failures == 0 {
+			b.Failures = 5
+		}
+		if b.Open == 0 {
+			b.Open = Duration(30 * time.Second)
+		}
+	}
 }

@@ -38,6 +38,12 @@ func upstreamError(code upstream.ErrorCode) func(*upstream.Call) error {
 	}
 }
 
+func waits(code upstream.ErrorCode, wait time.Duration) func(*upstream.Call) error {
+	return func(*upstream.Call) error {
+		return &upstream.Error{Code: code, Server: "files", Err: errors.New("secret cause"), Wait: wait}
+	}
+}
+
 func replies(status int, r upstream.Reply, body string) func(*upstream.Call) error {
 	return func(c *upstream.Call) error {
 		c.Status, c.Reply, c.ReplyBody = status, r, []byte(strings.ReplaceAll(body, "$ID", string(c.ID)))
@@ -139,6 +145,14 @@ var exits = []exit{
 
 	{name: "a record that can't be written", failsLog: true, request: post(readAllowed), status: 503, body: "can't be recorded"},
 	{name: "a server that is not there", answer: upstreamError(upstream.Unavailable), request: post(readAllowed), status: 502, body: `"id":7,"error":{"code":50301`, kind: audit.Outcome, reason: "upstream_unavailable", reaches: 1},
+	{
+		name: "a server that has as many calls as it takes", answer: waits(upstream.Overloaded, time.Second), request: post(readAllowed), status: 503, header: "Retry-After: 1",
+		body: `"id":7,"error":{"code":50301,"message":"The server has as many calls as it takes; try again later"}`, kind: audit.Outcome, reason: "overloaded", reaches: 1,
+	},
+	{
+		name: "a server that is left alone", answer: waits(upstream.Ejected, 29500*time.Millisecond), request: post(readAllowed), status: 503, header: "Retry-After: 30",
+		body: `"id":7,"error":{"code":50301,"message":"The server has failed too often`, kind: audit.Outcome, reason: "upstream_ejected", reaches: 1,
+	},
 	{name: "a server that hangs", answer: upstreamError(upstream.Timeout), request: post(readAllowed), status: 504, body: `"code":50401`, kind: audit.Outcome, reason: "upstream_timeout", reaches: 1},
 	{name: "a server that hangs up", answer: upstreamError(upstream.Closed), request: post(readAllowed), status: 502, body: `"code":50201`, kind: audit.Outcome, reason: "upstream_closed", reaches: 1},
 	{name: "a server that says too much", answer: upstreamError(upstream.TooLarge), request: post(readAllowed), status: 502, body: `"code":50201`, kind: audit.Outcome, reason: "upstream_too_large", reaches: 1},

@@ -164,6 +164,12 @@ func upstreamFailed(id []byte, err error) *refusal {
 	case upstream.Canceled:
 		r = plain(499, codeTimeout, "cancelled", "Cancelled", id)
 		r.kind = telemetry.Cancelled
+	case upstream.Overloaded:
+		r = plain(503, codeUnavailable, "overloaded", "The server has as many calls as it takes; try again later", id)
+		r.kind, r.header = telemetry.Unavailable, retryAfter(e.Wait)
+	case upstream.Ejected:
+		r = plain(503, codeUnavailable, "upstream_ejected", "The server has failed too often, and is left alone for now", id)
+		r.kind, r.header = telemetry.Unavailable, retryAfter(e.Wait)
 	case upstream.Closed, upstream.TooLarge, upstream.Protocol:
 		r = plain(502, codeBadGateway, "upstream_"+e.Code.String(), "The server's answer can't be used", id)
 		r.kind = telemetry.Unavailable

@@ -72,8 +72,11 @@ var docs = []MetricDoc{
 	{Name: "sallyport_refusals_total", Type: "counter", Help: "Requests refused outside of policy: framing, identity, limits, audit.", Labels: []string{"reason"}},
 	{Name: "sallyport_shadow_total", Type: "counter", Help: "What shadow rules would have done.", Labels: []string{"policy", "rule", "effect"}},
 	{Name: "sallyport_tool_drift_total", Type: "counter", Help: "Definitions of tools that servers gave and the lock of tools does not have.", Labels: []string{"server", "reason"}},
+	{Name: "sallyport_upstream_breaker_state", Type: "gauge", Help: "The circuit breaker of an upstream server that has one: 0 closed, 1 half-open, 2 open.", Labels: []string{"server"}},
 	{Name: "sallyport_upstream_errors_total", Type: "counter", Help: "Calls that an upstream server did not answer.", Labels: []string{"server", "code"}},
+	{Name: "sallyport_upstream_in_flight", Type: "gauge", Help: "Calls that are with an upstream server.", Labels: []string{"server"}},
 	{Name: "sallyport_upstream_up", Type: "gauge", Help: "1 if the upstream server can be reached.", Labels: []string{"server"}},
+	{Name: "sallyport_upstream_waiting", Type: "gauge", Help: "Calls that wait for one of those that are with an upstream server to end.", Labels: []string{"server"}},
 }
 
 // doc finds the table's entry. A name that is not in it is a mistake of this package, found by any test that calls New.

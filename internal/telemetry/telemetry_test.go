@@ -36,6 +36,9 @@ func everything() *Metrics {
 	m.WatchPlugins(func() []Plugin {
 		return []Plugin{{Name: "p", Verdicts: map[string]uint64{"deny": 3}, Failures: map[string]uint64{"trap": 2}, Seconds: 0.5, Fuel: 7, Memory: 65536, Instances: 1, Ejected: true}}
 	})
+	m.WatchUpstreams(func() []Upstream {
+		return []Upstream{{Name: "files", InFlight: 3, Waiting: 2, HasBreaker: true, Breaker: 2}, {Name: "mail"}}
+	})
 	m.WatchLimits(func() []Limit {
 		return []Limit{{Name: "here", Admitted: 5, Refused: 4, Failed: 3, Error: 2, Local: true, Keys: 6, Evicted: 7}, {Name: "there", Admitted: 1}}
 	})
@@ -128,8 +131,13 @@ func TestScrape(t *testing.T) {
 		`sallyport_refusals_total{reason="bad_credential"} 1`,
 		`sallyport_shadow_total{effect="deny",policy="p",rule="r"} 1`,
 		`sallyport_tool_drift_total{reason="tool_changed",server="files"} 1`,
+		`sallyport_upstream_breaker_state{server="files"} 2`,
 		`sallyport_upstream_errors_total{code="refused",server="files"} 1`,
+		`sallyport_upstream_in_flight{server="files"} 3`,
+		`sallyport_upstream_in_flight{server="mail"} 0`,
 		`sallyport_upstream_up{server="files"} 1`,
+		`sallyport_upstream_waiting{server="files"} 2`,
+		`sallyport_upstream_waiting{server="mail"} 0`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)

@@ -41,6 +41,9 @@ type Call struct {
 	flow     flow               // what Next reads and Close ends; nil if there is nothing
 	answer   *fasthttp.Response // of HTTP, which keeps it for the next use
 	body     []byte             // memory for ReplyBody, likewise
+
+	slots     *slots // that one is taken from; nil if none is
+	slotOwner string
 }
 
 // due says by when the call must have been answered.
@@ -118,6 +121,10 @@ func (c *Call) Close() {
 		c.flow = nil
 	}
 	c.detach()
+	if c.slots != nil {
+		c.slots.release(c.slotOwner)
+		c.slots = nil
+	}
 	c.ReplyBody = nil
 	if c.answer != nil {
 		c.answer.ResetBody()

@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrCanceled is the cause of every error with code Canceled.
@@ -22,10 +23,12 @@ const (
 	Canceled                     // Cancel was called; the call may have been sent
 	TooLarge                     // the answer broke a bound
 	Protocol                     // the answer was not HTTP, SSE or JSON-RPC as specified
+	Overloaded                   // nothing was sent: the server has as many calls as it takes
+	Ejected                      // nothing was sent: the server has failed too often
 )
 
 func (c ErrorCode) String() string {
-	return [...]string{"closed", "unavailable", "timeout", "canceled", "too_large", "protocol"}[c]
+	return [...]string{"closed", "unavailable", "timeout", "canceled", "too_large", "protocol", "overloaded", "ejected"}[c]
 }
 
 // Error is why an exchange with a server has failed. Its text is for the
@@ -33,6 +36,7 @@ func (c ErrorCode) String() string {
 type Error struct {
 	Code   ErrorCode
 	Server string
+	Wait   time.Duration // of Overloaded and Ejected: when to try again
 	Err    error
 }
 

@@ -78,4 +78,6 @@ type Status struct {
 	Restarts  uint64    // peers started beyond the first of the shared one
 	Noise     uint64    // lines that were not JSON-RPC, dropped
 	Dropped   uint64    // notifications that nobody was there to read, dropped
+	Breaker   string    // "closed", "half-open" or "open"; "" without one
+	Waiting   int       // calls that wait for a slot
 }
