@@ -31,6 +31,8 @@ type bundleCommand struct {
 	Key     bundleKey     `cmd:"" help:"Work with keys that sign."`
 
 	Activate bundleActivate `cmd:"" help:"Have a gateway that runs decide by a bundle."`
+	Promote  bundlePromote  `cmd:"" help:"Have a gateway that runs decide by its candidate."`
+	Withdraw bundleWithdraw `cmd:"" help:"Have a gateway that runs try its candidate no more."`
 	Rollback bundleRollback `cmd:"" help:"Have a gateway that runs go back to the bundle that was active before."`
 }
 

@@ -18,7 +18,7 @@ import (
 // changes is what they may change.
 func (g *program) changes() *admin.Changes {
 	return &admin.Changes{
-		Actions: []string{"activate", "rollback"},
+		Actions: []string{"activate", "rollback", "promote", "withdraw"},
 		Do:      g.change,
 		Tokens: func() []admin.Token {
 			var all []admin.Token
@@ -60,7 +60,7 @@ func (g *program) change(ctx context.Context, c admin.Change) error {
 	defer g.state.changing.Unlock()
 	err := errChangeWhileStopping
 	if !g.state.stopping.Load() {
-		err = g.exchangeBundle(ctx, c)
+		err = g.do(ctx, c)
 	}
 	if err == nil {
 		return nil
@@ -73,6 +73,13 @@ func (g *program) change(ctx context.Context, c admin.Change) error {
 	g.log.Error("a change failed: what decides stays", "change", c.Action, "by", c.By, "error", cause, "revision", g.state.build().policy.Revision())
 	g.noteBy(c, audit.Refused, g.state.build().policy.Revision(), c.Action+": "+cause)
 	return err
+}
+
+func (g *program) do(ctx context.Context, c admin.Change) error {
+	if c.Action == "withdraw" {
+		return g.withdraw(ctx, c, "by an operator")
+	}
+	return g.exchangeBundle(ctx, c)
 }
 
 // exchangeBundle makes another bundle decide. It is recorded before it is kept, and kept before it decides.
@@ -93,12 +100,15 @@ func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 	if err != nil {
 		return err
 	}
-	next, err := g.builder.around(prev.config, prev, prev.follower, shared, given) //nolint:contextcheck // it outlives the request
+	next, err := g.builder.around(ctx, prev.config, prev, prev.follower, shared, given)
 	if err != nil {
 		return err
 	}
 	event := audit.Activated
-	if given.choice.Revision != given.choice.Of {
+	switch {
+	case c.Action == "promote":
+		event = audit.Promoted
+	case given.choice.Revision != given.choice.Of:
 		event = audit.RolledBack
 	}
 	cause := given.called() + ", was " + prev.given.called()
@@ -110,7 +120,7 @@ func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 		next.snapshot.Release()
 		return err
 	}
-	g.take(next)
+	g.swap(next) //nolint:contextcheck // a trial outlives what begins it
 	g.log.Info("an operator has changed which bundle decides", "change", c.Action, "by", c.By, "bundle", given.called(), "revision", archive.Revision, "was", prev.policy.Revision())
 	return nil
 }
@@ -141,12 +151,20 @@ func policiesAt(c *config.Config) source.Pos { return c.At("policies") }
 func (r *reception) asked(c admin.Change, prev *build) (*given, error) {
 	by := bundle.Choice{By: c.By, Time: r.terms.Now.UTC()}
 	last := r.terms.Last
-	switch {
-	case c.Action == "rollback":
+	switch c.Action {
+	case "promote":
+		a, err := prev.candidate.promotable(prev.config)
+		if err != nil {
+			return nil, err
+		}
+		c.Name, c.Archive = a.File, a.Data()
+	case "rollback":
 		if c.Revision != "" || len(c.Archive) > 0 {
 			return nil, failf(exitUsage, "a rollback goes to the bundle that was active before, and to no other: name none")
 		}
 		return r.back(by, prev)
+	}
+	switch {
 	case len(c.Archive) > 0:
 		g, err := r.read(c.Name, c.Archive)
 		if err != nil {

@@ -39,6 +39,9 @@ func (o origin) files(c *config.Config) []string {
 	if c.Bundle.Trust != "" {
 		files = append(files, c.Bundle.Trust)
 	}
+	if k := c.Bundle.Candidate; k != nil {
+		files = append(files, k.From)
+	}
 	return files
 }
 

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
-	"github.com/sallyport-dev/sallyport/internal/admin"
 )
 
 // This file is what operators say to a gateway that runs.
@@ -49,6 +48,26 @@ type bundleRollback struct {
 }
 
 func (c bundleRollback) Run(p *process) error { return c.ask(p, "rollback", nil, nil) }
+
+type bundlePromote struct {
+	operator `embed:""`
+}
+
+func (c bundlePromote) Run(p *process) error { return c.ask(p, "promote", nil, nil) }
+
+type bundleWithdraw struct {
+	operator `embed:""`
+}
+
+func (c bundleWithdraw) Run(p *process) error {
+	quiet := *p
+	quiet.stdout = io.Discard
+	if err := c.ask(&quiet, "withdraw", nil, nil); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.stdout, "withdrawn")
+	return nil
+}
 
 // asking bounds how long a gateway may take: it runs the bundle's cases first.
 const asking = 3 * time.Minute
@@ -127,7 +146,10 @@ func (c operator) token(p *process) (string, error) {
 // printAnswer prints what a gateway says, as if this command had found it.
 func printAnswer(p *process, status int, text []byte) error {
 	if status == http.StatusOK {
-		var all []admin.Bundle
+		var all []struct {
+			Name, Revision string
+			Version        int64
+		}
 		if err := json.Unmarshal(text, &all); err != nil || len(all) == 0 {
 			return failf(exitUnexpected, "this is not the answer of a gateway")
 		}

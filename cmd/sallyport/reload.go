@@ -33,9 +33,16 @@ type state struct {
 
 func (s *state) build() *build { return s.current.Load() }
 
-// take makes b what serves.
+// take makes what was read anew what serves.
 func (g *program) take(b *build) {
+	g.swap(b)
+	g.reloaded(admin.Reload{OK: true, Time: b.at})
+}
+
+// swap makes b what serves.
+func (g *program) swap(b *build) {
 	prev := g.state.build()
+	g.tryOut(b, prev)
 	g.state.current.Store(b)
 	g.begin(b)
 	g.gateway.Swap(b.snapshot)
@@ -54,7 +61,6 @@ func (g *program) take(b *build) {
 		b.limiter.Retain(b.limited)
 	}
 	g.metrics.Retain(g.builder.names(b.config))
-	g.reloaded(admin.Reload{OK: true, Time: b.at})
 }
 
 func (g *program) reloaded(r admin.Reload) {
@@ -137,6 +143,7 @@ func (g *program) watch(ctx context.Context) {
 				g.log.Error("the record file could not be reopened", "error", err)
 			}
 			last = g.builder.origin.fingerprint(g.state.build().config) // before the reload: what changes meanwhile is another change
+			//nolint:contextcheck // a trial outlives what begins it
 			g.reload("SIGHUP")
 			from.sooner()
 			g.follow(w)
@@ -166,7 +173,7 @@ func (g *program) watch(ctx context.Context) {
 		quiet, late = nil, nil
 		if now := g.builder.origin.fingerprint(g.state.build().config); now != last {
 			last = now
-			g.reload("files changed")
+			g.reload("files changed") //nolint:contextcheck // likewise
 			g.follow(w)
 		}
 	}

@@ -226,7 +226,7 @@ func (g *program) deny(b *build, s *gateway.Snapshot) {
 	why := fmt.Sprintf("the bundle is older than %s: its source has not said since %s that there is no other", b.config.Bundle.MaxAge, g.confirmedAt().UTC().Format(time.RFC3339))
 	d := source.Pos{File: fetch.Shown(b.config.Policies)}.Diagnose("SP8305", why, "see why the source doesn't answer, or has a bundle that is refused")
 	g.log.Error("everything is denied", "code", d.Code, "why", d.Message, "help", d.Help, "revision", b.policy.Revision())
-	s.Policy, s.Open = denying(g.ctx, b.policy.Revision()), true
+	s.Policy, s.Open, s.Candidate = denying(g.ctx, b.policy.Revision()), true, nil
 	g.note(audit.Stale, d.String())
 }
 

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,8 @@ type build struct {
 	limited  *limit.Set
 	snapshot *gateway.Snapshot
 	at       time.Time
+
+	candidate *candidate // nil: the config names none
 }
 
 // sharedServer is a server that several snapshots may use. The last one to let go closes it.
@@ -99,6 +102,10 @@ type builder struct {
 	only *engine.Principal
 	// child is told what commands write to stderr, and that one has ended; nil: the log is.
 	child *childEvents
+	// withdrawn is the candidate that was withdrawn last.
+	withdrawn bundle.Withdrawal
+	// trials are those whose policies may be in use still.
+	trials sync.WaitGroup
 }
 
 // childEvents are what is heard of commands beside MCP.
@@ -121,15 +128,15 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.around(c, prev, follower, shared, g) //nolint:contextcheck // what it starts ends with Close, not with a reload
+	return b.around(ctx, c, prev, follower, shared, g)
 }
 
 // around builds what serves a policy.
-func (b *builder) around(c *config.Config, prev *build, f *fetch.Follower, shared *sharedPolicy, g *given) (*build, error) {
+func (b *builder) around(ctx context.Context, c *config.Config, prev *build, f *fetch.Follower, shared *sharedPolicy, g *given) (*build, error) {
 	out := &build{config: c, shared: shared, given: g, follower: f, policy: shared.Snapshot, at: b.now()}
-	if err := b.finish(out, c, prev); err != nil {
+	if err := b.finish(ctx, out, c, prev); err != nil {
 		if shared.users.Load() == 0 {
-			shared.Close()
+			shared.Close() //nolint:contextcheck // closing is not to be cancelled
 		}
 		return nil, err
 	}
@@ -137,11 +144,11 @@ func (b *builder) around(c *config.Config, prev *build, f *fetch.Follower, share
 }
 
 // finish makes what stands beside the policy.
-func (b *builder) finish(out *build, c *config.Config, prev *build) (err error) {
-	if out.identity, err = b.resolver(c, prev); err != nil {
+func (b *builder) finish(ctx context.Context, out *build, c *config.Config, prev *build) (err error) {
+	if out.identity, err = b.resolver(c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
 		return failf(exitInvalid, "identity: %w", err)
 	}
-	if out.servers, err = b.servers(c, prev); err != nil {
+	if out.servers, err = b.servers(c, prev); err != nil { //nolint:contextcheck // likewise
 		return failf(exitInvalid, "%w", err)
 	}
 	if err = b.limits(out, c, prev); err != nil {
@@ -152,7 +159,8 @@ func (b *builder) finish(out *build, c *config.Config, prev *build) (err error) 
 		out.limiter.abandon()
 		return failf(exitInvalid, "%w", err)
 	}
-	out.snapshot = b.snapshot(out, views)
+	out.candidate = b.candidate(ctx, out, prev)
+	out.snapshot = b.snapshot(out, views) //nolint:contextcheck // likewise
 	return nil
 }
 
@@ -204,6 +212,7 @@ func (b *builder) pluginHost(set *bundle.Bundle, cache string) (*wasm.Host, erro
 
 // close lets go of what builds have shared. They must not be used any more.
 func (b *builder) close() error {
+	b.trials.Wait()
 	if b.plugins == nil {
 		return nil
 	}
@@ -338,6 +347,7 @@ func (b *builder) snapshot(out *build, views map[string]*federation.View) *gatew
 			shared.release(b.log, name)
 		}
 	}
+	b.attach(out.candidate, s)
 	return s
 }
 

@@ -15,8 +15,9 @@ import (
 
 // Files of a Store beside the bundle that was active last.
 const (
-	previous = "previous.tar.gz" // the one that was active before it
-	choice   = "choice.json"
+	previous  = "previous.tar.gz" // the one that was active before it
+	choice    = "choice.json"
+	withdrawn = "withdrawn.json"
 )
 
 // Choice is which bundle of a Store an operator wants to decide, whatever the source gives. It holds while the store's last bundle is
@@ -43,20 +44,12 @@ func (s Store) Previous() (*Archive, error) {
 // Choice is what an operator has chosen, nil if nothing was chosen that holds beside last, the store's last bundle. Its error is a
 // source.Diagnostics if the file is damaged: then nobody can say what was chosen.
 func (s Store) Choice(last *Archive) (*Choice, error) {
-	name := filepath.Join(s.dir, choice)
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // none is not an error
-	}
-	if err != nil {
+	var c Choice
+	if found, err := s.recall(choice, &c); !found || err != nil {
 		return nil, err
 	}
-	var c Choice
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil || len(data) > maxChoice || d.More() || c.Revision == "" || c.Of == "" {
-		return nil, source.Diagnostics{source.Pos{File: name}.Diagnose("SP8201", "what an operator has chosen can't be read",
-			"remove the file, and the newest bundle decides that was active; then choose again")}
+	if c.Revision == "" || c.Of == "" {
+		return nil, s.unreadable(choice)
 	}
 	if last == nil || c.Of != last.Revision {
 		return nil, nil //nolint:nilnil // it holds no more
@@ -79,15 +72,62 @@ func (s Store) Chosen(c *Choice, last *Archive) (*Archive, error) {
 }
 
 // Choose makes c what is chosen.
-func (s Store) Choose(c Choice) error {
-	data, err := json.Marshal(c)
+func (s Store) Choose(c Choice) error { return s.remember(choice, c) }
+
+// Withdrawal is why a candidate is tried no more.
+type Withdrawal struct {
+	Revision string    `json:"revision"`
+	By       string    `json:"by,omitempty"` // the operator; "": a bound was passed
+	Why      string    `json:"why"`
+	Time     time.Time `json:"time"`
+}
+
+// Withdrawn is the candidate that was withdrawn last, nil if none was.
+func (s Store) Withdrawn() (*Withdrawal, error) {
+	var w Withdrawal
+	if found, err := s.recall(withdrawn, &w); !found || err != nil {
+		return nil, err
+	}
+	if w.Revision == "" {
+		return nil, s.unreadable(withdrawn)
+	}
+	return &w, nil
+}
+
+// Withdraw makes w the candidate that was withdrawn last.
+func (s Store) Withdraw(w Withdrawal) error { return s.remember(withdrawn, w) }
+
+// recall reads a small file of the store. Its error is a source.Diagnostics if it is damaged.
+func (s Store) recall(name string, into any) (found bool, err error) {
+	data, err := os.ReadFile(filepath.Join(s.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil || len(data) > maxChoice || d.More() {
+		return true, s.unreadable(name)
+	}
+	return true, nil
+}
+
+func (s Store) unreadable(name string) error {
+	return source.Diagnostics{source.Pos{File: filepath.Join(s.dir, name)}.Diagnose("SP8201", "what an operator has chosen can't be read",
+		"remove the file, and what was chosen is forgotten; then choose again")}
+}
+
+func (s Store) remember(name string, v any) error {
+	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	if err := WriteFile(filepath.Join(s.dir, choice), append(data, '\n'), 0o600); err != nil {
+	if err := WriteFile(filepath.Join(s.dir, name), append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("the choice can't be kept: %w", err)
 	}
 	return nil

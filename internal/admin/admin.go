@@ -33,6 +33,8 @@ type Options struct {
 	Servers func() []Server
 	// Bundles is what /admin/v1/bundles shows.
 	Bundles func() []Bundle
+	// Candidate is what /admin/v1/candidate shows; nil = there is no such path.
+	Candidate func() any
 	// Changes are what operators may change below /admin/v1/bundles/; nil = nothing, and there is no such path. It needs Bundles.
 	Changes *Changes
 	// Text is a source.Diagnostics as commands print it; needed with Changes.
@@ -70,6 +72,9 @@ func Handler(o Options) http.Handler {
 	}
 	if o.Bundles != nil {
 		mux.Handle("/admin/v1/bundles", show[[]Bundle](o.Bundles))
+	}
+	if o.Candidate != nil {
+		mux.Handle("/admin/v1/candidate", show[any](o.Candidate))
 	}
 	if o.Changes != nil {
 		mux.Handle(changesPath, change{Changes: *o.Changes, done: func() any { return o.Bundles() }, text: o.Text})

@@ -37,17 +37,20 @@ func (k Kind) String() string {
 
 // The events of Lifecycle records.
 const (
-	Started      = "started"        // with a revision, that of the policies
-	Reloaded     = "reloaded"       // other policies, servers or identities; with the revision that decides from here on
-	ReloadFailed = "reload_failed"  // what decides stays as it is
-	Activated    = "activated"      // by an operator: the principal; the revision decides from here on
-	RolledBack   = "rolled_back"    // likewise, and an older one
-	Refused      = "change_refused" // what an operator, or somebody without a credential, wanted to change
-	Stale        = "stale"          // the bundle that decides is too old: everything is denied
-	Confirmed    = "confirmed"      // it was too old, and its source has said that there is no other: it decides again
-	Stopped      = "stopped"        // in order: requests under way had ended, or were cut off
-	Recovered    = "recovered"      // an unfinished last line was removed
-	RecordsLost  = "records_lost"   // found no room; their calls were refused
+	Started      = "started"             // with a revision, that of the policies
+	Reloaded     = "reloaded"            // other policies, servers or identities; with the revision that decides from here on
+	ReloadFailed = "reload_failed"       // what decides stays as it is
+	Activated    = "activated"           // by an operator: the principal; the revision decides from here on
+	RolledBack   = "rolled_back"         // likewise, and an older one
+	Tried        = "candidate_tried"     // policies are tried from here on: the revision
+	Promoted     = "promoted"            // by an operator: the candidate decides from here on
+	Withdrawn    = "candidate_withdrawn" // by an operator, or because a bound was passed
+	Refused      = "change_refused"      // what an operator, or somebody without a credential, wanted to change
+	Stale        = "stale"               // the bundle that decides is too old: everything is denied
+	Confirmed    = "confirmed"           // it was too old, and its source has said that there is no other: it decides again
+	Stopped      = "stopped"             // in order: requests under way had ended, or were cut off
+	Recovered    = "recovered"           // an unfinished last line was removed
+	RecordsLost  = "records_lost"        // found no room; their calls were refused
 )
 
 // Bounds of one record. Text beyond its bound is cut and ends in U+2026.

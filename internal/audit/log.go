@@ -288,6 +288,13 @@ func (l *Log) Lifecycle(event, revision, cause string) error {
 	return l.Note(&Record{Event: event, Revision: revision, Cause: cause})
 }
 
+// Show gives a record as it would stand in the log, bounded and masked, but without a place in the chain. It is one JSON object.
+func (l *Log) Show(r *Record) []byte {
+	r.encode(l.mask)
+	out := append(make([]byte, 0, len(r.line)+1), '{')
+	return append(out, r.line[:len(r.line)-1]...)
+}
+
 // Note is Lifecycle for a record that says more, such as who did it.
 func (l *Log) Note(r *Record) error {
 	r.Kind = Lifecycle

@@ -21,6 +21,7 @@ func (c *Config) check() source.Diagnostics {
 	ds = append(ds, c.checkVirtual()...)
 	ds = append(ds, c.checkRateLimits()...)
 	ds = append(ds, c.checkBundle()...)
+	ds = append(ds, c.checkCandidate()...)
 	return append(ds, c.checkIdentity()...)
 }
 

@@ -126,11 +126,12 @@ type Bundle struct {
 	Audience string `yaml:"audience" jsonschema:"minLength=1" jsonschema_description:"The name of this gateway, for bundles that say for which ones they are."`
 	Unsigned bool   `yaml:"unsigned" jsonschema_description:"Take a bundle that nobody has signed. Whoever can replace the file then decides."`
 
-	Poll      Duration `yaml:"poll" jsonschema_description:"Of a bundle that is fetched: the time between two questions whether there is another, where the source doesn't tell by itself. Left out, 30s."`
-	MaxAge    Duration `yaml:"maxAge" jsonschema_description:"Of a bundle that is fetched: how long it decides without its source saying that there is no other. Past that everything is denied. Left out, forever."`
-	Token     string   `yaml:"token" jsonschema:"minLength=1" jsonschema_description:"A bearer token for the web server that has the bundle. Keep it out of the file with ${NAME} or tokenFile."`
-	TokenFile string   `yaml:"tokenFile" jsonschema:"minLength=1" jsonschema_description:"A file that holds the token, read anew for each question."`
-	CA        string   `yaml:"ca" jsonschema:"minLength=1" jsonschema_description:"The file of the certificates that the server's or registry's certificate must chain to, PEM. Left out, the system's."`
+	Poll      Duration   `yaml:"poll" jsonschema_description:"Of a bundle that is fetched: the time between two questions whether there is another, where the source doesn't tell by itself. Left out, 30s."`
+	MaxAge    Duration   `yaml:"maxAge" jsonschema_description:"Of a bundle that is fetched: how long it decides without its source saying that there is no other. Past that everything is denied. Left out, forever."`
+	Token     string     `yaml:"token" jsonschema:"minLength=1" jsonschema_description:"A bearer token for the web server that has the bundle. Keep it out of the file with ${NAME} or tokenFile."`
+	TokenFile string     `yaml:"tokenFile" jsonschema:"minLength=1" jsonschema_description:"A file that holds the token, read anew for each question."`
+	CA        string     `yaml:"ca" jsonschema:"minLength=1" jsonschema_description:"The file of the certificates that the server's or registry's certificate must chain to, PEM. Left out, the system's."`
+	Candidate *Candidate `yaml:"candidate" jsonschema_description:"Policies that are tried beside those that decide."`
 }
 
 // Plugins says how plugins are run.
@@ -203,6 +204,7 @@ func Default() Config {
 
 // fill sets what a file left out of its lists and maps, where Default cannot reach.
 func (c *Config) fill() {
+	c.fillCandidate()
 	for name, s := range c.Servers {
 		if s.Timeout == 0 {
 			s.Timeout = c.Limits.CallTimeout

@@ -143,7 +143,7 @@ func (x *exchange) judgeReply() *refusal {
 	if r := x.judgeInputs(result); r != nil {
 		return r
 	}
-	if !x.snap.Policy.HasRules(engine.PhaseResponse) { // nothing could deny it
+	if !x.policy().HasRules(engine.PhaseResponse) { // nothing could deny it
 		return nil
 	}
 	if result = x.reread(); !result.Exists() {
@@ -161,7 +161,7 @@ func (x *exchange) judgeReply() *refusal {
 
 // judgeError asks the second door about an answer that is an error: its text and data are the server's, as those of a result are.
 func (x *exchange) judgeError() *refusal {
-	if !x.snap.Policy.HasRules(engine.PhaseResponse) {
+	if !x.policy().HasRules(engine.PhaseResponse) {
 		return nil
 	}
 	x.request.Phase, x.request.Error = engine.PhaseResponse, x.reply.Error
@@ -228,7 +228,7 @@ func (x *exchange) filter(spec *mcp.Method, result jsonscan.Value) {
 	item := x.request
 	item.Arguments, item.Params, item.DefaultAllow = jsonscan.Value{}, jsonscan.Value{}, false
 	item.Tool, item.Prompt, item.Resource = "", "", ""
-	if x.share != nil && !x.snap.Policy.HasRules(engine.PhaseResponse) {
+	if x.share != nil && !x.policy().HasRules(engine.PhaseResponse) {
 		x.pick(spec, &item, result)
 		return
 	}
@@ -255,7 +255,7 @@ func (x *exchange) listed(spec *mcp.Method, item *engine.Request, v jsonscan.Val
 	default:
 		return true // tasks are the caller's own
 	}
-	d := x.snap.Policy.Visible(background, item)
+	d := x.policy().Visible(background, item)
 	return d.Allowed()
 }
 
@@ -266,7 +266,10 @@ func (x *exchange) judgeInputs(result jsonscan.Value) *refusal {
 			Method: in.Method, Server: x.serverName, Params: in.Params,
 			Principal: x.who, Source: x.request.Source, Header: x.getField, Time: x.start,
 		}
-		d := x.snap.Policy.Decide(background, &q)
+		d := x.policy().Decide(background, &q)
+		if c := x.snap.Candidate; c != nil {
+			x.offer(c, &q, &d, x.tried)
+		}
 		if d.Allowed() && d.Rewritten.Exists() { // nothing could carry it out
 			d = engine.Decision{Reason: engine.ReasonNotRewritable, Rule: d.Rule, Revision: d.Revision, Plugins: d.Plugins}
 		}

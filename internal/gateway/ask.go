@@ -28,7 +28,11 @@ func (x *exchange) decideNews() engine.Decision {
 		Principal: x.who, Source: source, Header: x.getField, Time: x.g.Now(), FromServer: m.Kind == mcp.KindNotification,
 	}
 	setTarget(&q, m.Target, m.Name)
-	d := snap.Policy.Decide(background, &q)
+	policy, tried := snap.policyFor(x.who)
+	d := policy.Decide(background, &q)
+	if c := snap.Candidate; c != nil {
+		x.offer(c, &q, &d, tried)
+	}
 	x.metrics.Decided(d.Effect.String(), d.Reason)
 	x.g.Metrics.Cached(d.Cache.String())
 	if d.Rewritten.Exists() && !x.edits.Replace(m.Params, d.Rewritten.Raw()) {
@@ -37,7 +41,7 @@ func (x *exchange) decideNews() engine.Decision {
 	if d.Allowed() && m.Method == "notifications/resources/updated" {
 		q.Method, q.DefaultAllow = "resources/read", false
 		asked, cache := d.Plugins, d.Cache
-		d = snap.Policy.Visible(background, &q)
+		d = policy.Visible(background, &q)
 		d.Plugins, d.Cache = asked, cache
 	}
 	return d

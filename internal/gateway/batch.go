@@ -37,6 +37,7 @@ func (x *exchange) serveElement(m *mcp.Message) (answer []byte) {
 	y.ctx, y.snap, y.start, y.mark, y.head, y.client = x.ctx, x.snap, x.start, x.start, x.head, x.client
 	y.serverName, y.server, y.metrics, y.who = x.serverName, x.server, x.metrics, x.who
 	y.msg, y.element = *m, true
+	y.decideLike(x)
 	defer func() {
 		answer = bytes.Clone(y.body)
 		y.finish()

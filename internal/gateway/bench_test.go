@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/trial"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -93,6 +94,44 @@ func BenchmarkHandle(b *testing.B) {
 			}
 			if ctx.Response.StatusCode() != 200 || !strings.Contains(string(ctx.Response.Body()), "Result row") {
 				b.Fatal(ctx.Response.String())
+			}
+		})
+	}
+}
+
+// BenchmarkHandleBesideCandidate is BenchmarkHandle with and without another policy that is asked as well. All processors are busy, so
+// that what the worker takes is missing elsewhere.
+func BenchmarkHandleBesideCandidate(b *testing.B) {
+	for _, tried := range []bool{false, true} {
+		b.Run(fmt.Sprint("candidate=", tried), func(b *testing.B) {
+			g, first := inProcess(b, 1000)
+			snap := snapCopy(g.current.p.Load())
+			if tried {
+				snap.Candidate = &Candidate{Policy: compile(b, rulesFor(1001)), Trial: trial.New(trial.Options{
+					Active: snap.Policy, Candidate: compile(b, rulesFor(1001)), Metrics: g.Metrics, Show: g.ShowExample,
+				})}
+				defer func() { snap.Candidate.Trial.Close(); <-snap.Candidate.Trial.Done() }()
+			}
+			g.Swap(snap)
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				ctx := &fasthttp.RequestCtx{}
+				ctx.Init(&fasthttp.Request{}, nil, nil)
+				first.Request.CopyTo(&ctx.Request)
+				for pb.Next() {
+					g.handle(ctx)
+				}
+				if ctx.Response.StatusCode() != 200 {
+					b.Error(ctx.Response.String())
+				}
+			})
+			if tried {
+				r := snap.Candidate.Trial.Report()
+				b.ReportMetric(float64(r.Skipped)/float64(b.N), "skipped/op")
+				if r.Same != r.Calls {
+					b.Errorf("%+v", r)
+				}
 			}
 		})
 	}

@@ -35,6 +35,9 @@ type exchange struct {
 	view        *federation.View // the client sees several servers as one; nil: only the one
 	share       *share           // what this one of them has to add to a list
 	who         *engine.Principal
+	by          *engine.Snapshot  // see policy
+	settled     bool              // by is set, and tried
+	tried       bool              // by is the candidate
 	owner       []byte            // see bound
 	session     []byte            // the server's own session id
 	sessionHash audit.SessionHash // what records call it: the tag of the sealed id
@@ -184,6 +187,7 @@ const keep = 64 << 10
 func (x *exchange) reset() {
 	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn, x.client = nil, nil, nil, nil, nil, nil, nil
 	x.view, x.share = nil, nil
+	x.by, x.settled, x.tried = nil, false, false
 	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
 	x.sessionHash = audit.SessionHash{}
 	x.head.Reset()

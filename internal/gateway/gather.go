@@ -54,7 +54,7 @@ func (x *exchange) gather() *refusal {
 	}
 	x.ask(parts)
 	if len(parts) == 0 {
-		x.decision = engine.Decision{Effect: engine.Allow, Revision: x.snap.Policy.Revision()}
+		x.decision = engine.Decision{Effect: engine.Allow, Revision: x.policy().Revision()}
 		if r := x.commit(); r != nil {
 			return r
 		}
@@ -212,7 +212,7 @@ func (x *exchange) take() *refusal {
 	}
 	if s.listing == nil {
 		result := x.reply.Result
-		if x.snap.Policy.HasRules(engine.PhaseResponse) {
+		if x.policy().HasRules(engine.PhaseResponse) {
 			result = x.reread()
 		}
 		if x.msg.Spec.List == "" {

@@ -195,7 +195,10 @@ func (x *exchange) headerInput(steps []string) []byte {
 	if len(steps) != 1 {
 		return nil
 	}
-	v := x.head.Get(steps[0])
+	if x.request.Header == nil {
+		return nil
+	}
+	v := x.request.Header(steps[0])
 	if v == "" {
 		return nil
 	}

@@ -57,7 +57,7 @@ func (x *exchange) listen() *refusal {
 		}
 	}
 	if len(f.parts) == 0 {
-		x.decision = engine.Decision{Effect: engine.Allow, Revision: x.snap.Policy.Revision()}
+		x.decision = engine.Decision{Effect: engine.Allow, Revision: x.policy().Revision()}
 		if r := x.commit(); r != nil {
 			return r
 		}

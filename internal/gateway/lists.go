@@ -116,7 +116,7 @@ func (x *exchange) keepList() {
 			return
 		}
 		r.listing = &listing
-		if !x.snap.Policy.HasRules(engine.PhaseResponse) {
+		if !x.policy().HasRules(engine.PhaseResponse) {
 			x.share.listing = r.listing
 		}
 	}
@@ -137,7 +137,7 @@ func (x *exchange) recall() bool {
 	s := x.share
 	s.ttl = max(r.expires.Sub(now).Milliseconds(), 1)
 	x.outcome.status = 200
-	if x.snap.Policy.HasRules(engine.PhaseResponse) { // plugins may change it: it is read for this caller alone
+	if x.policy().HasRules(engine.PhaseResponse) { // plugins may change it: it is read for this caller alone
 		if x.reply.DecodeServer(r.raw, x.scanOptions()) != nil {
 			return false
 		}

@@ -93,8 +93,11 @@ func (x *exchange) consultCatalog() *refusal {
 // judge decides x.request and times it.
 func (x *exchange) judge(phase int) engine.Decision {
 	x.lap()
-	d := x.snap.Policy.Decide(background, &x.request)
+	d := x.policy().Decide(background, &x.request)
 	took := x.lap()
+	if c := x.snap.Candidate; c != nil {
+		x.offer(c, &x.request, &d, x.tried)
+	}
 	x.outcome.decided += took
 	x.g.Metrics.Decided(phase, took)
 	x.metrics.Decided(d.Effect.String(), d.Reason)
@@ -127,7 +130,7 @@ func (x *exchange) hidden() bool {
 	if x.snap.Open || x.request.Phase == engine.PhaseResponse || x.msg.Target == mcp.TargetNone || x.msg.Target == mcp.TargetTask {
 		return false
 	}
-	d := x.snap.Policy.Visible(background, &x.request)
+	d := x.policy().Visible(background, &x.request)
 	return !d.Allowed()
 }
 

@@ -16,11 +16,13 @@ import (
 // Snapshot is everything that decides what happens to a request. It is immutable once given to Swap; a request loads it once
 // and is served wholly by what it loaded.
 type Snapshot struct {
-	Policy   *engine.Snapshot // nil denies everything
-	Identity *identity.Resolver
-	Routes   route.Table
-	Servers  map[string]upstream.Server
-	Names    Names
+	Policy *engine.Snapshot // nil denies everything
+	// Candidate is tried beside Policy; nil: nothing is.
+	Candidate *Candidate
+	Identity  *identity.Resolver
+	Routes    route.Table
+	Servers   map[string]upstream.Server
+	Names     Names
 	// Views are several servers as one, by the name of the virtual server; "" is all of them.
 	Views      map[string]*federation.View
 	Federation Federation

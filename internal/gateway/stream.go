@@ -258,7 +258,7 @@ func (x *exchange) serveStream() *refusal {
 	if r := x.openSession(); r != nil {
 		return r
 	}
-	x.decision = engine.Decision{Effect: engine.Allow, Revision: x.snap.Policy.Revision()}
+	x.decision = engine.Decision{Effect: engine.Allow, Revision: x.policy().Revision()}
 	if r := x.commit(); r != nil {
 		return r
 	}

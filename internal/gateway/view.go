@@ -119,6 +119,7 @@ func (x *exchange) split(server string) *exchange {
 	x.snap.refs.Add(1)
 	y.ctx, y.snap, y.start, y.mark, y.head, y.client, y.who = x.ctx, x.snap, x.start, x.start, x.head, x.client, x.who
 	y.view, y.element, y.share = x.view, true, &share{}
+	y.decideLike(x)
 	y.msg = x.msg.Share()
 	if !y.enter(server) {
 		y.share.failed = notFound()

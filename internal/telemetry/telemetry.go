@@ -49,6 +49,8 @@ type Metrics struct {
 	shadow   counters[[3]string]
 	cached   counters[string]
 
+	candidate candidate
+
 	mu      sync.Mutex
 	methods map[string]*Operation
 	servers map[string]*Server
@@ -107,6 +109,7 @@ func New(o Options) *Metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	m.registry.MustRegister(m.candidate.collectors()...)
 	return m
 }
 

@@ -47,6 +47,13 @@ func everything() *Metrics {
 	m.WatchAudit(func() Audit {
 		return Audit{Records: 9, Refused: 1, WriteErrors: 2, Writes: 8, Bytes: 4000, Seq: 12, Pending: 5, Failing: true}
 	})
+	m.Tried("same")
+	m.Diverged("allow_to_deny", "p/r", "files", "read")
+	m.CandidateEnforced("deny")
+	m.CandidateFailed("p/r", "plugin_failed")
+	m.SetCandidate("sha256:aa", "shadow")
+	m.SetCandidate("sha256:cc", "canary")
+	m.Withdrawn("bounds")
 	m.Connections.Inc()
 	m.Connections.Inc()
 	m.Connections.Dec()
@@ -93,6 +100,12 @@ func TestScrape(t *testing.T) {
 		`sallyport_bundle_age_seconds 90`,
 		`sallyport_bundle_source_up 1`,
 		`sallyport_bundle_stale 1`,
+		`sallyport_candidate_decisions_total{result="same"} 1`,
+		`sallyport_candidate_divergences_total{direction="allow_to_deny",rule="p/r",server="files",tool="read"} 1`,
+		`sallyport_candidate_enforced_total{effect="deny"} 1`,
+		`sallyport_candidate_errors_total{reason="plugin_failed",rule="p/r"} 1`,
+		`sallyport_candidate_info{mode="canary",revision="sha256:cc"} 1`,
+		`sallyport_candidate_withdrawn_total{by="bounds"} 1`,
 		`sallyport_config_last_reload_successful 0`,
 		`sallyport_config_last_reload_timestamp_seconds 1.7953308005e+09`,
 		`sallyport_config_reloads_total{result="failure"} 1`,

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/admin"
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/gateway"
+	"github.com/sallyport-dev/sallyport/internal/httphead"
+	"github.com/sallyport-dev/sallyport/internal/trial"
+)
+
+// candidate is policies that a config names to be tried beside those that decide. Several snapshots may use it; the last one to let go ends
+// the trial.
+type candidate struct {
+	config config.Candidate
+	given  *given
+	policy *engine.Snapshot // nil: it is not tried, and state says why
+	active *sharedPolicy    // that it is compared with
+	trial  *trial.Trial     // begun when it is first served
+	since  time.Time
+	users  atomic.Int32
+
+	state     string // one of the states
+	err       error  // why it is refused
+	withdrawn *bundle.Withdrawal
+}
+
+// The states of a candidate.
+const (
+	stateTried     = "tried"
+	stateActive    = "active" // it decides already
+	stateWithdrawn = "withdrawn"
+	stateRefused   = "refused"
+)
+
+func (k *candidate) tried() bool { return k != nil && k.policy != nil }
+
+// release lets go of the candidate. Its policies are closed when the trial uses them no more.
+func (k *candidate) release(trials *sync.WaitGroup) {
+	if k.users.Add(-1) > 0 {
+		return
+	}
+	trials.Go(func() {
+		if k.trial != nil {
+			k.trial.Close()
+			<-k.trial.Done()
+		}
+		k.policy.Close()
+		k.active.release()
+	})
+}
+
+// canary says for whom the candidate decides.
+func (k *candidate) canary() *gateway.Canary {
+	c := k.config
+	if !c.Canary() {
+		return nil
+	}
+	return &gateway.Canary{
+		Salt: k.policy.Revision(), Share: int(c.Share*100 + 0.5), Principals: c.Principals, Groups: c.Groups, Claims: c.Claims,
+	}
+}
+
+// candidate reads the candidate of a config and makes it ready to be tried. One that can't be tried changes nothing for those that decide.
+func (b *builder) candidate(ctx context.Context, out, prev *build) *candidate {
+	if out.config.Bundle.Candidate == nil {
+		return nil
+	}
+	k := &candidate{config: *out.config.Bundle.Candidate, since: out.at}
+	if k.given, k.err = b.origin.candidateBy(out.config, k.config.From, b.now()); k.err == nil {
+		k.state = stateActive
+		if k.given.set.Revision == out.policy.Revision() {
+			return k
+		}
+		k.withdrawn, k.err = b.withdrawal(out.config, k.given.set.Revision)
+	}
+	if k.err == nil && k.withdrawn != nil {
+		k.state = stateWithdrawn
+		return k
+	}
+	if k.err == nil && prev != nil && prev.candidate.tried() && prev.candidate.sameAs(k, out) {
+		return prev.candidate
+	}
+	if k.err == nil {
+		k.policy, k.err = b.compileCandidate(ctx, out, k.given)
+	}
+	if k.state = stateTried; k.err != nil {
+		k.state = stateRefused
+		return k
+	}
+	k.active = out.shared
+	k.active.users.Add(1)
+	return k
+}
+
+// attach has a snapshot use a candidate that is tried.
+func (b *builder) attach(k *candidate, s *gateway.Snapshot) {
+	if !k.tried() {
+		return
+	}
+	k.users.Add(1)
+	s.Candidate = &gateway.Candidate{Policy: k.policy, Canary: k.canary(), Trial: k.trial}
+	release := s.Release
+	s.Release = func() {
+		k.release(&b.trials)
+		release()
+	}
+}
+
+// sameAs says whether the candidate that is tried is the one of a new config, beside the same policies, which were compiled alike.
+func (k *candidate) sameAs(next *candidate, out *build) bool {
+	return k.policy.Revision() == next.given.set.Revision && k.active == out.shared && reflect.DeepEqual(k.config, next.config)
+}
+
+// candidateBy reads a candidate. A bundle is verified as that of policies is.
+func (o origin) candidateBy(c *config.Config, name string, now time.Time) (*given, error) {
+	if !bundle.IsArchive(name) {
+		if c.Bundle.Trust != "" {
+			return nil, source.Diagnostics{c.At("bundle", "candidate", "from").Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", name),
+				"name a bundle, FILE.tar.gz; or remove `trust` from `bundle`")}
+		}
+		set, err := readBundle(name)
+		return &given{set: set}, err
+	}
+	r, err := o.reception(c, now)
+	if err != nil {
+		return nil, err
+	}
+	data, err := bundle.ReadPacked(name)
+	if err != nil {
+		return nil, unread(err)
+	}
+	g, err := r.read(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return r.admit(g)
+}
+
+// withdrawal says whether a candidate was withdrawn.
+func (b *builder) withdrawal(c *config.Config, revision string) (*bundle.Withdrawal, error) {
+	if b.withdrawn.Revision == revision {
+		w := b.withdrawn
+		return &w, nil
+	}
+	if c.Bundle.State == "" {
+		return nil, nil //nolint:nilnil // none is not an error
+	}
+	w, err := bundle.StoreIn(c.Bundle.State).Withdrawn()
+	if err != nil {
+		return nil, unread(err)
+	}
+	if w == nil || w.Revision != revision {
+		return nil, nil //nolint:nilnil // likewise
+	}
+	return w, nil
+}
+
+func (b *builder) compileCandidate(ctx context.Context, out *build, g *given) (*engine.Snapshot, error) {
+	o := b.options(out.config)
+	o.Previous = out.policy
+	var err error
+	if o.Plugins, err = b.pluginHost(g.set, out.config.Plugins.Cache); err != nil { //nolint:contextcheck // it outlives what it is made for
+		return nil, err
+	}
+	s, err := engine.Compile(ctx, g.set, o)
+	if err != nil || g.archive == nil {
+		return s, err
+	}
+	if g.cases, err = prove(ctx, g.set, proving); err != nil {
+		s.Close() //nolint:contextcheck // closing is not to be cancelled
+		return nil, err
+	}
+	return s, nil
+}
+
+// tryOut begins the trial of a candidate that is new, and says so of one that can't be tried.
+func (g *program) tryOut(b, prev *build) {
+	k := b.candidate
+	switch {
+	case k == nil || prev != nil && prev.candidate == k:
+	case k.tried():
+		k.trial = trial.New(g.trialOptions(k, b.config.Limits))
+		what := k.config.Mode
+		if k.config.Canary() {
+			what = fmt.Sprintf("canary: %g %%", k.config.Share)
+		}
+		if name := k.given.called(); name != "" {
+			what += ": " + name
+		}
+		g.log.Info("a candidate is tried", "mode", k.config.Mode, "revision", k.policy.Revision(), "beside", b.policy.Revision())
+		g.noteBy(admin.Change{}, audit.Tried, k.policy.Revision(), what)
+	case k.state == stateRefused:
+		if ds, ok := errors.AsType[source.Diagnostics](k.err); ok {
+			g.logMistakes(ds)
+		}
+		g.log.Error("the candidate is not tried", "from", k.config.From, "error", k.err)
+	default:
+		g.log.Info("the candidate is not tried", "from", k.config.From, "state", k.state)
+	}
+	if b.snapshot.Candidate != nil {
+		b.snapshot.Candidate.Trial = k.trial
+		g.metrics.SetCandidate(k.policy.Revision(), k.config.Mode)
+	} else {
+		g.metrics.SetCandidate("", "")
+	}
+}
+
+func (g *program) trialOptions(k *candidate, l config.Limits) trial.Options {
+	o := trial.Options{
+		Active: k.active.Snapshot, Candidate: k.policy, Metrics: g.metrics, Show: g.gateway.ShowExample,
+		Scan: jsonscan.Options{Depth: l.Depth, Values: l.Values}, Head: httphead.Limits{Bytes: int(l.Header), Headers: l.Headers, Body: int64(l.Body)},
+		Passed: func(why string) { g.withdrawPassed(k, why) },
+	}
+	if w := k.config.Withdraw; w != nil {
+		o.Bounds = trial.Bounds{After: w.After, Denials: w.Denials, Errors: w.Errors}
+	}
+	return o
+}
+
+// withdrawPassed withdraws a candidate that has passed a bound. It decides no more by then.
+func (g *program) withdrawPassed(k *candidate, why string) {
+	g.state.changing.Lock()
+	defer g.state.changing.Unlock()
+	if g.state.stopping.Load() || g.state.build().candidate != k {
+		return
+	}
+	if err := g.withdraw(g.ctx, admin.Change{Action: "withdraw"}, why); err != nil {
+		g.log.Error("the candidate could not be withdrawn for good: a restart would try it again", "error", err)
+	}
+}
+
+// withdraw has the candidate tried no more. It is in memory before it is on the disk: what goes wrong must end here and now.
+func (g *program) withdraw(ctx context.Context, c admin.Change, why string) error {
+	prev := g.state.build()
+	k := prev.candidate
+	if !k.tried() {
+		return source.Diagnostics{noCandidate(prev.config)}
+	}
+	w := bundle.Withdrawal{Revision: k.policy.Revision(), By: c.By, Why: why, Time: g.now().UTC()}
+	if c.By != "" { // what an operator wants and can't be recorded or kept is not done
+		if err := g.keepWithdrawal(prev.config, c, w); err != nil {
+			return err
+		}
+	}
+	g.builder.withdrawn = w
+	next, err := g.builder.around(ctx, prev.config, prev, prev.follower, prev.shared, prev.given)
+	if err != nil {
+		return err
+	}
+	g.swap(next) //nolint:contextcheck // a trial outlives what begins it
+	g.log.Warn("the candidate was withdrawn", "why", why, "by", c.By, "revision", w.Revision)
+	if c.By != "" {
+		g.metrics.Withdrawn("operator")
+		return nil
+	}
+	g.metrics.Withdrawn("bounds")
+	return g.keepWithdrawal(prev.config, c, w)
+}
+
+func (g *program) keepWithdrawal(c *config.Config, by admin.Change, w bundle.Withdrawal) error {
+	err := g.audit.Note(recordOf(by, audit.Withdrawn, w.Revision, w.Why))
+	if c.Bundle.State == "" {
+		return err
+	}
+	return errors.Join(err, bundle.StoreIn(c.Bundle.State).Withdraw(w))
+}
+
+func noCandidate(c *config.Config) source.Diagnostic {
+	return c.At("bundle", "candidate").Diagnose("SP8205", "no candidate is tried", "name one in the config: `bundle: { candidate: { from: PATH } }`; `/admin/v1/candidate` says why one isn't tried")
+}
+
+// promotable is the archive of a candidate that is tried.
+func (k *candidate) promotable(c *config.Config) (*bundle.Archive, error) {
+	if !k.tried() {
+		return nil, source.Diagnostics{noCandidate(c)}
+	}
+	if k.given.archive == nil {
+		return nil, source.Diagnostics{c.At("bundle", "candidate", "from").Diagnose("SP8206", fmt.Sprintf("`%s` is no bundle: it can be tried, and not made to decide by command", k.config.From),
+			"put its files in the place of those that decide; or build and sign a bundle of them")}
+	}
+	return k.given.archive, nil
+}
+
+// shownCandidate is what the admin API shows.
+type shownCandidate struct {
+	Source      string             `json:"source"`
+	Mode        string             `json:"mode"`
+	State       string             `json:"state"`
+	Name        string             `json:"name,omitempty"`
+	Version     int64              `json:"version,omitempty"`
+	Revision    string             `json:"revision,omitempty"`
+	Since       time.Time          `json:"since"`
+	Withdrawn   *bundle.Withdrawal `json:"withdrawn,omitempty"`
+	Error       string             `json:"error,omitempty"`
+	Diagnostics source.Diagnostics `json:"diagnostics,omitempty"`
+	Text        string             `json:"text,omitempty"`
+	Found       *trial.Report      `json:"found,omitempty"`
+}
+
+// candidate is what the admin API shows of the candidate; null if the config names none.
+func (g *program) candidate() any {
+	k := g.state.build().candidate
+	if k == nil {
+		return nil
+	}
+	out := shownCandidate{Source: k.config.From, Mode: k.config.Mode, State: k.state, Since: k.since.UTC(), Withdrawn: k.withdrawn}
+	if k.err == nil {
+		out.Revision = k.given.set.Revision
+		if m := k.given.manifest; m != nil {
+			out.Name, out.Version = m.Name, m.Version
+		}
+	} else {
+		out.Error = k.err.Error()
+		if ds, ok := errors.AsType[source.Diagnostics](k.err); ok {
+			out.Diagnostics, out.Error, out.Text = ds, why(ds), asPrinted(ds)
+		}
+	}
+	if k.trial != nil {
+		r := k.trial.Report()
+		out.Found = &r
+	}
+	return out
+}

@@ -1,0 +1,209 @@
+// Package trial decides by a candidate what the active policies decide, beside the path of calls, and says where the two differ.
+//
+// Whoever has decided a call offers it: what the decision could read is copied, the call goes on, and a worker decides it once more by
+// the other policies of the two. The queue is bounded. What finds no room in it is counted and passed over, never waited for.
+package trial
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/httphead"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+)
+
+// Options are what a Trial is made of. Active, Candidate and Metrics are required.
+type Options struct {
+	// Active decides, and Candidate is tried. Both must be open until Done is closed.
+	Active, Candidate *engine.Snapshot
+	Metrics           *telemetry.Metrics
+	Scan              jsonscan.Options // the bounds of messages
+	Head              httphead.Limits  // the bounds of heads
+	// Bounds end a trial that goes wrong.
+	Bounds Bounds
+	// Passed is told once, in a goroutine of its own, that a bound was passed, and which. nil tells nobody.
+	Passed func(why string)
+	// Show gives an example as JSON, bounded and without secrets: the message, what the candidate decides of it, and the id of the
+	// decision that was enforced. It must keep nothing. nil keeps no examples.
+	Show func(q *engine.Request, d *engine.Decision, id string) []byte
+}
+
+// Bounds are shares of the calls that a candidate has decided, in percent, past which its trial ends. They count from After calls on. Zero is no bound.
+type Bounds struct {
+	After   int
+	Denials float64 // of calls that the active policies allow
+	Errors  float64 // rules or plugins of the candidate that fail
+}
+
+// Bounds of what waits, and of what is kept.
+const (
+	maxWaiting = 4096     // messages
+	maxBytes   = 16 << 20 // of them together
+	maxMessage = 256 << 10
+	maxGroups  = 256
+	examples   = 3 // of each group
+)
+
+// pause is how long a worker lets messages gather: waking it for each would cost callers more than copying does.
+const pause = 5 * time.Millisecond
+
+// Trial compares two policies on what it is offered. It is safe for concurrent use.
+type Trial struct {
+	Options
+	heads   bool // a rule of either reads headers
+	passed  atomic.Bool
+	skipped atomic.Uint64
+
+	mu      sync.Mutex
+	waiting []*job
+	bytes   int
+	closed  bool
+	free    []*job
+
+	wake chan struct{}
+	stop chan struct{}
+	done chan struct{}
+
+	counts counts
+	worker worker
+}
+
+// New begins a trial: a worker runs until Close.
+func New(o Options) *Trial {
+	t := &Trial{
+		Options: o, heads: readsHeaders(o.Active) || readsHeaders(o.Candidate),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	t.counts.groups = map[key]*Group{}
+	go t.run()
+	return t
+}
+
+// Close ends the trial. What waits is dropped; a decision under way ends first, and then Done is closed. It must be called once.
+func (t *Trial) Close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	close(t.stop)
+}
+
+// Done is closed when the worker has ended, and the policies are used no more.
+func (t *Trial) Done() <-chan struct{} { return t.done }
+
+// HasPassed says that a bound was passed: the candidate must not decide any more.
+func (t *Trial) HasPassed() bool { return t.passed.Load() }
+
+// Offered is what was decided, beside the message and the decision.
+type Offered struct {
+	ID        []byte // of the decision
+	Candidate bool   // it was the candidate that decided
+	// The head of the request, as httphead reads it. It is copied only if a rule reads headers.
+	Method, Target, Proto, Fields []byte
+}
+
+// Offer copies a message and its decision for the worker. It doesn't wait.
+func (t *Trial) Offer(q *engine.Request, d *engine.Decision, o *Offered) {
+	size := sizeOf(q)
+	if size > maxMessage {
+		t.skip()
+		return
+	}
+	j := t.take(size)
+	if j == nil {
+		t.skip()
+		return
+	}
+	j.fill(q, d, o, t.heads)
+	t.put(j)
+}
+
+func (t *Trial) skip() {
+	t.skipped.Add(1)
+	t.Metrics.Tried("skipped")
+}
+
+// take gives memory for a message, nil if there is no room.
+func (t *Trial) take(size int) *job {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || len(t.waiting) >= maxWaiting || t.bytes+size > maxBytes {
+		return nil
+	}
+	t.bytes += size
+	if n := len(t.free); n > 0 {
+		j := t.free[n-1]
+		t.free = t.free[:n-1]
+		j.size = size
+		return j
+	}
+	return &job{size: size}
+}
+
+func (t *Trial) put(j *job) {
+	t.mu.Lock()
+	t.waiting = append(t.waiting, j)
+	first := len(t.waiting) == 1
+	t.mu.Unlock()
+	if first {
+		select {
+		case t.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run decides what waits, batch by batch.
+func (t *Trial) run() {
+	defer close(t.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var batch []*job
+	for {
+		select {
+		case <-t.stop:
+			return
+		case <-t.wake:
+		}
+		timer.Reset(pause)
+		select {
+		case <-t.stop:
+			return
+		case <-timer.C:
+		}
+		t.mu.Lock()
+		batch, t.waiting = t.waiting, batch[:0]
+		t.mu.Unlock()
+		for _, j := range batch {
+			if t.ended() {
+				return
+			}
+			t.compare(j)
+		}
+		t.giveBack(batch)
+	}
+}
+
+func (t *Trial) ended() bool {
+	select {
+	case <-t.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t *Trial) giveBack(batch []*job) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, j := range batch {
+		t.bytes -= j.size
+		j.reset()
+		if len(t.free) < maxWaiting {
+			t.free = append(t.free, j)
+		}
+		batch[i] = nil
+	}
+}
