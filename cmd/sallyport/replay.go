@@ -41,14 +41,15 @@ type threshold struct {
 }
 
 func (c replayCommand) Run(p *process) error {
-	if err := c.places(p); err != nil {
+	options, err := c.places(p)
+	if err != nil {
 		return err
 	}
 	b, err := readBundle(c.Bundle)
 	if err != nil {
 		return err
 	}
-	s, done, err := compileOnce(p.ctx, b, engine.Options{})
+	s, done, err := compileOnce(p.ctx, b, options)
 	if done != nil {
 		defer done()
 	}
@@ -67,27 +68,30 @@ func (c replayCommand) Run(p *process) error {
 	return errors.Join(err, c.Threshold.check("", report))
 }
 
-// places takes from the config what the command line leaves open.
-func (c *replayCommand) places(p *process) error {
-	if len(c.Traffic.Audit) > 0 && c.Bundle != "" {
-		return nil
+// places takes from the config what the command line leaves open, and what a lock of tools is there.
+func (c *replayCommand) places(p *process) (o engine.Options, err error) {
+	if len(c.Traffic.Audit) > 0 && c.Bundle != "" && c.Config == "" {
+		return o, nil
 	}
-	o := origin{config: cmp.Or(c.Config, "sallyport.yaml"), policies: c.Bundle, override: func(f *config.Config) {
+	from := origin{config: cmp.Or(c.Config, "sallyport.yaml"), policies: c.Bundle, override: func(f *config.Config) {
 		if len(c.Traffic.Audit) == 0 {
 			c.Traffic.Audit = []string{f.Audit.File}
 		}
 	}}
-	f, err := o.readConfig(p.getenv)
+	f, err := from.readConfig(p.getenv)
 	if err != nil {
-		return err
+		return o, err
+	}
+	if f.Pins == "shadow" {
+		o.Pins = engine.PinsShadow
 	}
 	if c.Bundle, err = atHand(f); err != nil {
 		return err
 	}
 	if c.Traffic.Audit[0] == "" || c.Bundle == "" {
-		return failf(exitUsage, "the config names no record file or no policies: give --audit and --bundle")
+		return o, failf(exitUsage, "the config names no record file or no policies: give --audit and --bundle")
 	}
-	return nil
+	return o, nil
 }
 
 // replay decides what is recorded again. against is nil for what was recorded.
@@ -196,6 +200,7 @@ var unreplayed = map[string]string{
 	replay.InputsInvalid:    "the recorded inputs contradict each other",
 	replay.PluginChanged:    "a plugin, its settings or what it is given has changed",
 	replay.PluginNotAsked:   "a plugin would be asked that was not asked then",
+	replay.ToolNotKnown:     "the lock of tools holds its server, and what that said of the tool is not recorded",
 	replay.PluginRewrote:    "rules or plugins would see a message as a plugin has changed it",
 	"plugins_asked":         "more plugins were asked than are recorded",
 	limit.ReasonLimited:     "policy allowed it, and a rate limit was used up",

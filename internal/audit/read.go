@@ -96,6 +96,7 @@ func (r *Record) strings() []struct {
 		{"mcp.protocol.version", &r.ProtocolVersion},
 		{"server", &r.Server},
 		{"gen_ai.tool.name", &r.Tool},
+		{"tool_hash", &r.ToolHash},
 		{"mcp.resource.uri", &r.Resource},
 		{"gen_ai.prompt.name", &r.Prompt},
 		{"phase", &r.Phase},

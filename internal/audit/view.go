@@ -81,6 +81,8 @@ func (r *Record) viewText(name string, v jsonscan.Value) {
 		r.Server = v.Text()
 	case "gen_ai.tool.name":
 		r.Tool = v.Text()
+	case "tool_hash":
+		r.ToolHash = v.Text()
 	case "mcp.resource.uri":
 		r.Resource = v.Text()
 	case "gen_ai.prompt.name":

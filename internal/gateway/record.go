@@ -94,6 +94,9 @@ func (x *exchange) recordTarget(r *audit.Record) {
 	switch x.msg.Target {
 	case mcp.TargetTool:
 		r.Tool = x.msg.Name
+		if x.snap != nil && x.snap.pinned != nil {
+			r.ToolHash = x.request.ToolHash
+		}
 	case mcp.TargetPrompt:
 		r.Prompt = x.msg.Name
 	case mcp.TargetResource:

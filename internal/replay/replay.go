@@ -27,6 +27,7 @@ const (
 	PluginNotAsked = "plugin_not_asked"
 	PluginRewrote  = "plugin_rewrote"
 	InputsInvalid  = "inputs_invalid"
+	ToolNotKnown   = "tool_not_known"
 )
 
 // Run decides what is recorded in files again on a snapshot, on all cores, in memory that does not grow with the files. An error is one of
@@ -201,6 +202,9 @@ func (w *worker) replay(ctx context.Context, r *audit.Record) (why string) {
 
 // decide decides on a snapshot what is recorded, if that is enough to.
 func (w *worker) decide(ctx context.Context, s *engine.Snapshot, q *engine.Request, r *audit.Record) (v verdict, why string) {
+	if r.ToolHash == "" && r.Revision != s.Revision() && pinned(ctx, s, q) {
+		return verdict{}, ToolNotKnown
+	}
 	d, err := s.Replay(ctx, q, w.said)
 	if why, ok := w.builder.Known(r, d.Reads()); !ok {
 		return verdict{}, why
@@ -214,6 +218,20 @@ func (w *worker) decide(ctx context.Context, s *engine.Snapshot, q *engine.Reque
 		return verdict{}, PluginRewrote
 	}
 	return verdictOf(d), ""
+}
+
+// pinned says that the lock of tools has something to say of a call that depends on what its server has said of the tool.
+func pinned(ctx context.Context, s *engine.Snapshot, q *engine.Request) bool {
+	if s.Lock() == nil {
+		return false
+	}
+	other := *q
+	other.ToolHash = "another"
+	if s.PinReason(&other) != engine.ReasonToolChanged {
+		return false
+	}
+	d, _ := s.Replay(ctx, &other, nil)
+	return d.Reason == engine.ReasonToolChanged // else it is only a shadow
 }
 
 func groupOf(r *audit.Record, was, is verdict) group {

@@ -166,7 +166,7 @@ func TestWhatCannotBeReplayedIsSaid(t *testing.T) {
 		{"refused before policy", nothing, func(r *audit.Record) { r.Revision = "" }, "no policy"},
 		{"an effect that there is not", nothing, func(r *audit.Record) { r.Effect = "perhaps" }, "unreadable"},
 	} {
-		lines := recorded(t, allowed(1, tt.change))
+		lines := recorded(t, allowed(1, func(r *audit.Record) { r.Tool = "get" }, tt.change))
 		if tt.want == "unreadable" {
 			lines = bytes.Replace(lines, []byte(`"args.path.x"`), []byte(`"args.path"`), 1)
 		}
@@ -184,6 +184,59 @@ func TestWhatCannotBeReplayedIsSaid(t *testing.T) {
 		if got != tt.want || (r.Replayed == 1) != (tt.want == "") || len(r.Flips) > 0 {
 			t.Errorf("%s: %q, %+v; want %q", tt.name, got, r, tt.want)
 		}
+	}
+}
+
+// What a server said of a tool decides where there is a lock, so it must be known.
+func TestReplayWithALockOfTools(t *testing.T) {
+	const hash, other = "sha256:4f78cb7f436a5ff6f025c9daf2e7ec39f093616676f114b4e0af17bb9bb9ee3b", "sha256:00"
+	b, err := bundle.FS(fstest.MapFS{
+		"p.yaml":          {Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nrules: [ { name: a, effect: allow } ]\n")},
+		"tools.lock.json": {Data: []byte(`{"version":1,"servers":{"files":{"tools":[{"name":"get","hash":"` + hash + `"}]}}}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := engine.Compile(t.Context(), b, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, tt := range []struct {
+		name   string
+		change func(*audit.Record)
+		want   string
+	}{
+		{"the tool that the lock has", func(r *audit.Record) { r.ToolHash = hash }, ""},
+		{"another", func(r *audit.Record) { r.ToolHash = other }, "allow deny"},
+		{"not known", func(*audit.Record) {}, "tool_not_known"},
+		{"not known, under the same revision", func(r *audit.Record) { r.Revision = s.Revision() }, ""},
+		{"denied, under the same revision", func(r *audit.Record) {
+			denied(r)
+			r.Policy, r.Rule, r.Reason, r.Revision = "", "", engine.ReasonToolChanged, s.Revision()
+		}, ""},
+		{"a tool that the lock lacks", func(r *audit.Record) { r.Tool = "read" }, "allow deny"},
+		{"a server that the lock lacks", func(r *audit.Record) { r.Server = "mail" }, ""},
+	} {
+		r := run(t, s, Options{}, recorded(t, allowed(1, tt.change)))
+		got := ""
+		for why := range r.NotReplayable {
+			got = why
+		}
+		for _, f := range r.Flips {
+			got = f.Was + " " + f.Is
+		}
+		if got != tt.want || r.OtherRule > 0 {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	shadow, err := engine.Compile(t.Context(), b, engine.Options{Pins: engine.PinsShadow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shadow.Close()
+	if r := run(t, shadow, Options{}, recorded(t, allowed(1, func(r *audit.Record) { r.Tool = "get" }))); r.Replayed != 1 || len(r.Flips) > 0 {
+		t.Errorf("a lock that is only a shadow: %+v", r)
 	}
 }
 

@@ -64,7 +64,7 @@ func (b *Builder) Request(r *audit.Record) (*engine.Request, error) {
 		}
 		q.Principal = &b.principal
 	}
-	if r.Reason == engine.ReasonToolChanged {
+	if q.ToolHash = r.ToolHash; q.ToolHash == "" && r.Reason == engine.ReasonToolChanged {
 		q.ToolHash = "another" // which one a lifecycle record says
 	}
 	if r.Phase == "response" {
