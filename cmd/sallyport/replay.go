@@ -86,7 +86,7 @@ func (c *replayCommand) places(p *process) (o engine.Options, err error) {
 		o.Pins = engine.PinsShadow
 	}
 	if c.Bundle, err = atHand(f); err != nil {
-		return err
+		return o, err
 	}
 	if c.Traffic.Audit[0] == "" || c.Bundle == "" {
 		return o, failf(exitUsage, "the config names no record file or no policies: give --audit and --bundle")
