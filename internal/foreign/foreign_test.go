@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	ours "github.com/sallyport-dev/sallyport/engine/policy"
+	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
 func TestRename(t *testing.T) {
@@ -82,4 +83,27 @@ func FuzzImport(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The examples of the pages cause their codes, and their fixes don't.
+func TestPagesShowTheMistakeAndItsFix(t *testing.T) {
+	blocks := func(id string) []string {
+		page, _ := source.Page(id)
+		var out []string
+		for _, block := range strings.Split(page, "```yaml\n")[1:] {
+			text, _, _ := strings.Cut(block, "```\n")
+			out = append(out, text)
+		}
+		return out
+	}
+	refused, changed := blocks("SP9001"), blocks("SP9002")
+	for i, c := range []struct{ text, want string }{{refused[0], "SP9001"}, {refused[1], ""}, {changed[0], "SP9002"}} {
+		_, ds := Import(AgentGateway, "f.yaml", []byte(c.text), Options{})
+		if got := len(ds) > 0; got != (c.want != "") || got && ds[0].Code != c.want {
+			t.Errorf("%d: %v, want %q", i, ds, c.want)
+		}
+	}
+	if _, ds := ours.Parse("p.yaml", []byte(changed[1])); len(ds) > 0 {
+		t.Error(ds)
+	}
 }
