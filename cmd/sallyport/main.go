@@ -60,6 +60,7 @@ type commands struct {
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a file format."`
 	Import  importCommand  `cmd:"" help:"Take the servers of MCP clients into the config, without the secrets."`
 	Connect connectCommand `cmd:"" help:"Point an MCP client at the gateway."`
+	Doctor  doctorCommand  `cmd:"" help:"Look at all that a gateway needs, and say what to do about what is not right."`
 	Call    callCommand    `cmd:"" help:"Call a tool through the gateway, and say what came of it."`
 	Wrap    wrapCommand    `cmd:"" help:"Be an MCP server on standard input and output: the one that a command is, with policy in front."`
 	Tools   toolsCommand   `cmd:"" help:"Work with what servers say of their tools."`
