@@ -169,3 +169,45 @@ func TestRateLimit_answersOfClientsAreNotCounted(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestRateLimit_countsTheCallOfTheServer(t *testing.T) {
+	spec := limit.Spec{Servers: []string{"files"}, Tools: []string{"read_file"}}
+	w := newWorld(t, viewPolicy, twoServers(t, &script{answer: says(200, okResult)}, limitedBy(2, spec)))
+	w.server.answer = says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"resultType":"complete","content":[]}}`)
+	var got []string
+	for _, request := range []string{
+		modernAt("/mcp", "tools/call", "files__read_file", readParams),
+		modernAt("/mcp/files", "tools/call", "read_file", `"name":"read_file","arguments":{"path":"/srv/a"}`),
+		modernAt("/mcp/support", "tools/call", "open", `"name":"open","arguments":{"path":"/srv/a"}`),
+	} {
+		r := w.raw(request)
+		got = append(got, fmt.Sprint(r.status, " ", r.header.Get("Retry-After") != ""))
+	}
+	if diff := cmp.Diff([]string{"200 false", "200 false", "429 true"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if last := w.recorded(5)[4]; last.Reason != "rate_limited" || last.Server != "files" || last.Tool != "read_file" || last.Limit != "daily" {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestRateLimit_countsEachPartOfAList(t *testing.T) {
+	w := newWorld(t, viewPolicy, twoServers(t, &script{answer: answers(map[string]string{"tools/list": tools("send")})}, limitedBy(2, limit.Spec{Methods: []string{"tools/list"}})))
+	w.server.answer = answers(map[string]string{"tools/list": tools("read_file")})
+	list := modernAt("/mcp", "tools/list", "", "")
+	if r := w.raw(list); r.status != 200 || len(r.names(t, "tools", "name")) != 2 {
+		t.Errorf("%+v", r)
+	}
+	if r := w.raw(list); r.status == 200 || !strings.Contains(r.body, `"error"`) {
+		t.Errorf("%+v", r)
+	}
+	refused := 0
+	for _, r := range w.recorded(6) {
+		if r.Kind == audit.Refusal && r.Reason == "rate_limited" && r.Limit == "daily" {
+			refused++
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d records of parts that were refused, want 2", refused)
+	}
+}
