@@ -213,6 +213,9 @@ func (f *fake) tool(t *turn) string {
 	case "slow":
 		<-t.done
 		return ""
+	case "crash":
+		t.send("")
+		return ""
 	case "poll":
 		if name := t.params.Path("arguments", "ask"); name.Exists() {
 			t.ask("elicitation/create", `{"message":"who?"}`)

@@ -107,6 +107,9 @@ func (s *fakeSession) post(w http.ResponseWriter, r *http.Request, body []byte, 
 	s.take(body, r.Context().Done(), func(m string) {
 		mu.Lock()
 		defer mu.Unlock()
+		if m == "" {
+			panic(http.ErrAbortHandler)
+		}
 		if final := strings.Contains(m, `"result":`) || strings.Contains(m, `"error":`); final && !streaming {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(statusFor(s.f.era, m))
@@ -142,6 +145,9 @@ func (f *fake) serveLines(c net.Conn) {
 	send := func(m string) {
 		mu.Lock()
 		defer mu.Unlock()
+		if m == "" {
+			c.Close()
+		}
 		_, _ = io.WriteString(c, m+"\n")
 	}
 	in := bufio.NewReader(c)

@@ -129,6 +129,25 @@ func TestALostSessionIsReplacedAndNothingRunsTwice(t *testing.T) {
 	}
 }
 
+func TestAServerThatCrashesInACallRunsItOnceAndServesTheNext(t *testing.T) {
+	onBoth(t, mcp.Legacy, func(t *testing.T, f *fake, a *Adapter) {
+		for i := range 3 {
+			c := modernCall("ann", "tools/call", `"name":"crash"`, "")
+			var e *upstream.Error
+			if err := a.Do(c); !errors.As(err, &e) || e.Code != upstream.Closed {
+				t.Errorf("crash %d: %v", i, err)
+			}
+			c.Close()
+			if g := do(t, a, modernCall("ann", "tools/call", `"name":"echo","arguments":{}`, "")); !strings.Contains(g.answer, `"result"`) {
+				t.Errorf("after crash %d: %s", i, g.answer)
+			}
+			if f.count("crash") != i+1 || f.count("echo") != i+1 {
+				t.Errorf("after crash %d: %d crashes and %d calls", i, f.count("crash"), f.count("echo"))
+			}
+		}
+	})
+}
+
 func TestACallWhoseServerBreaksOffIsNotRepeated(t *testing.T) {
 	f := newFake(mcp.Legacy)
 	a := f.adapter(t, "http", func(o *Options) { o.Pinned = true })
