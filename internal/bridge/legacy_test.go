@@ -250,12 +250,15 @@ func TestInputThatCannotBeHadEndsTheCall(t *testing.T) {
 		{"what was not declared", `"name":"sample"`, "has not said it can give"},
 		{"no end", `"name":"endless"`, "again and again"},
 	} {
-		_, last := conversation(t, a, session, c.params, func(jsonscan.Value) string {
+		asked, last := conversation(t, a, session, c.params, func(jsonscan.Value) string {
 			if c.name == "no end" {
 				return `"result":{"roots":[]}`
 			}
 			return `"error":{"code":1,"message":"no"}`
 		})
+		if c.name == "no end" && len(asked) != maxRounds {
+			t.Errorf("asked %d times", len(asked))
+		}
 		if !strings.HasPrefix(last, `{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"`) || !strings.Contains(last, c.why) || !strings.HasSuffix(last, `"isError":true}}`) {
 			t.Errorf("%s: %s", c.name, last)
 		}
@@ -304,6 +307,9 @@ func TestALegacyClientThatCancelsEndsTheCallAndOneThatLeavesDoesNot(t *testing.T
 		c.Leave()
 		canceled(<-ended)
 		c.Close()
+		for range 20 { // whatever it would be told has time to arrive
+			do(t, a, legacyRequest(session, "tools/call", `"name":"echo","arguments":{}`))
+		}
 		if cancelled() != 0 {
 			t.Error("the call of a client that has left was cancelled")
 		}
@@ -331,52 +337,6 @@ func TestASessionThatIsNotOnIsNoSession(t *testing.T) {
 	}
 	if g := do(t, a, legacyRequest(session, "ping", "")); g.status != 404 {
 		t.Errorf("after its end: %d", g.status)
-	}
-}
-
-func TestAGETStreamIsASubscription(t *testing.T) {
-	onBoth(t, mcp.Modern, func(t *testing.T, f *fake, a *Adapter) {
-		session := joined(t, a, `{}`)
-		c := &upstream.Call{Verb: upstream.Get, Session: session}
-		defer c.Close()
-		open(t, a, c)
-		f.change("")
-		if got := next(t, c); got != `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{}}` {
-			t.Errorf("heard %s", got)
-		}
-		do(t, a, legacyRequest(session, "resources/subscribe", `"uri":"a:b"`))
-		f.change("a:b")
-		if got := next(t, c); got != `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a:b"}}` {
-			t.Errorf("heard %s", got)
-		}
-		do(t, a, legacyRequest(session, "resources/unsubscribe", `"uri":"a:b"`))
-		eventually(t, "one subscription is left", func() bool { return f.listeners() == 1 })
-		f.change("a:b")
-		f.change("")
-		if got := next(t, c); !strings.Contains(got, "tools/list_changed") {
-			t.Errorf("heard %s", got)
-		}
-		c.Close()
-		eventually(t, "no subscription is left", func() bool { return f.listeners() == 0 })
-	})
-}
-
-func TestTheNewerOfTwoGETStreamsHears(t *testing.T) {
-	f := newFake(mcp.Modern)
-	a := f.adapter(t, "http", nil)
-	session := joined(t, a, `{}`)
-	older, newer := &upstream.Call{Verb: upstream.Get, Session: session}, &upstream.Call{Verb: upstream.Get, Session: session}
-	defer older.Close()
-	defer newer.Close()
-	open(t, a, older)
-	open(t, a, newer)
-	if _, err := older.Next(); err == nil {
-		t.Error("the older goes on")
-	}
-	older.Close()
-	f.change("")
-	if got := next(t, newer); !strings.Contains(got, "tools/list_changed") {
-		t.Errorf("heard %s", got)
 	}
 }
 
