@@ -285,6 +285,7 @@ func TestSourceIsGone(t *testing.T) {
 			if shown := w.g.bundles()[0]; !shown.LastGood || shown.AgeSeconds == nil {
 				t.Errorf("%+v", shown)
 			}
+			w.until("the start is reported", func() bool { return !w.g.bundles()[0].Last.OK })
 			w.g.reload("a test") // something else in the config has changed
 			if shown := w.g.bundles()[0]; !shown.Last.OK || !shown.LastGood {
 				t.Errorf("nothing else can change: %+v", shown)

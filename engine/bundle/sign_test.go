@@ -415,6 +415,15 @@ func TestStore(t *testing.T) {
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Error(info.Mode(), err)
 	}
+	if err := s.Confirm(noon); err != nil {
+		t.Error(err)
+	}
+	if at, err := s.Confirmed(); err != nil || !at.Equal(noon) {
+		t.Error(at, err)
+	}
+	if _, err := StoreIn(t.TempDir()).Confirmed(); err == nil {
+		t.Error("what is not there was confirmed")
+	}
 	if err := os.WriteFile(filepath.Join(dir, lastGood), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}

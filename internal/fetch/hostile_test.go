@@ -97,6 +97,9 @@ func TestHostileServers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, o := overTLS(t, c.answer)
+			if name == "without end" { // that much takes long to encrypt
+				url, o = plainly(t, c.answer), Options{}
+			}
 			o.Token, o.Timeout = secret, c.timeout
 			content, err := sourceAt(t, url+"/a.tar.gz?key="+secret, o).Fetch(t.Context(), "", 0)
 			if code, text := says(t, err); content != nil || code != c.code || !strings.Contains(text, c.text) {

@@ -59,6 +59,9 @@ func (s *server) Fetch(ctx context.Context, have string, wait time.Duration) (*C
 	if err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil { // a server that sees its client leave may end an answer as if it were whole
+		return nil, s.failed(err, took)
+	}
 	c := packed(data)
 	if tag := answer.Header.Get("ETag"); isETag(tag) {
 		c.Tag = tag
