@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
 	"github.com/sallyport-dev/sallyport/internal/fetch/fetchtest"
 )
@@ -357,6 +358,30 @@ func TestBundleTooOld(t *testing.T) {
 			t.Errorf("no record of %s in\n%s", want, events)
 		}
 	}
+}
+
+// What an operator chooses decides until the source has something newer than all that decided, and is as old as the source's last word.
+func TestOperatorChangesWhatIsFetched(t *testing.T) {
+	dir := t.TempDir()
+	p := webPlace(t, dir, new(fetchtest.Web), "10ms")
+	p.bundle += ", maxAge: 1h"
+	p.put(1)
+	w := begin(t, dir, p)
+	w.denies("v1")
+	if err := w.g.change(t.Context(), admin.Change{Action: "activate", By: "alice", Name: "five.tar.gz", Archive: packed(t, 5, dir)}); err != nil {
+		t.Fatal(err)
+	}
+	if got, shown := w.verdict(), w.g.bundles()[0]; got != "v5" || shown.Chosen == nil || shown.Stale || shown.AgeSeconds == nil || *shown.AgeSeconds > 600 {
+		t.Errorf("%s: %+v", got, shown)
+	}
+	first := w.g.state.build().given.tag
+	p.put(2)
+	w.until("the second is looked at", func() bool { return w.g.state.build().given.tag != first })
+	if got := w.verdict(); got != "v5" {
+		t.Errorf("the source has an older one: %s", got)
+	}
+	p.put(6)
+	w.denies("v6")
 }
 
 // What the source has, and is refused, is no word of its that there is no other.
