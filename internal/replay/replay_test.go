@@ -166,7 +166,7 @@ func TestWhatCannotBeReplayedIsSaid(t *testing.T) {
 		{"refused before policy", nothing, func(r *audit.Record) { r.Revision = "" }, "no policy"},
 		{"an effect that there is not", nothing, func(r *audit.Record) { r.Effect = "perhaps" }, "unreadable"},
 	} {
-		lines := recorded(t, allowed(1, func(r *audit.Record) { r.Tool = "get" }, tt.change))
+		lines := recorded(t, allowed(1, tt.change))
 		if tt.want == "unreadable" {
 			lines = bytes.Replace(lines, []byte(`"args.path.x"`), []byte(`"args.path"`), 1)
 		}
@@ -218,7 +218,7 @@ func TestReplayWithALockOfTools(t *testing.T) {
 		{"a tool that the lock lacks", func(r *audit.Record) { r.Tool = "read" }, "allow deny"},
 		{"a server that the lock lacks", func(r *audit.Record) { r.Server = "mail" }, ""},
 	} {
-		r := run(t, s, Options{}, recorded(t, allowed(1, tt.change)))
+		r := run(t, s, Options{}, recorded(t, allowed(1, func(r *audit.Record) { r.Tool = "get" }, tt.change)))
 		got := ""
 		for why := range r.NotReplayable {
 			got = why
