@@ -148,10 +148,10 @@ func (b *builder) finish(ctx context.Context, out *build, c *config.Config, prev
 	if out.identity, err = b.resolver(c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
 		return failf(exitInvalid, "identity: %w", err)
 	}
-	if out.servers, err = b.servers(c, prev); err != nil { //nolint:contextcheck // likewise
+	if out.servers, err = b.servers(c, prev); err != nil {
 		return failf(exitInvalid, "%w", err)
 	}
-	if err = b.limits(out, c, prev); err != nil {
+	if err = b.limits(out, c, prev); err != nil { //nolint:contextcheck // likewise
 		return err
 	}
 	views, err := b.views(c)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -114,6 +115,7 @@ func BenchmarkHandleBesideCandidate(b *testing.B) {
 			}
 			g.Swap(snap)
 			b.ReportAllocs()
+			before := processorTime(b)
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				ctx := &fasthttp.RequestCtx{}
@@ -126,6 +128,7 @@ func BenchmarkHandleBesideCandidate(b *testing.B) {
 					b.Error(ctx.Response.String())
 				}
 			})
+			b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op") // of all goroutines: what is left of it on a busy machine
 			if tried {
 				r := snap.Candidate.Trial.Report()
 				b.ReportMetric(float64(r.Skipped)/float64(b.N), "skipped/op")
@@ -135,4 +138,14 @@ func BenchmarkHandleBesideCandidate(b *testing.B) {
 			}
 		})
 	}
+}
+
+// processorTime is what this process has used of the processors.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
