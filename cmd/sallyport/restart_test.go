@@ -192,6 +192,12 @@ func (r *restarts) wait(cmd *exec.Cmd) {
 func TestRestartUnderLoadLosesNothing(t *testing.T) {
 	r := newRestarts(t, "drainTimeout: 20s")
 	first := r.start()
+	// It has connected, and says nothing. Whoever connects later is accepted later.
+	silent, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimSuffix(r.url, "/mcp/s"), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
 	stop := make(chan struct{})
 	var load sync.WaitGroup
 	for i := range 4 {
@@ -202,11 +208,6 @@ func TestRestartUnderLoadLosesNothing(t *testing.T) {
 		answer, err := r.call(-1)
 		slow <- fmt.Sprint(answer, err)
 	}()
-	silent, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimSuffix(r.url, "/mcp/s"), "http://")) // it has connected, and says nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
 	r.until("the load runs", func() bool { return r.completed.Load() > 50 && r.waiting.Load() == 1 })
 	r.end(first)
 	r.until("the gateway is not ready", func() bool { return r.ready() == http.StatusServiceUnavailable })

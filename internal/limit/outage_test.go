@@ -19,10 +19,13 @@ func impatient(t *testing.T, addr string) *Limiter {
 	return l
 }
 
+// plenty is more than is used up by asking until the store is reached: it may count a call, and answer too late.
+const plenty = 1 << 20
+
 // whileOut says what becomes of a call under a limit that denies, under one that allows, and under both.
 func whileOut(t *testing.T, l *Limiter) []string {
 	t.Helper()
-	strict, lenient := slow("strict", 10, "principal.id"), slow("lenient", 10, "principal.id")
+	strict, lenient := slow("strict", plenty, "principal.id"), slow("lenient", plenty, "principal.id")
 	lenient.Lenient = true
 	r := call(t, "a", `{}`)
 	var out []string
@@ -55,17 +58,13 @@ func TestStore_gone(t *testing.T) {
 		t.Errorf("after it was reached (-want +got):\n%s", diff)
 	}
 	server.set(false, false)
-	eventually(t, "it is reached again", func() bool {
-		server.set(false, false)
-		said := whileOut(t, l)
-		return said[0] == "ok" || said[0] == "strict rate_limited 0"
-	})
+	eventually(t, "it is reached again", back)
 }
 
 func TestStore_silent(t *testing.T) {
 	server := newStoreServer(t)
 	l := server.limiter(t)
-	if got := taken(t, compile(t, l, slow("strict", 10, "principal.id")), call(t, "a", `{}`)); got != "ok" {
+	if got := taken(t, compile(t, l, slow("strict", plenty, "principal.id")), call(t, "a", `{}`)); got != "ok" {
 		t.Fatal(got)
 	}
 	quick := impatient(t, server.addr)

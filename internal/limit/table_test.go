@@ -53,7 +53,8 @@ func TestTable_decidesAsTheModel(t *testing.T) {
 }
 
 func TestTable_forgetsNothingWhileItCanGrow(t *testing.T) {
-	table, b := newTable(maxSlots), bucket{interval: int64(time.Hour), burst: 1}
+	// Of maxSlots a group may, once in many runs, get more keys than it holds, after the last growth. Of more, none does.
+	table, b := newTable(16*maxSlots), bucket{interval: int64(time.Hour), burst: 1}
 	const keys = 100_000
 	for pass, want := range []bool{true, false} {
 		for i := range uint64(keys) {
