@@ -109,6 +109,17 @@ func TestTake_countsByKey(t *testing.T) {
 	})
 }
 
+func TestTake_limitsWithOneKeyCountApart(t *testing.T) {
+	onEach(t, func(t *testing.T, l *Limiter) {
+		one, two := compile(t, l, slow("one", 1, "principal.id")), compile(t, l, slow("two", 1, "principal.id"))
+		r := call(t, "a", `{}`)
+		got := []string{taken(t, one, r), taken(t, two, r), taken(t, one, r), taken(t, two, r)}
+		if diff := cmp.Diff([]string{"ok", "ok", "one rate_limited 0", "two rate_limited 0"}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestTake_saysHowLongToWait(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Limiter) {
 		s := compile(t, l, slow("one", 1, "principal.id"))
