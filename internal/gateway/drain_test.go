@@ -5,6 +5,12 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
 // A connection is retired between requests only: not while one is read or served, nor while an answer is in a buffer.
@@ -50,5 +56,28 @@ func TestNothingIsReadFromARetiredConnection(t *testing.T) {
 	go func() { _, _ = io.WriteString(theirs, "POST") }()
 	if n, err := k.Read(make([]byte, 4)); n != 0 || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+// A listener that comes after the end is closed, and whoever serves it has nothing to do.
+func TestListenerThatComesTooLate(t *testing.T) {
+	log, err := audit.Open(audit.Options{Writer: io.Discard, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	g, err := New(Options{Audit: log, Metrics: telemetry.New(telemetry.Options{}), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ln := fasthttputil.NewInmemoryListener()
+	if err := g.Serve(g.Listen(ln)); err != nil {
+		t.Error(err)
+	}
+	if _, err := ln.Dial(); err == nil {
+		t.Error("somebody is let in")
 	}
 }

@@ -244,6 +244,10 @@ func (g *Gateway) Listen(l net.Listener) net.Listener {
 	g.listening.Lock()
 	defer g.listening.Unlock()
 	g.listeners = append(g.listeners, out)
+	if g.draining.Load() { // nobody would close it
+		out.last.Store(true)
+		_ = out.Close()
+	}
 	return out
 }
 
