@@ -3,6 +3,7 @@ CACHE  := $(CURDIR)/.cache
 FUZZ   ?= 20s
 MODULES := sdk/go examples/plugins/go bench/peers bench/policy
 BENCH  ?=
+GATEWAYS ?=
 POLICY ?=
 OPA    ?=
 # Property tests draw from this seed, so that what passes once passes again; make explore draws from others.
@@ -12,7 +13,7 @@ SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-policy bench-replay conformance e2e tools toolchains valkey sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-gateways bench-policy bench-replay conformance e2e tools toolchains valkey sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -54,6 +55,10 @@ bench-smoke: ## check that the measure runs and sees no errors (about 20 s, says
 
 bench-plugins: ## measure a plugin beside Extism's Go SDK with the same policy
 	cd bench/peers && $(GO) test -run '^$$' -bench . -benchtime 3s .
+
+bench-gateways: ## measure the gateway beside three others, which bench/gateways/install puts under .cache (3 minutes); GATEWAYS=-smoke only sees that it runs
+	bench/gateways/install $(CACHE)/gateways
+	$(GO) run ./bench/cmd/duel -gateways $(CACHE)/gateways -targets direct,bare,sallyport-100,tbxark,mcp-proxy,supergateway -load "1 KiB, c=16" -slice 200ms $(GATEWAYS)
 
 bench-policy: ## measure decisions beside OPA, Cerbos, cedar-go and cel-go (5 minutes); POLICY=-smoke only sees that it runs
 	cd bench/policy && $(GO) run . $(POLICY)

@@ -36,9 +36,10 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags.DurationVar(&o.Warmup, "warmup", 2*time.Second, "load before the first slice")
 	flags.StringVar(&o.Binary, "sallyport", "", "`path` of a built gateway to measure instead of this module's")
 	flags.BoolVar(&o.SSE, "sse", false, "let the upstream answer with event streams")
+	flags.StringVar(&o.Peers, "gateways", "", "`directory` that bench/gateways/install has filled, for the targets tbxark, mcp-proxy and supergateway")
 	flags.StringVar(&o.Dir, "dir", "", "keep binaries, configuration, audit and logs in this `directory`")
 	targets := flags.String("targets", strings.Join([]string{duel.Direct, duel.Bare, duel.Sallyport10, duel.Sallyport1000, duel.SallyportPlugin}, ","), "what to measure; sallyport-10=`path` is another build of it, in the same run")
-	only := flags.String("load", "", "measure only loads whose name contains this `text`")
+	only := flags.String("load", "", "measure only the load of this name, or those whose name contains this `text`")
 	enforce := flags.Bool("enforce", false, "fail when a goal is missed")
 	smoke := flags.Bool("smoke", false, "one short cycle: does everything run, without an error?")
 	if err := flags.Parse(args); err != nil {
@@ -64,9 +65,13 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	return report(r, *enforce, out)
 }
 
+// choose takes the load of this name, or all whose name contains the text.
 func choose(loads []duel.Load, text string) []duel.Load {
 	var chosen []duel.Load
 	for _, l := range loads {
+		if l.Name == text {
+			return []duel.Load{l}
+		}
 		if strings.Contains(l.Name, text) {
 			chosen = append(chosen, l)
 		}

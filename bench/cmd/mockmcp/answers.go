@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/sallyport-dev/sallyport/bench/internal/workload"
@@ -17,6 +19,9 @@ type answers struct {
 	callTail []byte                             // and from there to the tool's name
 	sessions atomic.Int64
 }
+
+// older are the revisions before workload.Legacy that a client is granted when it asks for one.
+var older = []string{"2025-03-26", "2025-06-18"}
 
 // message is what the mock reads of a request.
 type message struct {
@@ -108,6 +113,9 @@ func (a *answers) appendSlow(dst, body []byte) ([]byte, string) {
 		return workload.AppendAnswer(dst, era, m.ID), m.Method
 	case !ok:
 		return fmt.Appendf(dst, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"method not found"}}`, m.ID), m.Method
+	}
+	if v := m.Params.ProtocolVersion; m.Method == "initialize" && slices.Contains(older, v) {
+		result = strings.Replace(result, workload.Legacy, v, 1)
 	}
 	return fmt.Appendf(dst, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, result), m.Method
 }

@@ -31,7 +31,9 @@ func TestEveryMethodHasAnAnswer(t *testing.T) {
 		{"ping", `{"jsonrpc":"2.0","id":"a","method":"ping"}`, `"id":"a","result":{}`},
 		{"legacy list", `{"jsonrpc":"2.0","id":1,"method":"prompts/list"}`, `"result":{"prompts":[]}`},
 		{"modern list", `{"jsonrpc":"2.0","id":1,"method":"prompts/list","params":{"_meta":` + modern + `}}`, `"cacheScope":"public","prompts":[]`},
-		{"initialize", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}`, `"protocolVersion":"2025-11-25"`},
+		{"initialize", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`, `"protocolVersion":"2025-11-25"`},
+		{"initialize at an older revision", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}`, `"protocolVersion":"2025-06-18"`},
+		{"initialize at an unknown revision", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2031-01-01"}}`, `"protocolVersion":"2025-11-25"`},
 		{"discover", `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":` + modern + `}}`, `"supportedVersions":["2026-07-28"`},
 		{"unknown", `{"jsonrpc":"2.0","id":1,"method":"x"}`, `"code":-32601`},
 		{"not JSON", `{`, `"code":-32700`},
@@ -48,5 +50,14 @@ func TestEveryMethodHasAnAnswer(t *testing.T) {
 				t.Errorf("not JSON: %s", got)
 			}
 		})
+	}
+}
+
+func TestLinesAreAnsweredWithLines(t *testing.T) {
+	in := `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n" + `{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n" + `{"jsonrpc":"2.0","id":2,"method":"ping"}` + "\n"
+	want := `{"jsonrpc":"2.0","id":1,"result":{}}` + "\n" + `{"jsonrpc":"2.0","id":2,"result":{}}` + "\n"
+	var out strings.Builder
+	if err := converse(newAnswers(), strings.NewReader(in), &out); err != nil || out.String() != want {
+		t.Errorf("%v, got %s\nwant %s", err, out.String(), want)
 	}
 }

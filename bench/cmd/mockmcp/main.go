@@ -3,12 +3,16 @@
 //
 // It speaks both eras over Streamable HTTP: initialize, ping, server/discover,
 // tools/list (50 tools), tools/call (about 600 bytes); notifications get 202.
+// With -stdio it says the same over its standard input and output.
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"flag"
+	"io"
 	"log"
+	"os"
 
 	"github.com/valyala/fasthttp"
 )
@@ -18,7 +22,14 @@ const maxBody = 64 << 20
 func main() {
 	listen := flag.String("listen", "127.0.0.1:9000", "`host:port` to listen on")
 	sse := flag.Bool("sse", false, "answer requests with an event stream of one event")
+	lines := flag.Bool("stdio", false, "speak over standard input and output, a message a line, instead of HTTP")
 	flag.Parse()
+	if *lines {
+		if err := converse(newAnswers(), os.Stdin, os.Stdout); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 
 	server := &fasthttp.Server{
 		Handler:            handle(newAnswers(), *sse),
@@ -27,6 +38,22 @@ func main() {
 		ReadBufferSize:     8 << 10,
 	}
 	log.Fatal(server.ListenAndServe(*listen))
+}
+
+// converse answers each line of in with one of out.
+func converse(a *answers, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxBody)
+	for lines.Scan() {
+		answer, _ := a.append(nil, lines.Bytes())
+		if len(answer) == 0 {
+			continue
+		}
+		if _, err := out.Write(append(answer, '\n')); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 func handle(a *answers, sse bool) fasthttp.RequestHandler {

@@ -48,6 +48,7 @@ type Options struct {
 	Slice   time.Duration // of a closed loop; an open loop's are three times as long
 	Warmup  time.Duration // before the first slice of each load
 	Binary  string        // a built gateway; "" builds the one of this module
+	Peers   string        // where bench/gateways/install put the other gateways; "" when none is a target
 	SSE     bool          // the upstream answers with event streams
 	Dir     string        // for binaries, configuration and logs
 }
@@ -57,6 +58,7 @@ const (
 	Direct        = "direct"
 	Bare          = "bare"
 	Sallyport10   = "sallyport-10"
+	Sallyport100  = "sallyport-100"
 	Sallyport1000 = "sallyport-1000"
 	// SallyportPlugin has 10 rules, and one more with a plugin that reads three fields of every call.
 	SallyportPlugin = "sallyport-plugin"
@@ -111,7 +113,7 @@ func (r *Report) measure(ctx context.Context, l Load, targets []*target) error {
 	}
 	pools := map[string]*load.Pool{}
 	for _, t := range targets {
-		p, err := load.Open(load.Options{URL: t.url, Era: l.Era, Size: l.Size, Conns: l.Conns})
+		p, err := load.Open(load.Options{URL: t.url, Era: l.Era, Size: l.Size, Conns: l.Conns, Rewritten: t.foreign})
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}

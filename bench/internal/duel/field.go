@@ -31,6 +31,7 @@ type target struct {
 	name, url string
 	pid       int   // 0: the upstream itself, whose cost isn't the question
 	idle      int64 // bytes resident before any load
+	foreign   bool  // it writes answers its own way
 }
 
 func (t *target) cpu() (time.Duration, error) {
@@ -51,7 +52,7 @@ func build(ctx context.Context, o Options, log io.Writer) (string, error) {
 	bin := filepath.Join(o.Dir, "bin")
 	packages := []string{module + "/bench/cmd/mockmcp", module + "/bench/cmd/bareproxy"}
 	for _, t := range o.Targets {
-		if o.Binary == "" && t != Direct && t != Bare && !strings.Contains(t, "=") {
+		if _, ours := rules[t]; o.Binary == "" && ours {
 			packages = append(packages, module+"/cmd/sallyport")
 			break
 		}
@@ -112,25 +113,28 @@ func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream 
 	if !built {
 		binary = cmp.Or(o.Binary, filepath.Join(bin, "sallyport"))
 	}
-	switch kind {
-	case Direct:
+	switch {
+	case kind == Direct:
 		t.url = "http://" + upstream + "/mcp"
-	case Bare:
+	case kind == Bare:
 		t.pid, err = f.spawn(ctx, o.Dir, addr, name, filepath.Join(bin, "bareproxy"), "-listen", addr, "-upstream", upstream)
-	case Sallyport10:
+	case rules[kind] > 0:
 		t.url += "/mock"
-		t.pid, err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, 10}, addr, upstream)
-	case Sallyport1000:
-		t.url += "/mock"
-		t.pid, err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, 1000}, addr, upstream)
-	case SallyportPlugin:
-		t.url += "/mock"
-		t.pid, err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, 10}, addr, upstream)
+		t.pid, err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, rules[kind]}, addr, upstream)
+	case peers[name] != nil:
+		_, port, _ := strings.Cut(addr, ":")
+		err = f.spawnPeer(ctx, o, peer{
+			installed: o.Peers, mock: filepath.Join(bin, "mockmcp"), config: filepath.Join(o.Dir, name+".config"),
+			addr: addr, port: port, upstream: upstream,
+		}, t)
 	default:
 		err = errors.New("no such target")
 	}
 	return t, err
 }
+
+// rules is how many rules each target that is our gateway has.
+var rules = map[string]int{Sallyport10: 10, Sallyport100: 100, Sallyport1000: 1000, SallyportPlugin: 10}
 
 // gateway is what to run, and with how many rules.
 type gateway struct {

@@ -23,6 +23,8 @@ type figures struct {
 	p99, p99Ratio   spread // µs; × base
 	cpu, cpuMore    spread // µs for each request; µs above base
 	idle, loaded    float64
+	peer            string // the fastest of the other gateways; "" = none was measured
+	peerRatio       spread // × its rate
 }
 
 // baseOf is what a target is held to: the gateway with a plugin to the gateway without.
@@ -39,7 +41,10 @@ func (r *Report) figures(c cell) figures {
 	if base == nil {
 		base = &series{}
 	}
+	peer, peerRatio := r.bestPeer(c)
 	return figures{
+		peer:      peer,
+		peerRatio: peerRatio,
 		rate:      spreadOf(column(s, func(x sample) float64 { return x.rate })),
 		rateRatio: versus(s, base, func(a, b sample) float64 { return ratio(a.rate, b.rate) }),
 		p50:       spreadOf(column(s, func(x sample) float64 { return x.p50 })),
@@ -51,6 +56,23 @@ func (r *Report) figures(c cell) figures {
 		idle:      mebibytes(r.idle[c.target]),
 		loaded:    mebibytes(s.loaded),
 	}
+}
+
+// bestPeer names the other gateway that c's target leaves behind least, and says
+// how far.
+func (r *Report) bestPeer(c cell) (string, spread) {
+	name, least := "", spread{}
+	for _, t := range r.options.Targets {
+		s := r.series[cell{c.load, t}]
+		if peers[t] == nil || t == c.target || s == nil {
+			continue
+		}
+		by := versus(r.series[c], s, func(a, b sample) float64 { return ratio(a.rate, b.rate) })
+		if name == "" || by.mid < least.mid {
+			name, least = t, by
+		}
+	}
+	return name, least
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
@@ -66,8 +88,22 @@ func (r *Report) WriteTable(w io.Writer) error {
 			r.writeRow(&b, cell{l.Name, t})
 		}
 	}
+	for _, l := range r.options.Loads {
+		r.writeBestPeer(&b, cell{l.Name, Sallyport100})
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeBestPeer says how the gateway stands to the best of the others.
+func (r *Report) writeBestPeer(b *strings.Builder, c cell) {
+	if r.series[c] == nil {
+		return
+	}
+	if f := r.figures(c); f.peer != "" {
+		fmt.Fprintf(b, "\n%s: %s has %.1f [%.1f-%.1f] times the throughput of %s, the best of the other gateways%s\n",
+			c.load, c.target, f.peerRatio.mid, f.peerRatio.low, f.peerRatio.high, f.peer, mark(c, besidePeers, f))
+	}
 }
 
 func (r *Report) writeRow(b *strings.Builder, c cell) {

@@ -11,7 +11,7 @@ import (
 func reportOf(samples map[string][]sample, idle map[string]int64) *Report {
 	const l = "1 KiB, c=16"
 	r := &Report{options: Options{Loads: []Load{{Name: l}}}, idle: idle, series: map[cell]*series{}}
-	for _, t := range []string{Direct, Bare, Sallyport10, Sallyport1000, SallyportPlugin} {
+	for _, t := range []string{Direct, Bare, Sallyport10, Sallyport100, Sallyport1000, SallyportPlugin, TBXark, Supergateway} {
 		if samples[t] != nil {
 			r.options.Targets = append(r.options.Targets, t)
 			r.series[cell{l, t}] = &series{samples: samples[t], loaded: 50 << 20}
@@ -49,6 +49,32 @@ func TestAPluginIsHeldToTheGatewayWithoutIt(t *testing.T) {
 	want := []string{"1 KiB, c=16, sallyport-plugin: throughput 0.89, wants ≥ 0.9"}
 	if diff := cmp.Diff(want, r.Missed()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTheBestPeerIsTheOneThatCounts(t *testing.T) {
+	r := reportOf(map[string][]sample{
+		Bare: {{rate: 1000}, {rate: 4000}}, Sallyport100: {{rate: 900}, {rate: 3600}},
+		Supergateway: {{rate: 10}, {rate: 40}}, TBXark: {{rate: 180}, {rate: 720}},
+	}, nil)
+	want := []string{"1 KiB, c=16, sallyport-100: throughput beside the best peer 5.00, wants ≥ 6"}
+	if diff := cmp.Diff(want, r.Missed()); diff != "" {
+		t.Error(diff)
+	}
+	var b strings.Builder
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	const line = "\n1 KiB, c=16: sallyport-100 has 5.0 [5.0-5.0] times the throughput of tbxark, the best of the other gateways (**≥ 6 !**)\n"
+	if !strings.HasSuffix(b.String(), line) {
+		t.Errorf("got %s\nwant at its end %s", b.String(), line)
+	}
+}
+
+func TestWithoutAPeerThereIsNoGoalBesideOne(t *testing.T) {
+	r := reportOf(map[string][]sample{Bare: {{rate: 1000}}, Sallyport100: {{rate: 900}}}, nil)
+	if missed := r.Missed(); missed != nil {
+		t.Errorf("missed: %v", missed)
 	}
 }
 

@@ -20,6 +20,10 @@ type Options struct {
 	Size    int           // bytes of a request's body
 	Conns   int           // connections, each with one request at a time
 	Timeout time.Duration // how long an answer may take; 0 = 10 s
+	// Rewritten lets the first answer on a connection be written otherwise than
+	// the one expected, if it says the same JSON, but for isError: false, which is
+	// the default and may be left out. Every later one must be written as the first.
+	Rewritten bool
 }
 
 // Pool is a set of open connections to one endpoint. Its methods must not be

@@ -224,3 +224,43 @@ func TestALegacyConnectionHasASession(t *testing.T) {
 		t.Errorf("sessions sent: %q, %q, %q", a, b, c)
 	}
 }
+
+// rewritten says what right does, with the members in another order and the
+// default left out.
+func rewritten(id string) string {
+	result, _, _ := strings.Cut(strings.TrimPrefix(right(id), `{"jsonrpc":"2.0","id":`+id+`,"result":{`), `,"isError":false`)
+	return `{ "result":{"resultType":"complete",` + result + `},"id":` + id + `,"jsonrpc":"2.0"}`
+}
+
+func TestAnAnswerMayBeRewrittenOnlyWhereThatIsSaidAndAlwaysTheSameWay(t *testing.T) {
+	changed := func(id string) string { return strings.Replace(rewritten(id), "alice", "alicf", 1) }
+	another := func(string) string { return rewritten("1999999999") }
+	tests := []struct {
+		name    string
+		allowed bool
+		replies []func(id string) string
+		want    []string
+	}{
+		{"not allowed", false, []func(string) string{rewritten, right}, []string{"garbled", ""}},
+		{"allowed", true, []func(string) string{rewritten, rewritten, another, rewritten}, []string{"", "", "wrong id", ""}},
+		{"allowed and not made use of", true, []func(string) string{right, right}, []string{"", ""}},
+		{"another way each time", true, []func(string) string{rewritten, right, rewritten}, []string{"", "garbled", ""}},
+		{"says something else", true, []func(string) string{changed, rewritten, changed}, []string{"garbled", "", "garbled"}},
+		{"another's first", true, []func(string) string{another, rewritten}, []string{"garbled", ""}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, func(n int64, id string) string { return ok(tt.replies[n-1](id)) })
+			p, err := Open(Options{URL: s.url, Era: workload.EraModern, Size: 1024, Conns: 1, Rewritten: tt.allowed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			for i, want := range tt.want {
+				if f := p.workers[0].once(); f.kind != want {
+					t.Errorf("answer %d: %q (%s), want %q", i, f.kind, f.detail, want)
+				}
+			}
+		})
+	}
+}
