@@ -171,7 +171,7 @@ func newWard(t *testing.T, timeouts map[string]string) *ward {
 		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second},
 	}
 	conf := "policies: ./p.yaml\nidentity: { anonymous: allow }\naudit: { file: ./audit.jsonl }\nlimits: { responseBody: 64KiB, event: 64KiB, callTimeout: " + soon +
-		" }\nfederation: { timeout: 5s, report: true }\nservers:\n"
+		" }\nfederation: { timeout: 8s, report: true }\nservers:\n"
 	for name, timeout := range timeouts {
 		p := newPatient(t)
 		w.servers[name] = p
