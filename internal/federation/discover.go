@@ -134,19 +134,50 @@ func (d *Discovery) Append(dst, id []byte, v *View, version string, report bool)
 	if v.o.Instructions != "" {
 		dst = jsonscan.AppendQuote(append(dst, `,"instructions":`...), v.o.Instructions)
 	}
-	name := "sallyport"
-	if v.o.Name != "" {
-		name = v.o.Name
-	}
-	dst = jsonscan.AppendQuote(append(dst, `,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":`...), name)
-	if v.o.Title != "" {
-		dst = jsonscan.AppendQuote(append(dst, `,"title":`...), v.o.Title)
-	}
-	dst = append(jsonscan.AppendQuote(append(dst, `,"version":`...), version), '}')
+	dst = v.appendInfo(append(dst, `,"_meta":{"io.modelcontextprotocol/serverInfo":`...), version)
 	if report && len(d.merge.missing) > 0 {
 		dst = d.merge.appendMissing(append(dst, ','))
 	}
 	return append(dst, "}}}"...)
+}
+
+// AppendInitialized appends the answer to a client of before 2026-07-28 that has asked with initialize: protocol is the version that it
+// will speak. It promises lists, calls and completions, and nothing of which such a client would have to be told.
+func (d *Discovery) AppendInitialized(dst, id []byte, v *View, protocol, version string, report bool) []byte {
+	dst = append(append(append(dst, `{"jsonrpc":"2.0","id":`...), id...), `,"result":{"protocolVersion":`...)
+	dst = append(jsonscan.AppendQuote(dst, protocol), `,"capabilities":{`...)
+	first := true
+	for _, c := range carried {
+		if !d.has[c.name] || c.name == "logging" {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(jsonscan.AppendQuote(dst, c.name), ":{}"...)
+	}
+	dst = v.appendInfo(append(dst, `},"serverInfo":`...), version)
+	if v.o.Instructions != "" {
+		dst = jsonscan.AppendQuote(append(dst, `,"instructions":`...), v.o.Instructions)
+	}
+	if report && len(d.merge.missing) > 0 {
+		dst = append(d.merge.appendMissing(append(dst, `,"_meta":{`...)), '}')
+	}
+	return append(dst, "}}"...)
+}
+
+// appendInfo appends what speaks for all servers: the view in the gateway's version.
+func (v *View) appendInfo(dst []byte, version string) []byte {
+	name := "sallyport"
+	if v.o.Name != "" {
+		name = v.o.Name
+	}
+	dst = jsonscan.AppendQuote(append(dst, `{"name":`...), name)
+	if v.o.Title != "" {
+		dst = jsonscan.AppendQuote(append(dst, `,"title":`...), v.o.Title)
+	}
+	return append(jsonscan.AppendQuote(append(dst, `,"version":`...), version), '}')
 }
 
 func (d *Discovery) appendCapabilities(dst []byte) []byte {

@@ -15,6 +15,8 @@ type Missing struct{ Server, Reason string }
 
 // Merge puts a list together. The zero Merge is an empty one that holds for ever.
 type Merge struct {
+	Plain bool // Append writes no more than clients of before 2026-07-28 know
+
 	items   []byte
 	next    []Position
 	ttl     int64
@@ -60,13 +62,18 @@ func (m *Merge) Next() []Position { return m.next }
 // the servers that are missing.
 func (m *Merge) Append(dst, id []byte, list, cursor string, report bool) []byte {
 	dst = slices.Grow(dst, len(m.items)+len(cursor)+256)
-	dst = append(append(append(dst, `{"jsonrpc":"2.0","id":`...), id...), `,"result":{"resultType":"complete",`...)
+	dst = append(append(append(dst, `{"jsonrpc":"2.0","id":`...), id...), `,"result":{`...)
+	if !m.Plain {
+		dst = append(dst, `"resultType":"complete",`...)
+	}
 	dst = append(jsonscan.AppendQuote(dst, list), ":["...)
 	dst = append(append(dst, m.items...), ']')
 	if len(m.next) > 0 {
 		dst = jsonscan.AppendQuote(append(dst, `,"nextCursor":`...), cursor)
 	}
-	dst = m.appendHints(dst)
+	if !m.Plain {
+		dst = m.appendHints(dst)
+	}
 	if report && len(m.missing) > 0 {
 		dst = append(m.appendMissing(append(dst, `,"_meta":{`...)), '}')
 	}

@@ -82,7 +82,7 @@ func (x *exchange) answerJSON() *refusal {
 	}
 	x.outward()
 	x.out = x.reply.AppendEdited(x.out[:0], &x.edits)
-	x.send(x.call.Status, x.out)
+	x.send(x.statusFor(x.call.Status), x.out)
 	return nil
 }
 
@@ -135,6 +135,9 @@ func (x *exchange) judgeReply() *refusal {
 	}
 	if isError, _ := result.Get("isError").Bool(); isError {
 		x.outcome.kind = telemetry.ToolError
+	}
+	if r := x.answerable(); r != nil {
+		return r
 	}
 	if spec := x.msg.Spec; spec != nil && spec.List != "" {
 		x.filter(spec, result)
@@ -284,7 +287,7 @@ func (x *exchange) judgeInputs(result jsonscan.Value) *refusal {
 
 // giveSession seals the session id that the server gave.
 func (x *exchange) giveSession() *refusal {
-	if x.call.ReplySession == "" || x.msg.Era == mcp.Modern {
+	if x.call.ReplySession == "" || x.msg.Era == mcp.Modern || x.lifted {
 		return nil
 	}
 	if x.opened && x.call.ReplySession == string(x.session) {

@@ -72,6 +72,9 @@ func (x *exchange) requestPasses() bool {
 	if x.element {
 		d = engine.Decision{Reason: mcp.ReasonBatch}
 	}
+	if x.lifted {
+		d = engine.Decision{Reason: reasonInput}
+	}
 	if !d.Allowed() {
 		x.refuseNews(&d)
 		x.answerServer(x.reply.ID)

@@ -35,14 +35,18 @@ func (x *exchange) serveElement(m *mcp.Message) (answer []byte) {
 	y := x.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
 	x.snap.refs.Add(1)
 	y.ctx, y.snap, y.start, y.mark, y.head, y.client = x.ctx, x.snap, x.start, x.start, x.head, x.client
-	y.serverName, y.server, y.metrics, y.who = x.serverName, x.server, x.metrics, x.who
+	y.serverName, y.server, y.metrics, y.who, y.view = x.serverName, x.server, x.metrics, x.who, x.view
 	y.msg, y.element = *m, true
 	y.decideLike(x)
 	defer func() {
 		answer = bytes.Clone(y.body)
 		y.finish()
 	}()
-	if r := y.serveMessage(); r != nil {
+	serve := y.serveMessage
+	if y.view != nil {
+		serve = y.serveEarlier
+	}
+	if r := serve(); r != nil {
 		y.refuse(r)
 	}
 	if y.streaming {

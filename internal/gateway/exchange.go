@@ -65,6 +65,7 @@ type exchange struct {
 	scratch   []byte
 	rewritten []byte // the message as plugins have changed it
 	renamed   []byte // the message under the server's own names
+	raised    []byte // the message as one of 2026-07-28
 	filtered  []byte // the reply as it was before plugins saw it: without what its reader may not see
 
 	outcome    outcome
@@ -79,6 +80,7 @@ type exchange struct {
 	resumable  bool        // an event had an id: the client may fetch the rest elsewhere
 	unrecorded bool        // its messages have records of their own
 	element    bool        // one message of a batch
+	lifted     bool        // a request of a client of before 2026-07-28 that goes on as one of that revision
 	body       []byte      // an element's answer
 	ending     atomic.Bool // the gateway ends the stream
 	held       int64       // taken from the bound on all bodies
@@ -202,6 +204,7 @@ func (x *exchange) reset() {
 	x.request, x.decision, x.verdict = engine.Request{}, engine.Decision{}, engine.Decision{}
 	x.serverName, x.id, x.outcome, x.params = "", audit.ID{}, outcome{}, nil
 	x.committed, x.streaming, x.answered, x.counted, x.resumable = false, false, false, false, false
+	x.lifted = false
 	x.unrecorded, x.element, x.body, x.capped, x.crowded = false, false, nil, false, false
 	x.ending.Store(false)
 	x.asking, x.limited = time.Time{}, nil
@@ -213,6 +216,9 @@ func (x *exchange) reset() {
 	}
 	if cap(x.renamed) > keep {
 		x.renamed = nil
+	}
+	if cap(x.raised) > keep {
+		x.raised = nil
 	}
 	if cap(x.filtered) > keep {
 		x.filtered = nil

@@ -24,7 +24,7 @@ func (x *exchange) forward() *refusal {
 	}
 	x.out = x.msg.AppendEdited(x.out[:0], &x.edits)
 	c.Body = x.out
-	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern
+	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern || x.lifted
 	c.Progress = x.msg.ProgressToken.Raw()
 	c.Session, c.Owner, c.Translate = string(x.session), x.ownerOf, x.view != nil
 	switch x.msg.Kind {
@@ -62,6 +62,13 @@ func (x *exchange) rewrite() *refusal {
 		return notRewritable(x.msg.ID, errNoPart)
 	}
 	x.rewritten = x.msg.AppendEdited(x.rewritten[:0], &x.edits)
+	if x.lifted {
+		if r := x.readAgain(x.rewritten); r != nil {
+			return notRewritable(x.msg.ID, errors.New(r.String()))
+		}
+		x.request.Params, x.request.Arguments = x.msg.Params, x.msg.Arguments
+		return nil
+	}
 	if r := x.msg.Decode(x.rewritten, x.scanOptions()); r != nil {
 		return notRewritable(x.msg.ID, errors.New(r.String()))
 	}
@@ -86,12 +93,17 @@ func notRewritable(id []byte, cause error) *refusal {
 func (x *exchange) setHeaders() {
 	c := &x.call
 	if c.Modern {
+		era, version := x.msg.Era, x.msg.Version
+		if x.lifted {
+			x.msg.Era, x.msg.Version = mcp.Modern, mcp.FirstModern
+		}
 		var room [8]mcp.Header
 		for _, h := range x.msg.AppendParams(x.msg.AppendHeaders(room[:0]), x.params) {
 			c.Header = append(c.Header, upstream.Field(h))
 		}
+		x.msg.Era, x.msg.Version = era, version
 		for _, p := range x.head.Params {
-			if name := string(p.Name); !x.mirrors(name) {
+			if name := string(p.Name); !x.lifted && !x.mirrors(name) {
 				c.Header = append(c.Header, upstream.Field{Name: name, Value: string(p.Value)})
 			}
 		}
@@ -122,7 +134,7 @@ func (x *exchange) arm() {
 		return // who has split the request watches
 	}
 	gone := x.leave
-	if x.call.Modern || x.call.Verb == upstream.Get {
+	if x.call.Modern && !x.lifted || x.call.Verb == upstream.Get {
 		gone = x.cancel
 	}
 	x.conn = x.client

@@ -333,6 +333,14 @@ func (x *exchange) addTo(m *federation.Merge) {
 
 func (x *exchange) sendParts(merge *federation.Merge, found *federation.Discovery) *refusal {
 	report := x.snap.Federation.Report
+	if x.lifted {
+		merge.Plain = true
+	}
+	if x.msg.Spec.List == "" && x.lifted {
+		x.out = found.AppendInitialized(x.out[:0], x.msg.ID, x.view, x.msg.Version, x.snap.Federation.Version, report)
+		x.send(200, x.out)
+		return nil
+	}
 	if x.msg.Spec.List == "" {
 		x.out = found.Append(x.out[:0], x.msg.ID, x.view, x.snap.Federation.Version, report)
 		x.send(200, x.out)

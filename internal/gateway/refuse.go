@@ -38,7 +38,8 @@ type refusal struct {
 
 // refuse answers the client. What may follow on a connection whose framing was refused is not read.
 func (x *exchange) refuse(r *refusal) {
-	x.outcome.status, x.outcome.code, x.outcome.reason, x.outcome.cause = r.status, r.code, r.reason, r.cause
+	status := x.statusFor(r.status)
+	x.outcome.status, x.outcome.code, x.outcome.reason, x.outcome.cause = status, r.code, r.reason, r.cause
 	x.outcome.kind, x.outcome.out = r.kind, int64(len(r.body))
 	if x.outcome.kind == telemetry.NoError && !r.handed {
 		x.outcome.kind = telemetry.Refused
@@ -49,7 +50,7 @@ func (x *exchange) refuse(r *refusal) {
 	}
 	resp := &x.ctx.Response
 	resp.Reset()
-	resp.SetStatusCode(r.status)
+	resp.SetStatusCode(status)
 	if r.header[0] != "" {
 		resp.Header.Set(r.header[0], r.header[1])
 	}

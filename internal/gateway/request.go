@@ -77,6 +77,9 @@ func (x *exchange) consultCatalog() *refusal {
 		return nil
 	}
 	x.request.Annotations = known.annotations
+	if x.lifted {
+		x.params = known.params // its client knows of no such headers
+	}
 	if x.msg.Era == mcp.Modern {
 		x.params = known.params
 		if r := x.msg.CheckParams(&x.head, x.params); r != nil {

@@ -157,6 +157,9 @@ func (x *exchange) Close() error {
 
 // event judges one event, and gives what the client gets of it: nothing, if nothing may pass.
 func (x *exchange) event(ev mcp.Event) []byte {
+	if x.lifted {
+		ev.ID = nil // nothing is fetched again
+	}
 	if ev.ID != nil {
 		x.resumable = true
 	}

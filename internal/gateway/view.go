@@ -28,10 +28,9 @@ func (x *exchange) serveView() *refusal {
 	m := &x.msg
 	switch {
 	case m.Era != mcp.Modern:
-		return plain(400, invalidRequest, mcp.ReasonUnsupportedVersion, "Invalid Request: several servers as one need protocol version "+
-			mcp.FirstModern+" or later; with an earlier one, name a server, as /mcp/<server>", m.ID)
+		return x.serveEarlier()
 	case m.Kind != mcp.KindRequest:
-		return plain(400, invalidRequest, "no_target", "Invalid Request: this message names no server", m.ID)
+		return noTarget(m.ID)
 	case m.Method == "server/discover", m.Spec != nil && m.Spec.List != "" && federation.Lists(m.Spec.List) && m.Target == mcp.TargetNone:
 		return x.gather()
 	case m.Method == "subscriptions/listen":
@@ -78,13 +77,14 @@ func (x *exchange) enter(name string) bool {
 func (x *exchange) reissue() *refusal {
 	x.renamed = x.msg.AppendEdited(x.renamed[:0], &x.edits)
 	x.edits.Reset()
-	if r := x.msg.Decode(x.renamed, x.scanOptions()); r != nil {
-		return badMessage(&x.msg, r)
-	}
-	if r := x.msg.Check(nil); r != nil { // its headers have been checked, and are written anew
+	if r := x.readAgain(x.renamed); r != nil {
 		return badMessage(&x.msg, r)
 	}
 	return nil
+}
+
+func noTarget(id []byte) *refusal {
+	return plain(400, invalidRequest, "no_target", "Invalid Request: this message names no server", id)
 }
 
 // clientName is what the client calls what the message is about.
@@ -110,6 +110,7 @@ func (x *exchange) outward() bool {
 		}
 	}
 	federation.EditReply(x.serverName, x.reply, &x.edits)
+	x.lower()
 	return true
 }
 
@@ -118,7 +119,7 @@ func (x *exchange) split(server string) *exchange {
 	y := x.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
 	x.snap.refs.Add(1)
 	y.ctx, y.snap, y.start, y.mark, y.head, y.client, y.who = x.ctx, x.snap, x.start, x.start, x.head, x.client, x.who
-	y.view, y.element, y.share = x.view, true, &share{}
+	y.view, y.element, y.lifted, y.share = x.view, true, x.lifted, &share{}
 	y.decideLike(x)
 	y.msg = x.msg.Share()
 	if !y.enter(server) {

@@ -174,14 +174,6 @@ func TestViewExits(t *testing.T) {
 			modernAt("/mcp", "tasks/get", "files__1", `"taskId":"files__1"`), 404, `"code":-32601`,
 			audit.Record{Kind: audit.Refusal, Reason: "unknown_method"},
 		},
-		"an earlier client": {
-			postTo("/mcp", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`), 400, `name a server, as /mcp/<server>`,
-			audit.Record{Kind: audit.Refusal, Reason: "unsupported_version"},
-		},
-		"a batch": {
-			postTo("/mcp", `[{"jsonrpc":"2.0","id":1,"method":"ping"}]`), 400, `name a server`,
-			audit.Record{Kind: audit.Refusal, Reason: "unsupported_version"},
-		},
 		"a notification": {
 			postTo("/mcp", `{"jsonrpc":"2.0","method":"notifications/x"}`, "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: notifications/x"), 400, `names no server`,
 			audit.Record{Kind: audit.Refusal, Reason: "no_target"},

@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"errors"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/federation"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+)
+
+// This file is clients of before 2026-07-28 at several servers as one. What one says is read anew as the request of 2026-07-28 that it
+// would be, and is from there on that request, for policy, records and servers; only how the client is answered stays that of its own
+// revision. There are no sessions, since nothing has to be kept between its messages: such a client can't be asked anything here.
+
+// Keys of _meta.
+const (
+	metaVersion      = "io.modelcontextprotocol/protocolVersion"
+	metaCapabilities = "io.modelcontextprotocol/clientCapabilities"
+	metaLogLevel     = "io.modelcontextprotocol/logLevel"
+)
+
+// raisedMeta is what such a client says of itself: that it can't be asked.
+const raisedMeta = `{"` + metaVersion + `":"` + mcp.FirstModern + `","` + metaCapabilities + `":{}}`
+
+var errNoSessions = errors.New("several servers as one give no sessions")
+
+// serveEarlier serves a message of a client of before 2026-07-28.
+func (x *exchange) serveEarlier() *refusal {
+	m := &x.msg
+	if x.head.SessionID != nil { // of another configuration: the client is to initialize anew
+		return noSession(m.ID, errNoSessions)
+	}
+	switch m.Kind {
+	case mcp.KindBatch:
+		return x.serveBatch()
+	case mcp.KindNotification:
+		return x.hear()
+	case mcp.KindResponse, mcp.KindNone:
+		return plain(400, invalidRequest, "response_not_expected", "Invalid Request: nobody waits for this response", nil)
+	case mcp.KindRequest:
+	}
+	x.lifted = true
+	switch {
+	case m.Method == "ping":
+		return x.pong()
+	case m.Method == "initialize":
+		return x.initialize()
+	case m.Spec != nil && federation.Lists(m.Spec.List):
+		if r := x.raise(); r != nil {
+			return r
+		}
+		return x.gather()
+	case federation.Serves(m.Method):
+		if r := x.raise(); r != nil {
+			return r
+		}
+		if r := x.resolve(); r != nil {
+			return r
+		}
+		return x.serveMessage()
+	}
+	return badMessage(m, mcp.MethodNotFound(m))
+}
+
+// permit records what concerns no server, and so needs no decision.
+func (x *exchange) permit() *refusal {
+	x.decision = engine.Decision{Effect: engine.Allow, Revision: x.policy().Revision()}
+	return x.commit()
+}
+
+// hear takes the notifications that a client sends without being asked. They end here: no server knows of the handshake, and
+// a request that is cancelled goes on, as the specification leaves open.
+func (x *exchange) hear() *refusal {
+	switch x.msg.Method {
+	case "notifications/initialized", "notifications/roots/list_changed", "notifications/cancelled":
+	default:
+		return noTarget(x.msg.ID)
+	}
+	if r := x.permit(); r != nil {
+		return r
+	}
+	return x.answerAccepted()
+}
+
+func (x *exchange) pong() *refusal {
+	if r := x.permit(); r != nil {
+		return r
+	}
+	x.out = append(append(append(x.out[:0], `{"jsonrpc":"2.0","id":`...), x.msg.ID...), `,"result":{}}`...)
+	x.send(200, x.out)
+	return nil
+}
+
+// initialize asks the servers what they are. The answer promises what can be carried.
+func (x *exchange) initialize() *refusal {
+	m := &x.msg
+	if r := mcp.LookupRevision(m.Version); r == nil || r.Era != mcp.Legacy {
+		m.Version = mcp.Versions(mcp.Legacy)[0]
+	}
+	x.raised = append(append(append(x.raised[:0], `{"jsonrpc":"2.0","id":`...), m.ID...), `,"method":"server/discover","params":{"_meta":`+raisedMeta+`}}`...)
+	if r := x.readAgain(x.raised); r != nil {
+		return badMessage(m, r)
+	}
+	return x.gather()
+}
+
+// raise makes the message the request of 2026-07-28 that says the same.
+func (x *exchange) raise() *refusal {
+	m, e := &x.msg, &x.edits
+	e.Reset()
+	switch {
+	case !m.Params.Exists():
+		e.Set(m.Root(), "params", []byte(`{"_meta":`+raisedMeta+`}`))
+	case !m.Meta.Exists():
+		e.Set(m.Params, "_meta", []byte(raisedMeta))
+	default:
+		e.Set(m.Meta, metaVersion, []byte(`"`+mcp.FirstModern+`"`))
+		e.Set(m.Meta, metaCapabilities, []byte("{}"))
+		e.Remove(m.Meta.Get(metaLogLevel))
+	}
+	for _, name := range []string{"inputResponses", "requestState"} { // which mean nothing in its revision
+		e.Remove(m.Params.Get(name))
+	}
+	x.raised = m.AppendEdited(x.raised[:0], e)
+	e.Reset()
+	if r := x.readAgain(x.raised); r != nil {
+		return badMessage(m, r)
+	}
+	return nil
+}
+
+// readAgain reads the message anew as strictly as what the client has sent. The client stays what it is. Headers that mirror a message
+// have been checked, and are written anew.
+func (x *exchange) readAgain(body []byte) *mcp.Refusal {
+	m := &x.msg
+	version := m.Version
+	if r := m.Decode(body, x.scanOptions()); r != nil {
+		return r
+	}
+	if r := m.Check(nil); r != nil {
+		return r
+	}
+	if x.lifted {
+		m.Era, m.Version = mcp.Legacy, version
+	}
+	return nil
+}
+
+// statusFor is the status with which the client gets an error: for one of an earlier revision, 404 would mean that its session is gone.
+func (x *exchange) statusFor(status int) int {
+	if x.lifted && (status == 400 || status == 404) {
+		return 200
+	}
+	return status
+}
+
+// answerable refuses what a client of an earlier revision could not make anything of.
+func (x *exchange) answerable() *refusal {
+	if !x.lifted {
+		return nil
+	}
+	result := x.reply.Result
+	switch kind := result.Get("resultType"); {
+	case mcp.InputRequired(result):
+		r := plain(200, -32603, reasonInput, "Internal error: the server asks for input that this client can't be asked for at this endpoint", x.msg.ID)
+		r.kind = telemetry.RPCError
+		return r
+	case kind.Exists() && !kind.TextIs("complete"):
+		return badAnswer(x.msg.ID, errors.New("a result of a kind that this client doesn't know"))
+	}
+	return nil
+}
+
+// reasonInput says that a server asks what its client can't be asked.
+const reasonInput = "input_required"
+
+// lower takes out of a result what only clients of 2026-07-28 know.
+func (x *exchange) lower() {
+	result := x.reply.Result
+	if !x.lifted || !result.Exists() {
+		return
+	}
+	x.edits.Remove(result.Get("resultType"))
+	if x.msg.Spec != nil && x.msg.Spec.Cacheable {
+		x.edits.Remove(result.Get("ttlMs"))
+		x.edits.Remove(result.Get("cacheScope"))
+	}
+}
