@@ -239,7 +239,7 @@ func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *g
 		shared.Close() //nolint:contextcheck // closing is not to be cancelled
 		return nil, err
 	}
-	if g.last != nil {
+	if g.last != nil && !b.dry {
 		err = g.last(g.archive)
 	}
 	g.archive, g.last = nil, nil // its files are in set

@@ -155,11 +155,10 @@ func compareLocks(p *process, name string, now []byte) error {
 	if found.HasErrors() {
 		return found
 	}
-	is, found := toolset.Parse(name, now)
-	if found.HasErrors() {
-		return found
+	changes, err := changesSince(was, name, now)
+	if err != nil {
+		return err
 	}
-	changes := toolset.Compare(was, is)
 	for _, c := range changes {
 		fmt.Fprintln(p.stdout, c)
 	}
@@ -168,6 +167,15 @@ func compareLocks(p *process, name string, now []byte) error {
 	}
 	fmt.Fprintln(p.stdout, "ok")
 	return nil
+}
+
+// changesSince lists what servers say otherwise now than a lock does; now is the lock that would be made.
+func changesSince(was *toolset.Lock, name string, now []byte) ([]toolset.Change, error) {
+	is, found := toolset.Parse(name, now)
+	if found.HasErrors() {
+		return nil, found
+	}
+	return toolset.Compare(was, is), nil
 }
 
 // writeWhole writes a file so that nobody reads half of it: a gateway may watch it.

@@ -98,6 +98,8 @@ type builder struct {
 	plugins *wasm.Host
 	// inProcess are servers that are not in the config: the demo's.
 	inProcess map[string]upstream.Server
+	// dry has nothing written: what is activated is not kept as what was active last.
+	dry bool
 	// only is who makes every call, where the gateway has one client; nil: the config's identity says who calls.
 	only *engine.Principal
 	// child is told what commands write to stderr, and that one has ended; nil: the log is.
@@ -241,11 +243,15 @@ func (b *builder) resolver(c *config.Config, prev *build) (*identity.Resolver, e
 		o.Keys = append(o.Keys, key)
 	}
 	for _, j := range c.Identity.JWT {
-		o.JWT = append(o.JWT, identity.Issuer{
-			Issuer: j.Issuer, Audiences: j.Audiences, JWKS: j.JWKS, Algorithms: j.Algorithms, ClockSkew: time.Duration(j.ClockSkew),
-		})
+		o.JWT = append(o.JWT, issuer(j))
 	}
 	return identity.New(o)
+}
+
+func issuer(j config.JWT) identity.Issuer {
+	return identity.Issuer{
+		Issuer: j.Issuer, Audiences: j.Audiences, JWKS: j.JWKS, Algorithms: j.Algorithms, ClockSkew: time.Duration(j.ClockSkew),
+	}
 }
 
 // servers makes the servers that are new or have changed. It starts none: a server is reached when the first call needs it.

@@ -49,6 +49,25 @@ func openCache(dir string) (*cache, error) {
 	return &cache{own, compiled}, nil
 }
 
+// CheckCache says whether a directory can be Options.CacheDir, and writes nothing: it is private, or could be made.
+func CheckCache(dir string) error {
+	err := private(dir)
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	for parent != filepath.Dir(parent) {
+		if _, err := os.Stat(parent); !errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		parent = filepath.Dir(parent)
+	}
+	if err := writable(parent); err != nil {
+		return fmt.Errorf("%s can't be made: %w", dir, err)
+	}
+	return nil
+}
+
 // private says whether only the owner of a directory, who is this process's user, can get at
 // it: what lies in it is run.
 func private(dir string) error {

@@ -278,6 +278,11 @@ func affordable(connections, descriptors int) int {
 	return max(1, min(connections, (descriptors-reserve)/2))
 }
 
+// Affordable says how many of the connections the descriptors that this process may open allow for, and how many descriptors all of them need.
+func Affordable(connections int) (allowed, needed int) {
+	return affordable(connections, descriptors()), 2*connections + reserve
+}
+
 // add takes a connection, or says that there are too many: of this client, or of all.
 func (w *watch) add(c *conn) bool {
 	w.mu.Lock()

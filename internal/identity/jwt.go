@@ -62,12 +62,7 @@ type issuer struct {
 
 func newVerifier(o Options) (*verifier, error) {
 	v := &verifier{now: o.Now}
-	if o.Fetch == nil {
-		o.Fetch = fetch
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o = o.filled()
 	ctx, cancel := context.WithCancel(context.Background())
 	v.cancel = cancel
 	for _, c := range o.JWT {
@@ -82,6 +77,17 @@ func newVerifier(o Options) (*verifier, error) {
 		v.issuers = append(v.issuers, i)
 	}
 	return v, nil
+}
+
+// filled gives the options with what is left out.
+func (o Options) filled() Options {
+	if o.Fetch == nil {
+		o.Fetch = fetch
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
 }
 
 func newIssuer(ctx context.Context, c Issuer, o Options, fetches *sync.WaitGroup) (*issuer, error) {

@@ -160,19 +160,24 @@ func (k *keySet) ask(now time.Time) {
 	done := make(chan struct{})
 	k.asked, k.asking = now, done
 	k.running.Go(func() {
-		ctx, cancel := k.ctx()
-		defer cancel()
-		data, err := k.fetch(ctx)
-		var keys []publicKey
-		if err == nil {
-			keys, err = k.parse(data)
-		}
+		keys, err := k.load()
 		k.mu.Lock()
 		k.take(keys, err)
 		k.asking = nil
 		k.mu.Unlock()
 		close(done)
 	})
+}
+
+// load reads the keys from their URL.
+func (k *keySet) load() ([]publicKey, error) {
+	ctx, cancel := k.ctx()
+	defer cancel()
+	data, err := k.fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return k.parse(data)
 }
 
 // fetch reads the keys; a panic of the reader is an error like any other.
