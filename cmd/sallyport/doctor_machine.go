@@ -32,7 +32,7 @@ func (e *examination) certificate() []finding {
 		return []finding{broken(fmt.Errorf("%s is not valid before %s", c.Cert, begin.UTC().Format(time.RFC3339)), "see to this machine's clock, or take another certificate")}
 	case now.After(end):
 		return []finding{broken(fmt.Errorf("%s has expired at %s", c.Cert, at), do)}
-	case now.Add(soon).After(end):
+	case now.Add(nearEnd).After(end):
 		return []finding{doubtful(fmt.Sprintf("%s expires at %s", c.Cert, at), do)}
 	}
 	return []finding{fine("%s is valid until %s", c.Cert, at)}

@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/toolset"
 )
 
-// soon is how long before its end a certificate or a bundle is warned of.
-const soon = 14 * 24 * time.Hour
+// nearEnd is how long before its end a certificate or a bundle is warned of.
+const nearEnd = 14 * 24 * time.Hour
 
 // config finds what only shows when a gateway is made of a config.
 func (e *examination) config() []finding {
@@ -83,7 +83,7 @@ func (e *examination) bundle() []finding {
 		return []finding{fine("%s", text)}
 	}
 	text += ", expires at " + g.manifest.Expires
-	if g.manifest.Expired(e.p.now().Add(soon)) {
+	if g.manifest.Expired(e.p.now().Add(nearEnd)) {
 		return []finding{doubtful(text, "build and sign a new version before that: afterwards it is refused")}
 	}
 	return []finding{fine("%s", text)}
