@@ -300,6 +300,24 @@ func TestEarlierPluginChangesACall(t *testing.T) {
 	}
 }
 
+// Nor does it matter that the headers of one of today name what only several servers as one know.
+func TestViewPluginChangesACall(t *testing.T) {
+	w := newWorld(t, viewPolicy, twoServers(t, &script{answer: says(200, okResult)}, plugged(t, pluginIn)))
+	w.server.answer = answers(map[string]string{"tools/call": `{"resultType":"complete","content":[]}`})
+	r := w.raw(postTo("/mcp", `{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"files__read_file","arguments":{"object":{}},"_meta":{"tck":`+tckMutate+
+		`,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`,
+		"MCP-Protocol-Version: 2026-07-28", "Mcp-Method: tools/call", "Mcp-Name: files__read_file"))
+	if r.status != 200 || !strings.Contains(r.body, `"content":[]`) {
+		t.Errorf("client got %d %s", r.status, r.body)
+	}
+	if got := w.server.received(); len(got) != 1 || !strings.Contains(got[0], `"name":"read_file","arguments":{"object":{"a":1}}`) {
+		t.Errorf("files got %q", got)
+	}
+	if got := w.recorded(2); got[0].Tool != "read_file" || got[0].Reason != "" || got[1].Status != 200 {
+		t.Errorf("records %+v", got)
+	}
+}
+
 // A header that mirrors an argument is written for clients that know of none.
 func TestEarlierMirrorsArguments(t *testing.T) {
 	w := newWorld(t, viewPolicy, twoServers(t, &script{answer: answers(nil)}))

@@ -62,7 +62,7 @@ func (x *exchange) rewrite() *refusal {
 		return notRewritable(x.msg.ID, errNoPart)
 	}
 	x.rewritten = x.msg.AppendEdited(x.rewritten[:0], &x.edits)
-	if x.lifted {
+	if x.view != nil { // the headers name what the client calls it
 		if r := x.readAgain(x.rewritten); r != nil {
 			return notRewritable(x.msg.ID, errors.New(r.String()))
 		}
