@@ -12,11 +12,11 @@ const (
 // no disk, and what it leaves undone the kernel does in its time.
 func (f *file) trail(n int) {
 	f.end += int64(n)
-	if f.end-f.sent < trailStep || !f.trailing.CompareAndSwap(false, true) {
+	if f.end-f.sent < trailStep {
 		return
 	}
 	raw, err := f.f.SyscallConn()
-	if err != nil {
+	if err != nil || !f.trailing.CompareAndSwap(false, true) {
 		return
 	}
 	from, to := f.sent, f.end&^(trailStep-1)
