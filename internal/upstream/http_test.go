@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -312,6 +313,19 @@ func TestUnreachableServerIsUnavailable(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Code != Unavailable || h.Status().State != Down || h.Status().LastError == "" {
 		t.Errorf("got %v, status %+v", err, h.Status())
+	}
+}
+
+// A connection that is put back between the look for one and the place in the queue is taken: nobody else would hand it over.
+func TestPool_nobodyWaitsWhileOneIsIdle(t *testing.T) {
+	p := &pool{max: 1, idleFor: time.Minute, now: time.Now, all: map[*conn]struct{}{}}
+	k := &conn{}
+	p.open, p.idle = 1, []*conn{k}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	got, used, err := p.getSlow(ctx)
+	if err != nil || got != k || !used {
+		t.Errorf("got %p (%v), %v; want %p, which was put back", got, used, err, k)
 	}
 }
 

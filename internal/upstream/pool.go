@@ -51,6 +51,10 @@ func (p *pool) get(c *Call, deadline time.Time) (*conn, bool, error) {
 func (p *pool) popIdle() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.popIdleLocked()
+}
+
+func (p *pool) popIdleLocked() *conn {
 	n := len(p.idle)
 	if n == 0 {
 		return nil
@@ -64,11 +68,13 @@ func (p *pool) popIdle() *conn {
 // getSlow dials, once there is room for another connection, or takes one that
 // was put back meanwhile.
 func (p *pool) getSlow(ctx context.Context) (*conn, bool, error) {
-	w, err := p.enter()
-	if err != nil {
+	k, w, err := p.enter()
+	switch {
+	case err != nil:
 		return nil, false, err
-	}
-	if w != nil {
+	case k != nil:
+		return k, true, nil
+	case w != nil:
 		select {
 		case k, ok := <-w.ready:
 			if !ok {
@@ -82,8 +88,7 @@ func (p *pool) getSlow(ctx context.Context) (*conn, bool, error) {
 			return nil, false, ctx.Err()
 		}
 	}
-	k, err := p.dial(ctx)
-	if err != nil {
+	if k, err = p.dial(ctx); err != nil {
 		p.vacate()
 		return nil, false, err
 	}
@@ -94,20 +99,24 @@ func (p *pool) getSlow(ctx context.Context) (*conn, bool, error) {
 	return k, false, nil
 }
 
-// enter takes leave to dial (nil), or a place in the queue.
-func (p *pool) enter() (*waiter, error) {
+// enter takes a connection that was put back meanwhile, a place in the queue, or leave to dial (neither). Nobody waits while one is idle:
+// who puts one back looks only once whether anybody does.
+func (p *pool) enter() (*conn, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, errShut
+		return nil, nil, errShut
+	}
+	if k := p.popIdleLocked(); k != nil {
+		return k, nil, nil
 	}
 	if p.open < p.max {
 		p.open++
-		return nil, nil
+		return nil, nil, nil
 	}
 	w := &waiter{ready: make(chan *conn, 1)}
 	p.wait = append(p.wait, w)
-	return w, nil
+	return nil, w, nil
 }
 
 // leave takes w out of the queue. What w was handed meanwhile goes back.
