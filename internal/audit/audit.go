@@ -94,6 +94,7 @@ type Record struct {
 	PrincipalKind string
 	Issuer        string
 	SourceAddress string
+	Connections   int64 // that were closed unserved: a refusal of these, and of no request; 0 = it is about a request
 
 	HTTPMethod      string // of a request that carries no message
 	Method          string

@@ -39,6 +39,7 @@ func (e *encoder) who(r *Record) {
 		e.b = append(e.b, '}')
 	}
 	e.plain(`,"source.address":"`, r.SourceAddress)
+	e.number(`,"connections":`, r.Connections)
 }
 
 func (e *encoder) what(r *Record) {

@@ -126,7 +126,7 @@ func (r *Record) decodeLists(v jsonscan.Value) {
 }
 
 func (r *Record) decodeAnswer(v jsonscan.Value) {
-	r.Remaining = number(v, "remaining")
+	r.Remaining, r.Connections = number(v, "remaining"), number(v, "connections")
 	r.Status = int(number(v, "http.response.status_code"))
 	r.ErrorCode = number(v, "rpc.response.status_code")
 	r.RequestBytes, r.ResponseBytes = number(v, "request_bytes"), number(v, "response_bytes")

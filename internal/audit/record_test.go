@@ -22,7 +22,7 @@ func full() *Record {
 	id, _ := ParseID("01KAN3Q8Z3ABCDEFGHJKMNPQRS")
 	return &Record{
 		Kind: Outcome, Event: "e", Time: at, DecisionID: id, Revision: "sha256:00ff",
-		PrincipalID: "alice", PrincipalKind: "jwt", Issuer: "https://idp.example", SourceAddress: "::1",
+		PrincipalID: "alice", PrincipalKind: "jwt", Issuer: "https://idp.example", SourceAddress: "::1", Connections: 3,
 		HTTPMethod: "POST", Method: "tools/call", ProtocolVersion: "2026-07-28", Session: session, RequestID: []byte(`"7"`),
 		Server: "files", Tool: "read_file", ToolHash: "sha256:22dd", Resource: "file:///x", Prompt: "p",
 		Phase: "request", Effect: "deny", Policy: "fs-guard", Rule: "no-dotfiles", Reason: "dotfile",
@@ -45,7 +45,7 @@ const zeroHash = "00000000000000000000000000000000000000000000000000000000000000
 func TestRecordLine(t *testing.T) {
 	want := `{"seq":1,"prev":"` + zeroHash + `","time":"2026-11-22T07:08:09.123456789Z","kind":"outcome","event":"e",` +
 		`"decision_id":"01KAN3Q8Z3ABCDEFGHJKMNPQRS","revision":"sha256:00ff",` +
-		`"principal":{"kind":"jwt","id":"alice","issuer":"https://idp.example"},"source.address":"::1",` +
+		`"principal":{"kind":"jwt","id":"alice","issuer":"https://idp.example"},"source.address":"::1","connections":3,` +
 		`"http.request.method":"POST","mcp.method.name":"tools/call","mcp.protocol.version":"2026-07-28","mcp.session.id":"` + session.String() + `",` +
 		`"jsonrpc.request.id":"7","server":"files","gen_ai.tool.name":"read_file","tool_hash":"sha256:22dd","mcp.resource.uri":"file:///x","gen_ai.prompt.name":"p",` +
 		`"phase":"request","now":"2026-11-22T06:08:09.123456789Z","effect":"deny","policy":"fs-guard","rule":"no-dotfiles","reason":"dotfile",` +

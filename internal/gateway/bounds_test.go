@@ -77,6 +77,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			if n, err := fourth.Read(make([]byte, 1)); n != 0 || err == nil {
 				t.Error("a fourth connection was served")
 			}
+			w.turnsAway(1)
 			open[0].Close()
 			for w.Connections() > 2 {
 				time.Sleep(time.Millisecond)

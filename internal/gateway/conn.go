@@ -15,10 +15,10 @@ import (
 )
 
 // listener hands out connections that bound every write and can be asked whether their client is still there. Those that are too many
-// it closes: no request was read, so a count is all that can be recorded.
+// it closes: no request was read, so who and how many is all that can be recorded.
 type listener struct {
 	net.Listener
-	refused func()
+	refused func(from netip.Addr)
 	paused  func(error) // nothing can be accepted for now
 	watch   *watch
 
@@ -54,10 +54,11 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		pause = minPause
-		if w := l.wrap(c); l.watch.add(w) {
+		w := l.wrap(c)
+		if l.watch.add(w) {
 			return w, nil
 		}
-		l.refused()
+		l.refused(w.addr)
 		_ = c.Close() // nothing was said yet
 	}
 }
@@ -249,6 +250,7 @@ type watch struct {
 	most, mostPerIP int // connections; 0 is no bound
 	bounds          bounds
 	bodies          *bodies // those that nobody waits for are given back
+	record          func()  // what was turned away; called every recordTicks
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -332,6 +334,9 @@ func (w *watch) run(stop <-chan struct{}, tick <-chan time.Time) {
 		}
 		clear(conns)
 		w.bodies.sweep(now, 2*w.bounds.read)
+		if now%recordTicks == 0 {
+			w.record()
+		}
 	}
 }
 

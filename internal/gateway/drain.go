@@ -51,6 +51,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.watching.Do(func() { close(g.stopped) })
 	close(g.stop)
 	<-g.stopped
+	g.recordTurned()
 	g.Swap(nil)
 	return errors.Join(err, ended)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -111,6 +112,7 @@ type Gateway struct {
 	exchanges  sync.Pool
 	watch      *watch
 	bodies     *bodies
+	turned     turned
 	news       news // streams that wait for what a server has to say
 	watching   sync.Once
 	stop       chan struct{} // ends the watch
@@ -162,7 +164,7 @@ func New(o Options) (*Gateway, error) {
 		stopped:   make(chan struct{}),
 		head:      httphead.Limits{Bytes: o.Limits.Header, Headers: o.Limits.Headers, Body: int64(o.Limits.Body)},
 	}
-	g.watch.bodies = g.bodies
+	g.watch.bodies, g.watch.record = g.bodies, g.recordTurned
 	g.operations = map[*mcp.Method]*telemetry.Operation{nil: o.Metrics.Operation(telemetry.Other)}
 	for _, name := range mcp.Methods() {
 		g.operations[mcp.LookupMethod(name)] = o.Metrics.Operation(name)
@@ -235,7 +237,10 @@ func (g *Gateway) Serve(l net.Listener) error {
 func (g *Gateway) Listen(l net.Listener) net.Listener {
 	out := &listener{
 		Listener: l, watch: g.watch,
-		refused: func() { g.Metrics.Refused("too_many_connections") },
+		refused: func(from netip.Addr) {
+			g.Metrics.Refused(tooManyConnections)
+			g.turned.add(from, g.Now())
+		},
 		paused: func(err error) {
 			g.Metrics.Refused("accept_paused")
 			g.Warn("no connection can be accepted for now", err)
