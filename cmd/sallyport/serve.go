@@ -84,6 +84,9 @@ func start(p process, o origin, b *builder) (*program, error) {
 		return nil, errors.Join(err, g.audit.Close())
 	}
 	g.take(first)
+	if err := leaveStart(); err != nil {
+		g.log.Debug("the program's pages stay as they are", "error", err)
+	}
 	return g, nil
 }
 
