@@ -76,7 +76,7 @@ func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame 
 	}
 	e.frame, e.with = frame, with
 	if s.memory != nil && why == once && with == nil {
-		d = e.recall(ctx, s, r)
+		e.recall(ctx, s, r, &d)
 	} else {
 		d = e.decide(ctx, s, r, why)
 	}
@@ -120,7 +120,9 @@ func (e *evaluation) reset() {
 	if e.past != nil {
 		e.past.reset()
 	}
-	*e = evaluation{room: e.room[:0], asked: e.asked[:0], past: e.past}
+	room, asked, past := e.room[:0], e.asked[:0], e.past
+	*e = evaluation{} // cleared in place, as a literal of what is kept would not be
+	e.room, e.asked, e.past = room, asked, past
 }
 
 func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why purpose) Decision {

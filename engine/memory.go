@@ -111,8 +111,8 @@ func (c *recollection) reset() {
 	c.key = c.key[:0]
 }
 
-// recall decides as decide does, but for what it remembers.
-func (e *evaluation) recall(ctx context.Context, s *Snapshot, r *Request) Decision {
+// recall decides as decide does, but for what it remembers. The decision is large enough to be made where it is wanted.
+func (e *evaluation) recall(ctx context.Context, s *Snapshot, r *Request, d *Decision) {
 	if e.past == nil {
 		e.past = new(recollection)
 	}
@@ -122,17 +122,17 @@ func (e *evaluation) recall(ctx context.Context, s *Snapshot, r *Request) Decisi
 	e.find(s, r, in, about)
 	caching, known := e.look(s.memory, r, about)
 	if known != nil {
-		return *known
+		*d = *known
+		return
 	}
-	d := e.decide(ctx, s, r, once)
+	*d = e.decide(ctx, s, r, once)
 	if d.Cache = caching; caching == CacheMiss {
-		if d.Cache = keepable(ctx, &d); d.Cache == CacheMiss {
-			kept := d
+		if d.Cache = keepable(ctx, d); d.Cache == CacheMiss {
+			kept := *d
 			kept.Cache = CacheHit
-			s.memory.cache.Put(e.past.key, kept, bytesOf(&d))
+			s.memory.cache.Put(e.past.key, kept, bytesOf(d))
 		}
 	}
-	return d
 }
 
 // look finds the decision, if it is remembered, or says why it is not.

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 	"sync/atomic"
 	"unsafe"
 
@@ -25,6 +27,10 @@ type Cache[V any] struct {
 	seed  maphash.Seed
 	most  int64 // bytes of values
 
+	// front has entries that were found, each at the place of its hash: none but those that items has. To find one there takes no lock, and
+	// no word to the goroutine that counts how often each is looked for.
+	front []atomic.Pointer[entry[V]]
+
 	// What is put waits in a queue until it is taken in, or not, by another goroutine. The queue has no bound in bytes of its own.
 	queued, queuedBytes atomic.Int64
 
@@ -35,9 +41,14 @@ type Cache[V any] struct {
 type entry[V any] struct {
 	key   []byte // or its digest
 	long  bool   // it is the digest
+	gone  atomic.Bool
+	hash  uint64
 	size  int64
 	value V
 }
+
+// told is how many finds in front stand for one that is counted: those that are looked for often are counted often even so.
+const told = 8
 
 // whole is the longest key that is kept as it is. Of longer ones the SHA-256 is: it costs more than comparing, and takes less room.
 const whole = 4096
@@ -63,10 +74,11 @@ func New[V any](size int64) (*Cache[V], error) {
 		buffers    = 384 << 10 // of fixed size
 	)
 	n := size / usual * counters
-	c := &Cache[V]{seed: maphash.MakeSeed(), most: size - n*perCounter - buffers}
+	c := &Cache[V]{seed: maphash.MakeSeed(), front: make([]atomic.Pointer[entry[V]], 1<<bits.Len64(uint64(size/usual-1)))}
+	c.most = size - n*perCounter - buffers - int64(len(c.front))*int64(unsafe.Sizeof(c.front[0]))
 	var err error
 	c.items, err = ristretto.NewCache(&ristretto.Config[uint64, *entry[V]]{
-		NumCounters: n, MaxCost: c.most, BufferItems: 64,
+		NumCounters: n, MaxCost: c.most, BufferItems: 256, // finds to a word to the goroutine that counts them: to wake it costs more than a find
 		IgnoreInternalCost: true, // it counts a part of its own; overhead has all of it
 		KeyToHash:          func(k uint64) (uint64, uint64) { return k, 0 },
 		Cost: func(e *entry[V]) int64 { // called when the entry leaves the queue
@@ -76,6 +88,7 @@ func New[V any](size int64) (*Cache[V], error) {
 		},
 		OnEvict:  func(*ristretto.Item[*entry[V]]) { c.evicted.Add(1) },
 		OnReject: func(*ristretto.Item[*entry[V]]) { c.rejected.Add(1) },
+		OnExit:   c.left,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cache of %d bytes: %w", size, err)
@@ -88,11 +101,36 @@ func (c *Cache[V]) Get(key []byte) *V {
 	if c == nil {
 		return nil
 	}
-	e, ok := c.items.Get(c.hash(key))
+	hash := c.hash(key)
+	place := c.place(hash)
+	if e := place.Load(); e != nil && e.hash == hash && e.is(key) {
+		if rand.Uint32()%told == 0 {
+			c.items.Get(hash)
+		}
+		return &e.value
+	}
+	e, ok := c.items.Get(hash)
 	if !ok || !e.is(key) {
 		return nil
 	}
+	place.Store(e)
+	if e.gone.Load() { // it left meanwhile
+		place.CompareAndSwap(e, nil)
+	}
 	return &e.value
+}
+
+func (c *Cache[V]) place(hash uint64) *atomic.Pointer[entry[V]] {
+	return &c.front[hash&uint64(len(c.front)-1)]
+}
+
+// left takes an entry that items has no more out of the front. Whoever is about to put it there sees that it is gone, or left sees it there.
+func (c *Cache[V]) left(e *entry[V]) {
+	if e == nil {
+		return
+	}
+	e.gone.Store(true)
+	c.place(e.hash).CompareAndSwap(e, nil)
 }
 
 func (c *Cache[V]) hash(key []byte) uint64 { return maphash.Bytes(c.seed, key) }
@@ -114,7 +152,7 @@ func (c *Cache[V]) Put(key []byte, value V, size int) {
 	if c == nil {
 		return
 	}
-	e := &entry[V]{value: value}
+	e := &entry[V]{hash: c.hash(key), value: value}
 	if len(key) <= whole {
 		e.key = bytes.Clone(key)
 	} else {
@@ -123,7 +161,7 @@ func (c *Cache[V]) Put(key []byte, value V, size int) {
 	}
 	e.size = int64(size) + int64(cap(e.key)) + int64(unsafe.Sizeof(*e)) + overhead
 	n, all := c.queued.Add(1), c.queuedBytes.Add(e.size)
-	if n <= maxQueued && all <= c.most/queuedPart && c.items.Set(c.hash(key), e, 0) {
+	if n <= maxQueued && all <= c.most/queuedPart && c.items.Set(e.hash, e, 0) {
 		return
 	}
 	c.queued.Add(-1)
@@ -156,7 +194,11 @@ func (c *Cache[V]) Settle() { c.items.Wait() }
 
 // Close forgets everything, and ends the cache's goroutines. Nothing may be asked or put meanwhile or later.
 func (c *Cache[V]) Close() {
-	if c != nil {
-		c.items.Close()
+	if c == nil {
+		return
+	}
+	c.items.Close()
+	for i := range c.front {
+		c.front[i].Store(nil)
 	}
 }

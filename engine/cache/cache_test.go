@@ -65,8 +65,12 @@ func TestCache_comparesKeysBeyondTheirHash(t *testing.T) {
 		if _, ok := c.items.Get(c.hash(tt.asked)); !ok {
 			t.Fatal("the hashes don't collide")
 		}
-		if got := c.Get(tt.asked); got != nil {
-			t.Errorf("asked for %.5q, got the value of %.5q", tt.asked, tt.there)
+		front := &entry[int]{key: e.key, long: e.long, hash: c.hash(tt.asked), value: 8}
+		for range 2 {
+			if got := c.Get(tt.asked); got != nil {
+				t.Errorf("asked for %.5q, got the value of %.5q", tt.asked, tt.there)
+			}
+			c.place(front.hash).Store(front)
 		}
 	}
 }
@@ -110,6 +114,52 @@ func TestCache_isBoundedInBytes(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		runtime.KeepAlive(c)
+	}
+}
+
+// What was found is found in front as long as it is remembered, and no longer: what had to make room is not held there.
+func TestCache_frontHoldsWhatIsRemembered(t *testing.T) {
+	c := newCache(t, 1<<20)
+	const batch = 100
+	for i := 0; c.Stats().Evicted < 10*batch; i += batch {
+		for j := range batch {
+			c.Put(fmt.Appendf(nil, "%0200d", i+j), i+j, 0)
+		}
+		c.Settle()
+		for range 2 {
+			for j := range batch {
+				if got := c.Get(fmt.Appendf(nil, "%0200d", i+j)); got != nil && *got != i+j {
+					t.Fatalf("%d is %d", i+j, *got)
+				}
+			}
+		}
+	}
+	held := 0
+	for i := range c.front {
+		e := c.front[i].Load()
+		if e == nil {
+			continue
+		}
+		held++
+		if there, ok := c.items.Get(e.hash); !ok || there != e {
+			t.Errorf("%d is in front, and not remembered", e.value)
+		}
+	}
+	if held == 0 {
+		t.Error("nothing is in front")
+	}
+}
+
+// What leaves while it is being put in front doesn't stay there.
+func TestCache_frontLetsGoOfWhatLeaves(t *testing.T) {
+	c := newCache(t, 1<<20)
+	c.Put([]byte("a"), 1, 0)
+	c.Settle()
+	hash := c.hash([]byte("a"))
+	e, _ := c.items.Get(hash)
+	e.gone.Store(true) // as left does first
+	if got := c.Get([]byte("a")); got == nil || c.place(hash).Load() != nil {
+		t.Error("it is held in front")
 	}
 }
 

@@ -65,7 +65,11 @@ func (v Value) Get(name string) Value {
 	}
 	nodes := v.doc.nodes[:n.next]
 	for i := int(v.index) + 1; i < len(nodes)-1; i = int(nodes[i+1].next) {
-		if m := &nodes[i]; v.doc.textIs(m, name) {
+		m := &nodes[i]
+		if int(m.end-m.start) != len(name)+2 && m.flags&flagEscaped == 0 { // most names are told by their length
+			continue
+		}
+		if v.doc.textIs(m, name) {
 			return v.at(uint32(i) + 1)
 		}
 	}
