@@ -62,7 +62,8 @@ func (p *Plan) Verdict() Verdict {
 type UnknownFields = condition.UnknownFields
 
 // Plan decides a message of which some fields are not known: it says for which values of them Decide would allow it. What the message
-// is called must be known: method, server, tool, prompt and resource. mask may be nil; the values that it hides are left to the names of their fields.
+// is called must be known: method, server, tool, prompt and resource. But mcp.resource.uri may be unknown, of a resource template: Resource is
+// then what it begins with. mask may be nil; the values that it hides are left to the names of their fields.
 //
 // It is Decide by the same rules, evaluated in part: where Allow holds of the values Decide allows, and where it doesn't Decide does
 // not. Two things are not foreseen. Plugins are not asked. And a condition that runs over a limit (of cost, or of the size of what it
@@ -89,9 +90,12 @@ func (s *Snapshot) Plan(ctx context.Context, r *Request, unknown UnknownFields, 
 	frame := s.env.NewFrame()
 	defer frame.Close()
 	r.fill(&frame.Input)
+	plan := planning{frame: frame, unknown: aliases(unknown), mask: mask, template: slices.Contains(unknown, uriField)}
+	if plan.template {
+		plan.beginning, frame.Input.Resource = r.Resource, ""
+	}
 	frame.Open(ctx)
-	rules, _ := s.phases[phaseIndex(r.Phase)].candidates(nil, &frame.Input, frame.Subjects(), false)
-	plan := planning{frame: frame, unknown: aliases(unknown), mask: mask}
+	rules, _ := s.phases[phaseIndex(r.Phase)].candidates(nil, &frame.Input, frame.Subjects(), plan.template)
 	for _, rule := range rules {
 		if !rule.shadow {
 			plan.add(rule)
@@ -107,6 +111,9 @@ type planning struct {
 	frame   *condition.Frame
 	unknown UnknownFields
 	mask    Mask
+
+	template  bool   // the URI is not known
+	beginning string // what it begins with then
 
 	allows   []Formula // one of which must hold
 	approves []Formula // one of which makes approval needed
@@ -124,6 +131,9 @@ func (p *planning) add(r *rule) {
 	if r.when != nil {
 		p.frame.SetVariables(r.variables)
 		is = r.when.Residual(p.frame, p.unknown, p.mask)
+	}
+	if p.template {
+		is = p.where(r.match.resources, is)
 	}
 	quiet := condition.Some(is.False, is.Absent) // it says nothing, and hasn't failed
 	switch {
@@ -193,6 +203,9 @@ var claimsOf = map[string][]string{
 func aliases(fields UnknownFields) UnknownFields {
 	all := slices.Clone(fields)
 	for _, f := range fields {
+		if f == uriField {
+			all = append(all, "params.uri")
+		}
 		if f == "principal" {
 			all = append(all, "jwt", "apiKey")
 			continue

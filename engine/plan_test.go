@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"pgregory.net/rapid"
 
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/condition"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/source"
@@ -89,6 +92,75 @@ func TestPlan_agreesWithDecide(t *testing.T) {
 			}
 		}
 	})
+}
+
+// uris are those that a template may come to, with what they begin with.
+var uris = []string{"a:b", "a:b/c", "a:x/c", "a:b/d/c", "b:c", "", "a:b\n/c"}
+
+// A plan of a resource template says of each URI what Decide says of it, whether or not its beginning is known.
+func TestPlan_agreesWithDecideOnTemplates(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s, _ := compiled(rt, policies().Draw(rt, "policies"))
+		x := newFormulas(s)
+		r := requests().Draw(rt, "request")
+		r.Method, r.Tool, r.Prompt, r.Phase, r.Result, r.Error = "resources/read", "", "", PhaseRequest, jsonscan.Value{}, jsonscan.Value{}
+		for _, beginning := range []string{"", "a:", "a:b/", "b:c"} {
+			template := *r
+			template.Resource = beginning
+			p := s.Plan(context.Background(), &template, UnknownFields{"mcp.resource.uri"}, nil)
+			for _, uri := range uris {
+				if !strings.HasPrefix(uri, beginning) {
+					continue
+				}
+				read := *r
+				read.Resource = uri
+				if diff := x.differs(rt, &p, s.Decide(context.Background(), &read), &read); diff != "" {
+					rt.Fatalf("%q of %q %s", uri, beginning, diff)
+				}
+			}
+			if template.Resource = ""; beginning != "" {
+				continue
+			}
+			if diff := shows(p.Verdict(), s.Visible(context.Background(), &template)); diff != "" {
+				rt.Fatalf("%+v\n%s", r, diff)
+			}
+		}
+	})
+}
+
+// What is known of a URI is put into the globs of a match.
+func TestPlan_templates(t *testing.T) {
+	s := planned(t, `match: { methods: [resources/read], resources: ["file:///srv/**", "db://users", "db://*/rows?"] }
+rules:
+  - { name: all, effect: allow }
+  - { name: no-keys, effect: deny, when: 'mcp.resource.uri.endsWith(".key")' }
+`)
+	for beginning, want := range map[string]string{
+		"":                  `(mcp.resource.uri.startsWith("file:///srv/") || mcp.resource.uri == "db://users" || mcp.resource.uri.matches("^db://[^/]*/rows[^/]$")) && !mcp.resource.uri.endsWith(".key")`,
+		"file:///srv/docs/": `!mcp.resource.uri.endsWith(".key")`,
+		"file:///s":         `mcp.resource.uri.startsWith("file:///srv/") && !mcp.resource.uri.endsWith(".key")`,
+		"file:///etc/":      `false`,
+		"db://x":            `mcp.resource.uri.matches("^db://[^/]*/rows[^/]$") && !mcp.resource.uri.endsWith(".key")`,
+	} {
+		p := s.Plan(t.Context(), &Request{Method: "resources/read", Server: "s", Resource: beginning}, UnknownFields{"mcp.resource.uri"}, nil)
+		if got := p.Allow.String(); got != want {
+			t.Errorf("%q: %s, want %s", beginning, got, want)
+		}
+	}
+}
+
+// planned compiles one policy.
+func planned(t *testing.T, text string) *Snapshot {
+	t.Helper()
+	b, err := bundle.FS(fstest.MapFS{"p.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\n" + text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Compile(t.Context(), b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // shows says where a list differs from a plan of the same: it hides nothing that some call is allowed of, or is with approval. It may

@@ -131,7 +131,7 @@ type asked struct {
 	*engine.Snapshot
 	config *config.Config // nil: none
 	lock   *toolset.Lock  // nil: none
-	known  []knownTool
+	known  []thing
 }
 
 // open compiles the policies. done lets go of them.
@@ -168,6 +168,6 @@ func (c *policySource) open(p *process) (a *asked, done func(), err error) {
 		return nil, nil, err
 	}
 	a.lock = b.Lock
-	a.known = knownTools(b, options.Servers)
+	a.known = knownThings(b, options.Servers)
 	return a, done, nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 type canCommand struct {
-	Tools []string `arg:"" optional:"" name:"server[/tool]" help:"The tools, or servers whose tools are meant. Default: every tool known by name."`
+	Things []string `arg:"" optional:"" name:"server[/tool]" help:"The tools, or servers of which all that is known is meant; prompt:SERVER/NAME, resource:SERVER/URI and template:SERVER/URI are prompts, resources and resource templates. Default: all that is known by name."`
 
 	policySource
 	callerFlags
@@ -18,7 +18,7 @@ type canCommand struct {
 }
 
 type whoCanCommand struct {
-	Tool string `arg:"" name:"server/tool" help:"The tool."`
+	Thing string `arg:"" name:"server/tool" help:"The tool; or prompt:SERVER/NAME, resource:SERVER/URI, template:SERVER/URI."`
 
 	policySource
 	callerFlags
@@ -31,7 +31,7 @@ type planOutput struct {
 	ExitCode bool   `help:"Exit with 6 if one of the answers is never."`
 }
 
-// Run says of each tool what the caller may do with it.
+// Run says of each thing what the caller may do with it.
 func (c canCommand) Run(p *process) error {
 	a, done, err := c.open(p)
 	if err != nil {
@@ -42,31 +42,31 @@ func (c canCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	tools, err := a.chosen(c.Tools)
+	things, err := a.chosen(c.Things)
 	if err != nil {
 		return err
 	}
-	if len(c.Tools) == 0 && a.lock == nil {
+	if len(c.Things) == 0 && a.lock == nil {
 		fmt.Fprintln(p.stderr, "note: these are the tools that policies name; there is no tools.lock.json that says what other tools there are")
 	}
 	var rows []planned
-	for _, t := range tools {
+	for _, t := range things {
 		rows = append(rows, a.plan(p, t, who))
 	}
-	return c.report(p, rows, planned.tool)
+	return c.report(p, rows, planned.what)
 }
 
-// Run says who may use a tool: anyone, by the conditions on the caller, and each caller that is known.
+// Run says who may use a thing: anyone, by the conditions on the caller, and each caller that is known.
 func (c whoCanCommand) Run(p *process) error {
 	a, done, err := c.open(p)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if !strings.Contains(c.Tool, "/") {
-		return failf(exitUsage, "%q is no tool: name it as SERVER/TOOL", c.Tool)
+	if _, all := thingOf(c.Thing); all {
+		return failf(exitUsage, "%q is no tool: name it as SERVER/TOOL", c.Thing)
 	}
-	tools, err := a.chosen([]string{c.Tool})
+	things, err := a.chosen([]string{c.Thing})
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (c whoCanCommand) Run(p *process) error {
 	}
 	var rows []planned
 	for _, who := range callers {
-		rows = append(rows, a.plan(p, tools[0], who))
+		rows = append(rows, a.plan(p, things[0], who))
 	}
 	return c.report(p, rows, planned.caller)
 }
@@ -104,13 +104,17 @@ func (c whoCanCommand) callers(a *asked) ([]*engine.Principal, error) {
 	return all, nil
 }
 
-// planned is what policy says of a caller and a tool.
+// planned is what policy says of a caller and a thing.
 type planned struct {
-	Server  string `json:"server"`
-	Tool    string `json:"tool"`
-	Kind    string `json:"principal.kind,omitempty"` // "": anyone
-	ID      string `json:"principal.id,omitempty"`
-	Verdict string `json:"verdict"`
+	thing    thing
+	Server   string `json:"server"`
+	Tool     string `json:"tool,omitempty"` // one of the four
+	Prompt   string `json:"prompt,omitempty"`
+	Resource string `json:"resource,omitempty"`
+	Template string `json:"template,omitempty"`
+	Kind     string `json:"principal.kind,omitempty"` // "": anyone
+	ID       string `json:"principal.id,omitempty"`
+	Verdict  string `json:"verdict"`
 
 	Allow   string `json:"allow,omitempty"`   // when it is allowed, as CEL, unless it never is
 	Approve string `json:"approve,omitempty"` // when it is allowed once a human approves
@@ -129,19 +133,17 @@ type plannedPlugin struct {
 	When string `json:"when"` // it is asked then
 }
 
-// plan asks what would be decided of calls of a tool; who nil is anyone.
-func (a *asked) plan(p *process, t knownTool, who *engine.Principal) planned {
-	unknown := engine.UnknownFields{"args", "params", "now", "source", "request.headers"}
-	if !t.annotations.Exists() {
-		unknown = append(unknown, "mcp.tool.annotations")
-	}
-	out := planned{Server: t.Server, Tool: t.Name}
+// plan asks what would be decided of the uses of a thing; who nil is anyone.
+func (a *asked) plan(p *process, t thing, who *engine.Principal) planned {
+	r, unknown := t.request()
+	r.Principal = who
+	out := planned{thing: t, Server: t.Server}
+	*map[thingKind]*string{aTool: &out.Tool, aPrompt: &out.Prompt, aResource: &out.Resource, aTemplate: &out.Template}[t.Kind] = t.Name
 	if who == nil {
 		unknown = append(unknown, "principal")
 	} else {
 		out.Kind, out.ID = who.Kind, who.ID
 	}
-	r := &engine.Request{Method: "tools/call", Server: t.Server, Tool: t.Name, Annotations: t.annotations, Principal: who}
 	plan := a.Plan(p.ctx, r, unknown, secretMask())
 	out.Verdict, out.Reason, out.Revision = string(plan.Verdict()), plan.Reason, plan.Revision
 	if !plan.Allow.IsNever() {
@@ -165,7 +167,7 @@ func (a *asked) plan(p *process, t knownTool, who *engine.Principal) planned {
 	return out
 }
 
-func (r planned) tool() string { return r.Server + "/" + r.Tool }
+func (r planned) what() string { return r.thing.String() }
 
 func (r planned) caller() string {
 	switch r.Kind {

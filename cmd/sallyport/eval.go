@@ -15,8 +15,8 @@ import (
 )
 
 type evalCommand struct {
-	Tool string `arg:"" name:"server/tool" help:"The tool that is called."`
-	Args string `arg:"" optional:"" name:"arguments" help:"The arguments of the call: a JSON object, @FILE for one in a file, or - for standard input."`
+	Thing string `arg:"" name:"server/tool" help:"The tool that is called; or prompt:SERVER/NAME, or resource:SERVER/URI, which is read."`
+	Args  string `arg:"" optional:"" name:"arguments" help:"The arguments of the call: a JSON object, @FILE for one in a file, or - for standard input."`
 
 	Expression string `short:"e" placeholder:"CEL" help:"Evaluate this on the call, in place of the policies."`
 	Output     string `short:"o" enum:"text,json" default:"text" help:"How to report: text or json."`
@@ -64,17 +64,26 @@ func (c evalCommand) Run(p *process) error {
 
 // request is the call as the gateway would have it decided.
 func (c evalCommand) request(p *process, a *asked) (*engine.Request, error) {
-	server, tool, ok := strings.Cut(c.Tool, "/")
-	if !ok || server == "" || tool == "" {
-		return nil, failf(exitUsage, "%q is no tool: name it as SERVER/TOOL", c.Tool)
+	t, all := thingOf(c.Thing)
+	switch {
+	case all || t.Server == "" || t.Name == "":
+		return nil, failf(exitUsage, "%q is no tool: name it as SERVER/TOOL", c.Thing)
+	case t.Kind == aTemplate:
+		return nil, failf(exitUsage, "%q is a template: name a resource, as resource:SERVER/URI", c.Thing)
+	case t.Kind == aResource && c.Args != "":
+		return nil, failf(exitUsage, "a resource takes no arguments")
 	}
-	r := &engine.Request{Method: "tools/call", Server: server, Tool: tool, Time: p.now()}
 	if a != nil {
-		tools, err := a.chosen([]string{c.Tool})
+		things, err := a.chosen([]string{c.Thing})
 		if err != nil {
 			return nil, err
 		}
-		r.Annotations = tools[0].annotations
+		t = things[0]
+	}
+	r, _ := t.request()
+	r.Time = p.now()
+	if a != nil {
+		var err error
 		if r.Principal, err = c.principal(a.config); err != nil {
 			return nil, err
 		}
@@ -84,13 +93,13 @@ func (c evalCommand) request(p *process, a *asked) (*engine.Request, error) {
 			return nil, err
 		}
 	}
-	params, err := c.params(p, tool)
+	params, err := c.params(p, t)
 	r.Params, r.Arguments = params, params.Get("arguments")
 	return r, err
 }
 
 // params are those of the call.
-func (c evalCommand) params(p *process, tool string) (jsonscan.Value, error) {
+func (c evalCommand) params(p *process, t thing) (jsonscan.Value, error) {
 	text := []byte(c.Args)
 	var err error
 	switch {
@@ -111,8 +120,13 @@ func (c evalCommand) params(p *process, tool string) (jsonscan.Value, error) {
 		}
 		return jsonscan.Value{}, failf(exitUsage, "arguments: %w", err)
 	}
-	params := append(jsonscan.AppendQuote([]byte(`{"name":`), tool), `,"arguments":`...)
-	params = append(doc.Root().AppendTo(params), '}')
+	var params []byte
+	if t.Kind == aResource {
+		params = append(jsonscan.AppendQuote([]byte(`{"uri":`), t.Name), '}')
+	} else {
+		params = append(jsonscan.AppendQuote([]byte(`{"name":`), t.Name), `,"arguments":`...)
+		params = append(doc.Root().AppendTo(params), '}')
+	}
 	whole := new(jsonscan.Doc)
 	if err := whole.Scan(params, jsonscan.Options{Fold: true}); err != nil {
 		return jsonscan.Value{}, failf(exitUsage, "arguments: %w", err)
@@ -137,7 +151,7 @@ func (c evalCommand) expression(p *process, a *asked) error {
 	frame := env.NewFrame()
 	defer frame.Close()
 	frame.Input = condition.Input{
-		Method: r.Method, Server: r.Server, Tool: r.Tool, Arguments: r.Arguments, Params: r.Params, Annotations: r.Annotations,
+		Method: r.Method, Server: r.Server, Tool: r.Tool, Prompt: r.Prompt, Resource: r.Resource, Arguments: r.Arguments, Params: r.Params, Annotations: r.Annotations,
 		Principal: r.Principal, Time: r.Time,
 	}
 	frame.Open(p.ctx)

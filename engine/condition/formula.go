@@ -28,6 +28,21 @@ const (
 // Always is the Formula that holds whatever comes.
 func Always() Formula { return Formula{op: formulaAlways} }
 
+// Opposites are the Formulas of two CEL expressions of which exactly one is true of any message: neither fails.
+func Opposites(one, other string) (Formula, Formula) {
+	return Formula{op: formulaAtom, text: one, not: other}, Formula{op: formulaAtom, text: other, not: one}
+}
+
+// AsOne makes one condition each of two formulas of which exactly one holds of any message, so that either is taken for the other's opposite.
+func AsOne(yes, no Formula) (Formula, Formula) {
+	if len(yes.parts)+len(no.parts) == 0 {
+		return yes, no
+	}
+	one, other := Opposites(yes.String(), no.String())
+	one.wrap, other.wrap = yes.op == formulaSome, no.op == formulaSome
+	return one, other
+}
+
 // IsAlways says that the formula holds whatever comes.
 func (f Formula) IsAlways() bool { return f.op == formulaAlways }
 
