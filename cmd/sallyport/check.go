@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
+	"github.com/sallyport-dev/sallyport/internal/route"
 )
 
 type checkCommand struct {
@@ -161,7 +162,8 @@ func check(p *process, path string) (checked, error) {
 	if ds, err = limitMistakes(p, c); err != nil {
 		return checked{}, err
 	}
-	found.mistakes = append(found.mistakes, ds...)
+	_, wrong := route.Compile(splitSpecs(c))
+	found.mistakes = append(append(found.mistakes, ds...), wrong...)
 	return found, nil
 }
 

@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -125,7 +127,13 @@ func upstreamMetrics(b *build) (out []telemetry.Upstream) {
 	for name, s := range b.servers {
 		st := s.Status()
 		state, has := breakerStates[st.Breaker]
-		out = append(out, telemetry.Upstream{Name: name, InFlight: st.InFlight, Waiting: st.Waiting, HasBreaker: has, Breaker: state})
+		name, _, _ = strings.Cut(name, versionMark)
+		u := telemetry.Upstream{Name: name, InFlight: st.InFlight, Waiting: st.Waiting, HasBreaker: has, Breaker: state}
+		if i := slices.IndexFunc(out, func(o telemetry.Upstream) bool { return o.Name == name }); i >= 0 { // another version of it
+			out[i].InFlight, out[i].Waiting, out[i].Breaker = out[i].InFlight+u.InFlight, out[i].Waiting+u.Waiting, max(out[i].Breaker, u.Breaker)
+			continue
+		}
+		out = append(out, u)
 	}
 	return out
 }

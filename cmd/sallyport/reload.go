@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -61,6 +62,10 @@ func (g *program) swap(b *build) {
 		b.limiter.Retain(b.limited)
 	}
 	g.metrics.Retain(g.builder.names(b.config))
+	g.metrics.RetainVersions(func(server, version string) bool {
+		_, ok := b.config.Servers[server].Versions[version]
+		return ok
+	})
 }
 
 func (g *program) reloaded(r admin.Reload) {
@@ -230,16 +235,26 @@ func (g *program) servers() []admin.Server {
 	b := g.state.build()
 	out := []admin.Server{}
 	for _, name := range g.builder.names(b.config) {
-		st := b.servers[name].Status()
-		s := admin.Server{
-			Name: name, Transport: st.Transport, Up: st.State != upstream.Down, Error: st.LastError, InFlight: st.InFlight, Conns: st.Conns,
-			Waiting: st.Waiting, Breaker: st.Breaker,
+		conf := b.config.Servers[name]
+		if len(conf.Versions) == 0 {
+			out = append(out, shown(name, "", b.servers[name].Status()))
 		}
-		if !st.Since.IsZero() {
-			since := st.Since.UTC()
-			s.Since = &since
+		for _, version := range slices.Sorted(maps.Keys(conf.Versions)) {
+			out = append(out, shown(name, version, b.servers[versionKey(name, version)].Status()))
 		}
-		out = append(out, s)
 	}
 	return out
+}
+
+// shown is what the admin API shows of a server, or of a version of one.
+func shown(name, version string, st upstream.Status) admin.Server {
+	s := admin.Server{
+		Name: name, Version: version, Transport: st.Transport, Up: st.State != upstream.Down, Error: st.LastError, InFlight: st.InFlight, Conns: st.Conns,
+		Waiting: st.Waiting, Breaker: st.Breaker,
+	}
+	if !st.Since.IsZero() {
+		since := st.Since.UTC()
+		s.Since = &since
+	}
+	return s
 }

@@ -122,12 +122,15 @@ func scriptCall(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptModern(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 && len(args) != 4 {
-		ts.Fatalf("usage: modern NAME METHOD [TARGET PARAMS]")
+	if neg || len(args) < 2 || len(args) == 3 {
+		ts.Fatalf("usage: modern NAME METHOD [TARGET PARAMS HEADER...]")
 	}
 	params, headers := "", []string{"MCP-Protocol-Version: 2026-07-28", "Mcp-Method: " + args[1]}
-	if len(args) == 4 {
-		params, headers = args[3]+",", append(headers, "Mcp-Name: "+args[2])
+	if len(args) > 3 {
+		headers = append(headers, args[4:]...)
+		if args[2] != "-" {
+			params, headers = args[3]+",", append(headers, "Mcp-Name: "+args[2])
+		}
 	}
 	scriptCall(ts, false, append([]string{args[0], `{"jsonrpc":"2.0","id":1,"method":"` + args[1] + `","params":{` + params +
 		`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`}, headers...))

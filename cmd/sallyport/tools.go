@@ -96,13 +96,14 @@ func listAll(p *process, conf *config.Config) ([]toolset.Listed, error) {
 	var all sync.WaitGroup
 	for i, name := range names {
 		all.Go(func() {
-			l := &lister{ctx: p.ctx, server: servers[name], command: len(conf.Servers[name].Command) > 0, now: p.now}
+			server := servers[mainKey(conf, name)]
+			l := &lister{ctx: p.ctx, server: server, command: len(conf.Servers[name].Command) > 0, now: p.now}
 			tools, err := l.listTools()
 			listed[i] = toolset.Listed{Server: name, Tools: tools}
 			if err != nil && !strings.HasPrefix(err.Error(), "server ") {
 				err = fmt.Errorf("server %q: %w", name, err)
 			}
-			failed[i] = errors.Join(err, servers[name].Close())
+			failed[i] = errors.Join(err, server.Close())
 		})
 	}
 	all.Wait()

@@ -46,6 +46,8 @@ type build struct {
 	at       time.Time
 
 	candidate *candidate // nil: the config names none
+
+	splits map[string]*route.Split // of the servers that have versions
 }
 
 // sharedServer is a server that several snapshots may use. The last one to let go closes it.
@@ -153,6 +155,9 @@ func (b *builder) finish(ctx context.Context, out *build, c *config.Config, prev
 	if out.servers, err = b.servers(c, prev); err != nil {
 		return failf(exitInvalid, "%w", err)
 	}
+	if out.splits, err = splits(c, prev); err != nil {
+		return err
+	}
 	if err = b.limits(out, c, prev); err != nil { //nolint:contextcheck // likewise
 		return err
 	}
@@ -257,7 +262,7 @@ func issuer(j config.JWT) identity.Issuer {
 // servers makes the servers that are new or have changed. It starts none: a server is reached when the first call needs it.
 func (b *builder) servers(c *config.Config, prev *build) (map[string]*sharedServer, error) {
 	out := make(map[string]*sharedServer, len(c.Servers)+len(b.inProcess))
-	for name, sc := range c.Servers {
+	for name, sc := range each(c) {
 		if prev != nil {
 			if old := prev.servers[name]; old != nil && reflect.DeepEqual(old.config, sc) && reflect.DeepEqual(prev.config.Limits, c.Limits) {
 				out[name] = old
@@ -325,17 +330,20 @@ func (b *builder) snapshot(out *build, views map[string]*federation.View) *gatew
 	c := out.config
 	v, _ := buildVersion()
 	s := &gateway.Snapshot{
-		Policy: out.policy, Identity: out.identity, Routes: route.New(slices.Collect(maps.Keys(out.servers))...).WithVirtual(slices.Collect(maps.Keys(c.Virtual))...),
+		Policy: out.policy, Identity: out.identity, Routes: route.New(b.names(c)...).WithVirtual(slices.Collect(maps.Keys(c.Virtual))...),
 		Views: views, Federation: gateway.Federation{Timeout: time.Duration(c.Federation.Timeout), Report: c.Federation.Report, Version: v},
 		Servers:   make(map[string]upstream.Server, len(out.servers)),
 		Names:     gateway.Names{Hosts: c.Hosts, Origins: c.Origins},
 		Denials:   gateway.Denials{Result: c.Denials.Style == "result", Detail: details[c.Denials.Detail]},
 		PublicURL: c.PublicURL, Limits: out.limited,
 	}
-	for name, shared := range out.servers {
-		shared.users.Add(1)
-		s.Servers[name] = shared.Server
+	for _, name := range b.names(c) {
+		s.Servers[name] = out.servers[mainKey(c, name)].Server
 	}
+	for _, shared := range out.servers {
+		shared.users.Add(1)
+	}
+	s.Versions = versions(out)
 	out.shared.users.Add(1)
 	for _, j := range c.Identity.JWT {
 		if u, err := url.Parse(j.Issuer); err == nil && u.Scheme != "" {

@@ -70,7 +70,8 @@ type Plugin struct {
 // Server is the state of one upstream.
 type Server struct {
 	Name      string `json:"name"`
-	Transport string `json:"transport"` // http, stdio or inprocess
+	Version   string `json:"version,omitempty"` // of several
+	Transport string `json:"transport"`         // http, stdio or inprocess
 	Up        bool   `json:"up"`
 	Error     string `json:"error,omitempty"`
 

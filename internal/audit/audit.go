@@ -102,6 +102,7 @@ type Record struct {
 	Session         SessionHash
 	RequestID       []byte // the JSON-RPC id as JSON: a string or a number
 	Server          string
+	Version         string // of the server, if it has several
 	Tool            string
 	ToolHash        string // of the tool as its server described it, if servers are held to a lock and it has been heard
 	Resource        string

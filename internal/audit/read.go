@@ -95,6 +95,7 @@ func (r *Record) strings() []struct {
 		{"http.request.method", &r.HTTPMethod},
 		{"mcp.protocol.version", &r.ProtocolVersion},
 		{"server", &r.Server},
+		{"server_version", &r.Version},
 		{"gen_ai.tool.name", &r.Tool},
 		{"tool_hash", &r.ToolHash},
 		{"mcp.resource.uri", &r.Resource},

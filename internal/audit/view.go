@@ -79,6 +79,8 @@ func (r *Record) viewText(name string, v jsonscan.Value) {
 		r.Method = v.Text()
 	case "server":
 		r.Server = v.Text()
+	case "server_version":
+		r.Version = v.Text()
 	case "gen_ai.tool.name":
 		r.Tool = v.Text()
 	case "tool_hash":

@@ -70,6 +70,9 @@ type Server struct {
 	MaxConcurrent int               `yaml:"maxConcurrent" jsonschema:"minimum=1,maximum=100000" jsonschema_description:"Calls of it at a time. More wait in the queue. Left out, no bound of its own."`
 	Queue         *Queue            `yaml:"queue" jsonschema_description:"The calls that wait while maxConcurrent others are under way."`
 	Breaker       *Breaker          `yaml:"breaker" jsonschema_description:"When a server that fails is left alone for a while. Left out, it is always asked."`
+
+	Versions map[string]Version `yaml:"versions" jsonschema_description:"Its versions, by name, in the place of url or command. Each caller comes to one of them."`
+	Routes   []Route            `yaml:"routes" jsonschema:"minItems=1" jsonschema_description:"Which calls go to which version, whatever the weights. The first that holds decides."`
 }
 
 // Queue bounds the calls that wait for a server.

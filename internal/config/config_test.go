@@ -89,7 +89,7 @@ func golden(t *testing.T, file string, got []byte) {
 
 func TestEveryConfigCodeHasAFixture(t *testing.T) {
 	for _, c := range source.Codes() {
-		if !strings.HasPrefix(c.ID, "SP11") && c.ID != "SP1201" {
+		if !strings.HasPrefix(c.ID, "SP11") && c.ID != "SP1201" && c.ID != "SP1301" {
 			continue
 		}
 		if files, _ := filepath.Glob("testdata/" + c.ID + "/*.txt"); len(files) == 0 {
@@ -133,6 +133,19 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 			Cwd: "/etc/sallyport/work", Timeout: Duration(time.Minute), MaxSessions: 4, Era: "auto", MaxConcurrent: 2,
 			Queue: &Queue{Wait: Duration(time.Second)}, Breaker: &Breaker{Failures: 5, Open: Duration(time.Minute)},
 		},
+	}
+	want.Servers["mail"] = Server{ // its main version is what others see
+		URL: "https://mail.example/mcp", Headers: map[string]string{"Authorization": "Bearer s3cr3t-t0ken"}, TLS: &ServerTLS{CA: "/etc/sallyport/ca.pem"},
+		Timeout: Duration(3 * time.Second), MaxSessions: 16, Era: "modern",
+		Versions: map[string]Version{
+			"stable": {
+				Weight: 95, URL: "https://mail.example/mcp", Headers: map[string]string{"Authorization": "Bearer s3cr3t-t0ken"},
+				TLS: &ServerTLS{CA: "/etc/sallyport/ca.pem"},
+			},
+			"canary":  {Weight: 5, Command: []string{"/etc/sallyport/bin/mail"}, Env: map[string]string{"KEY": "value"}, Cwd: "/etc/sallyport/work", Era: "legacy"},
+			"staging": {URL: "http://127.0.0.1:3002/mcp"},
+		},
+		Routes: []Route{{When: source.NewText(`"platform" in principal.groups`), Version: "staging"}},
 	}
 	want.Virtual = map[string]Virtual{"support": {
 		Title: "Support", Instructions: "Be kind.",
@@ -309,7 +322,7 @@ func pageBlock(t *testing.T, code string, nth int) (string, bool) {
 
 func TestPagesShowTheMistakeAndItsFix(t *testing.T) {
 	for _, c := range source.Codes() {
-		if !strings.HasPrefix(c.ID, "SP11") && c.ID != "SP1201" {
+		if !strings.HasPrefix(c.ID, "SP11") && c.ID != "SP1201" && c.ID != "SP1301" {
 			continue
 		}
 		bad, ok := pageBlock(t, c.ID, 0)

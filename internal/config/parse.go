@@ -62,6 +62,7 @@ func (c *Config) resolve(dir string) {
 			s.Command[0] = program(dir, s.Command[0])
 		}
 		join(dir, own)
+		s.resolveVersions(dir)
 		c.Servers[name] = s
 	}
 	join(dir, paths)

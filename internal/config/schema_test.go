@@ -63,6 +63,8 @@ func generate(t *testing.T) []byte {
 		{"Admin", "Admin listener"},
 		{"Server", "MCP server"},
 		{"ServerTLS", "Server TLS"},
+		{"Version", "Version of a server"},
+		{"Route", "Route to a version"},
 		{"Virtual", "Virtual server"},
 		{"Selection", "Selection of a server"},
 		{"NamedTool", "Tool under another name"},
@@ -85,7 +87,10 @@ func generate(t *testing.T) []byte {
 	} {
 		s.Definitions[d.def].Title = d.title
 	}
-	s.Definitions["Server"].OneOf = []*jsonschema.Schema{{Required: []string{"url"}}, {Required: []string{"command"}}}
+	s.Definitions["Server"].OneOf = []*jsonschema.Schema{{Required: []string{"url"}}, {Required: []string{"command"}}, {Required: []string{"versions"}}}
+	versions, _ := s.Definitions["Server"].Properties.Get("versions")
+	versions.MinProperties, versions.PropertyNames = &one, servers.PropertyNames
+	s.Definitions["Version"].OneOf = s.Definitions["Server"].OneOf[:2]
 	s.Definitions["Sessions"].Not = &jsonschema.Schema{Required: []string{"key", "keyFile"}}
 	limits, defaults := s.Definitions["Limits"].Properties, reflect.ValueOf(Default().Limits)
 	for i := range defaults.NumField() {

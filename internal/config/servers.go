@@ -38,12 +38,29 @@ func (c *Config) checkServers() source.Diagnostics {
 // check checks the server that stands at n.
 func (s *Server) check(key, n *source.Node) source.Diagnostics {
 	var ds source.Diagnostics
+	if n.Key("versions") != nil {
+		ds = s.checkVersions(key, n)
+	} else {
+		ds = s.checkPlace("server", key, n)
+		if k := n.Key("routes"); k != nil {
+			ds = append(ds, one(k, "SP1112", "`routes` has no meaning without `versions`", "remove it, or say which versions there are")...)
+		}
+	}
+	if k := n.Key("queue"); k != nil && n.Key("maxConcurrent") == nil {
+		ds = append(ds, one(k, "SP1112", "`queue` has no meaning without `maxConcurrent`", "remove it, or say how many calls the server takes at a time")...)
+	}
+	return ds
+}
+
+// checkPlace checks where a server is, or a version of one, which stands at n.
+func (s *Server) checkPlace(what string, key, n *source.Node) source.Diagnostics {
+	var ds source.Diagnostics
 	remote, local := n.Get("url") != nil, n.Get("command") != nil
 	switch {
 	case remote && local:
-		ds = append(ds, one(n.Key("command"), "SP1106", fmt.Sprintf("server `%s` has both `url` and `command`", key.Text().Value), "keep one: a server is called, or run")...)
+		ds = append(ds, one(n.Key("command"), "SP1106", fmt.Sprintf("%s `%s` has both `url` and `command`", what, key.Text().Value), "keep one: a server is called, or run")...)
 	case !remote && !local:
-		ds = append(ds, one(key, "SP1106", fmt.Sprintf("server `%s` has neither `url` nor `command`", key.Text().Value), "add `url: https://...`, or `command: [program, argument]`")...)
+		ds = append(ds, one(key, "SP1106", fmt.Sprintf("%s `%s` has neither `url` nor `command`", what, key.Text().Value), "add `url: https://...`, or `command: [program, argument]`")...)
 	}
 	for _, field := range []string{"headers", "tls", "env", "cwd", "maxSessions"} {
 		needs, has := "url", remote
@@ -62,9 +79,6 @@ func (s *Server) check(key, n *source.Node) source.Diagnostics {
 	}
 	if n.Get("command").Kind() == source.List && len(s.Command) > 0 && strings.TrimSpace(s.Command[0]) == "" {
 		ds = append(ds, one(n.Get("command").Index(0), "SP1011", "the command has no program", "")...)
-	}
-	if k := n.Key("queue"); k != nil && n.Key("maxConcurrent") == nil {
-		ds = append(ds, one(k, "SP1112", "`queue` has no meaning without `maxConcurrent`", "remove it, or say how many calls the server takes at a time")...)
 	}
 	for k, v := range n.Get("headers").Fields() {
 		ds = append(ds, checkHeader(k, v)...)

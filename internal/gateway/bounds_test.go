@@ -173,7 +173,7 @@ func TestCatalogIsBounded(t *testing.T) {
 		if err := d.Scan([]byte(fmt.Sprintf(`{"name":"t%d","description":%q}`, i, big)), jsonscan.Options{}); err != nil {
 			t.Fatal(err)
 		}
-		c.learn("s", d.Root(), false)
+		c.learn("s", "", d.Root(), false)
 	}
 	if c.bytes > maxCatalog || len(c.tools) < 10 {
 		t.Errorf("%d bytes of %d tools", c.bytes, len(c.tools))

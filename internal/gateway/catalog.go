@@ -18,7 +18,8 @@ type catalog struct {
 	bytes int
 }
 
-type toolKey struct{ server, name string }
+// toolKey is a tool of a server, or of one version of it.
+type toolKey struct{ server, version, name string }
 
 // tool is one tool's definition. It is immutable.
 type tool struct {
@@ -39,10 +40,10 @@ const maxCatalog = 16 << 20
 func newCatalog() *catalog { return &catalog{tools: make(map[toolKey]*tool)} }
 
 // find gives what is known of a tool; nil is nothing.
-func (c *catalog) find(server, name string) *tool {
+func (c *catalog) find(key toolKey) *tool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.tools[toolKey{server, name}]
+	return c.tools[key]
 }
 
 // annotationsOf gives the annotations of a definition: none is an empty object, which is known, and not absent, which is not.
@@ -61,9 +62,9 @@ var emptyObject = func() jsonscan.Value {
 
 // learn keeps a definition as its server gave it, and says whether it is news. A list that says nothing new costs a comparison. Of a tool
 // that servers are held to, at least the hash is kept.
-func (c *catalog) learn(server string, definition jsonscan.Value, pinned bool) (t *tool, news bool) {
-	name := definition.Get("name").Text()
-	known := c.find(server, name)
+func (c *catalog) learn(server, version string, definition jsonscan.Value, pinned bool) (t *tool, news bool) {
+	key := toolKey{server, version, definition.Get("name").Text()}
+	known := c.find(key)
 	if known != nil && known.raw != nil && bytes.Equal(known.raw, definition.Raw()) {
 		return known, false
 	}
@@ -74,7 +75,8 @@ func (c *catalog) learn(server string, definition jsonscan.Value, pinned bool) (
 		t.raw = raw
 		t.read(doc.Root())
 	}
-	c.keep(toolKey{server, strings.Clone(name)}, t, pinned)
+	key.name = strings.Clone(key.name)
+	c.keep(key, t, pinned)
 	return t, news
 }
 

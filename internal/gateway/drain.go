@@ -83,7 +83,7 @@ func (g *Gateway) cut() {
 	}
 	defer s.release()
 	var all sync.WaitGroup
-	for name, server := range s.Servers {
+	for name, server := range s.upstreams() {
 		all.Go(func() {
 			if err := server.Close(); err != nil {
 				g.Warn("server "+name+" closed badly", err)

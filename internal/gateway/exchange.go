@@ -32,8 +32,11 @@ type exchange struct {
 	serverName  string
 	server      upstream.Server
 	metrics     *telemetry.Server
-	view        *federation.View // the client sees several servers as one; nil: only the one
-	share       *share           // what this one of them has to add to a list
+	version     string             // of the server; "" if it has no versions
+	versioned   *telemetry.Version // likewise nil
+	barred      string             // why it is denied, if that is not policy's doing
+	view        *federation.View   // the client sees several servers as one; nil: only the one
+	share       *share             // what this one of them has to add to a list
 	who         *engine.Principal
 	by          *engine.Snapshot  // see policy
 	settled     bool              // by is set, and tried
@@ -189,6 +192,7 @@ const keep = 64 << 10
 func (x *exchange) reset() {
 	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn, x.client = nil, nil, nil, nil, nil, nil, nil
 	x.view, x.share = nil, nil
+	x.version, x.versioned, x.barred = "", nil, ""
 	x.by, x.settled, x.tried = nil, false, false
 	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
 	x.sessionHash = audit.SessionHash{}
@@ -326,6 +330,9 @@ func (x *exchange) openSession() *refusal {
 	x.session, tag, x.scratch, err = x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID, x.scratch[:0])
 	if err != nil {
 		return noSession(x.msg.ID, err)
+	}
+	if !x.ownSession() {
+		return noSession(x.msg.ID, errSession)
 	}
 	hex.Encode(x.sessionHash[:], tag)
 	x.client.remember(x)

@@ -153,7 +153,7 @@ func (x *exchange) do() *refusal {
 		return nil
 	}
 	r := upstreamFailed(x.msg.ID, err)
-	x.metrics.Operation(x.msg.Method).Observe(took, r.kind)
+	x.observe(r.kind)
 	x.metrics.Failed(r.reason)
 	return r
 }

@@ -199,6 +199,12 @@ func (g *Gateway) Swap(s *Snapshot) {
 		for name := range s.Servers {
 			s.metrics[name] = g.Metrics.Server(name)
 		}
+		for name, vs := range s.Versions {
+			vs.metrics = make(map[string]*telemetry.Version, len(vs.Servers))
+			for version := range vs.Servers {
+				vs.metrics[version] = g.Metrics.Version(name, version)
+			}
+		}
 		s.lists = newLists()
 		s.pinned = newPinned(s.Policy.Lock())
 	}
@@ -208,7 +214,7 @@ func (g *Gateway) Swap(s *Snapshot) {
 
 // outdated says whether a stream that waits for news would be another one if it began on s.
 func outdated(x *exchange, s *Snapshot) bool {
-	return s == nil || x.snap.Identity != s.Identity || s.Servers[x.serverName] != x.server ||
+	return s == nil || x.snap.Identity != s.Identity || !x.stays(s) ||
 		x.view != nil && !x.view.Same(s.Views[x.view.Name()])
 }
 

@@ -160,6 +160,9 @@ func (x *exchange) admit(r *refusal) *refusal {
 	if r != nil {
 		return r
 	}
+	if r := x.choose(); r != nil {
+		return r
+	}
 	if r := x.decide(); r != nil {
 		return r
 	}

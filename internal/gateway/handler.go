@@ -50,6 +50,9 @@ func (x *exchange) serveMessage() *refusal {
 	if r := x.openSession(); r != nil {
 		return r
 	}
+	if r := x.choose(); r != nil { // which version of the server
+		return r
+	}
 	if r := x.decide(); r != nil { // the first door
 		return r
 	}

@@ -20,10 +20,11 @@ type lists struct {
 }
 
 type listKey struct {
-	view           *federation.View
-	server, method string
-	cursor         string
-	more           bool
+	view            *federation.View
+	server, version string
+	method          string
+	cursor          string
+	more            bool
 }
 
 // remembered is a server's answer, read. It is immutable.
@@ -93,7 +94,7 @@ func (r *remembered) size() int { return 2*len(r.raw) + 1024 }
 
 func (x *exchange) listKey() listKey {
 	p := &x.share.position
-	return listKey{x.view, x.serverName, x.msg.Spec.Name, p.Cursor, p.More}
+	return listKey{x.view, x.serverName, x.version, x.msg.Spec.Name, p.Cursor, p.More}
 }
 
 // keepList remembers the answer as it came, if it is for everybody and for a time.

@@ -33,7 +33,7 @@ func newPinned(l *toolset.Lock) pinned {
 
 // lookup gives what is known of the tool that is called: what its server said last or, if it has not been asked yet, what the lock says.
 func (x *exchange) lookup() *tool {
-	t := x.g.catalog.find(x.serverName, x.msg.Name)
+	t := x.g.catalog.find(toolKey{x.serverName, x.version, x.msg.Name})
 	if t != nil {
 		x.request.ToolHash = t.hash
 		if t.raw != nil {
@@ -53,7 +53,7 @@ const maxDrifts = 1000
 func (x *exchange) learn(definition jsonscan.Value) *tool {
 	tools, held := x.snap.pinned[x.serverName]
 	name := definition.Get("name").Text()
-	t, news := x.g.catalog.learn(x.serverName, definition, tools[name] != nil)
+	t, news := x.g.catalog.learn(x.serverName, x.version, definition, tools[name] != nil)
 	if !held || !news {
 		return t
 	}

@@ -55,6 +55,9 @@ func (x *exchange) complete() {
 	if l := x.limited; l != nil {
 		r.Limit, r.Remaining, r.NotReplayable = l.Limit, l.Remaining, l.Reason
 	}
+	if x.barred != "" {
+		r.NotReplayable = x.barred
+	}
 	if o.verdict != nil {
 		x.recordVerdict(r)
 	}
@@ -70,7 +73,7 @@ func (x *exchange) complete() {
 		x.g.Metrics.Refused(o.reason)
 	}
 	if x.committed && o.upstream > 0 && o.kind != telemetry.Unavailable && o.kind != telemetry.Timeout {
-		x.metrics.Operation(x.msg.Method).Observe(o.upstream, o.kind)
+		x.observe(o.kind)
 	}
 }
 
@@ -122,7 +125,7 @@ func (x *exchange) recordVerdict(r *audit.Record) {
 }
 
 func (x *exchange) recordWho(r *audit.Record) {
-	r.Server = x.serverName
+	r.Server, r.Version = x.serverName, x.version
 	if x.who != nil {
 		r.PrincipalID, r.PrincipalKind, r.Issuer = x.who.ID, x.who.Kind, x.who.Issuer
 	}

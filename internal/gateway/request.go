@@ -161,6 +161,8 @@ func (x *exchange) awaited(id []byte) string {
 	var b bytes.Buffer
 	b.Write(x.bound())
 	b.WriteByte(0)
+	b.WriteString(x.version)
+	b.WriteByte(0)
 	b.WriteByte(byte(len(x.session)))
 	b.WriteByte(byte(len(x.session) >> 8))
 	b.Write(x.session)

@@ -83,6 +83,7 @@ type opened struct {
 	who     *engine.Principal // one that is held is no other's address
 	server  string
 	id      []byte // as the client knows it
+	version string
 	session []byte
 	hash    audit.SessionHash
 }
@@ -92,7 +93,10 @@ func (c *conn) recalls(x *exchange) bool {
 	if c == nil || c.last.who != x.who || c.last.server != x.serverName || len(c.last.id) == 0 || !bytes.Equal(c.last.id, x.head.SessionID) {
 		return false
 	}
-	x.session, x.sessionHash = append(x.session[:0], c.last.session...), c.last.hash
+	if (c.last.version != "" || x.snap.Versions != nil) && x.snap.server(x.serverName, c.last.version) == nil {
+		return false // the versions have changed
+	}
+	x.session, x.sessionHash, x.version = append(x.session[:0], c.last.session...), c.last.hash, c.last.version
 	return true
 }
 
@@ -101,7 +105,7 @@ func (c *conn) remember(x *exchange) {
 		return
 	}
 	o := &c.last
-	o.who, o.server, o.hash = x.who, x.serverName, x.sessionHash
+	o.who, o.server, o.version, o.hash = x.who, x.serverName, x.version, x.sessionHash
 	o.id = append(o.id[:0], x.head.SessionID...)
 	o.session = append(o.session[:0], x.session...)
 }

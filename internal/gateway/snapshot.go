@@ -22,7 +22,9 @@ type Snapshot struct {
 	Identity  *identity.Resolver
 	Routes    route.Table
 	Servers   map[string]upstream.Server
-	Names     Names
+	// Versions are those of the servers that have several. Of such a server, Servers has any one.
+	Versions map[string]*Versions
+	Names    Names
 	// Views are several servers as one, by the name of the virtual server; "" is all of them.
 	Views      map[string]*federation.View
 	Federation Federation

@@ -261,6 +261,9 @@ func (x *exchange) serveStream() *refusal {
 	if r := x.openSession(); r != nil {
 		return r
 	}
+	if r := x.choose(); r != nil {
+		return r
+	}
 	x.decision = engine.Decision{Effect: engine.Allow, Revision: x.policy().Revision()}
 	if r := x.commit(); r != nil {
 		return r

@@ -69,7 +69,7 @@ func (x *exchange) enter(name string) bool {
 	if s == nil {
 		return false
 	}
-	x.serverName, x.server, x.metrics = name, s, x.snap.metrics[name]
+	x.serverName, x.server, x.metrics, x.version, x.versioned = name, s, x.snap.metrics[name], "", nil
 	return true
 }
 

@@ -1,4 +1,4 @@
-// Package route says which server a request target names.
+// Package route says which server a request target names, and which of its versions serves a call.
 package route
 
 // Prefix is the one path under which MCP is served.

@@ -82,6 +82,7 @@ var docs = []MetricDoc{
 	{Name: "sallyport_upstream_errors_total", Type: "counter", Help: "Calls that an upstream server did not answer.", Labels: []string{"server", "code"}},
 	{Name: "sallyport_upstream_in_flight", Type: "gauge", Help: "Calls that are with an upstream server.", Labels: []string{"server"}},
 	{Name: "sallyport_upstream_up", Type: "gauge", Help: "1 if the upstream server can be reached.", Labels: []string{"server"}},
+	{Name: "sallyport_upstream_version_duration_seconds", Type: "histogram", Help: "Time from sending a request to one of several versions of an upstream server to its last byte.", Labels: []string{"server", "version", "error_type"}, Buckets: operationBuckets},
 	{Name: "sallyport_upstream_waiting", Type: "gauge", Help: "Calls that wait for one of those that are with an upstream server to end.", Labels: []string{"server"}},
 }
 

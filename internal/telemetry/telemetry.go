@@ -35,6 +35,7 @@ type Metrics struct {
 	decision   [2]prometheus.Observer
 	operations *prometheus.HistogramVec
 	upstream   *prometheus.HistogramVec
+	versions   *prometheus.HistogramVec
 	decisions  *prometheus.CounterVec
 	errors     *prometheus.CounterVec
 	omitted    *prometheus.CounterVec
@@ -54,6 +55,7 @@ type Metrics struct {
 	mu      sync.Mutex
 	methods map[string]*Operation
 	servers map[string]*Server
+	known   [][2]string // versions of servers
 }
 
 // A Gauge counts what is open. It is only changed through the Metrics it belongs to.
@@ -74,6 +76,7 @@ func New(o Options) *Metrics {
 		registry:   prometheus.NewRegistry(),
 		operations: histogramVec("mcp_server_operation_duration_seconds"),
 		upstream:   histogramVec("mcp_client_operation_duration_seconds"),
+		versions:   histogramVec("sallyport_upstream_version_duration_seconds"),
 		decisions:  counterVec("sallyport_decisions_total"),
 		errors:     counterVec("sallyport_upstream_errors_total"),
 		omitted:    counterVec("sallyport_list_entries_omitted_total"),
@@ -102,7 +105,7 @@ func New(o Options) *Metrics {
 	build := gaugeVec("sallyport_build_info")
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(
-		m.operations, m.upstream, m.decisions, m.errors, m.omitted, m.up, m.policy, m.drift, m.reloads, m.reloadOK, m.reloadTime,
+		m.operations, m.upstream, m.versions, m.decisions, m.errors, m.omitted, m.up, m.policy, m.drift, m.reloads, m.reloadOK, m.reloadTime,
 		decision, refusals, shadow, cached, build,
 		gaugeFunc("sallyport_connections", func() float64 { return float64(m.Connections.Value()) }),
 		gaugeFunc("sallyport_active_streams", func() float64 { return float64(m.Streams.Value()) }),

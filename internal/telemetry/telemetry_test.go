@@ -76,6 +76,7 @@ func everything() *Metrics {
 	s.Failed("refused")
 	s.Omitted("bad_name")
 	s.SetUp(true)
+	m.Version("files", "canary").Observe(time.Millisecond, NoError)
 	return m
 }
 
@@ -149,6 +150,8 @@ func TestScrape(t *testing.T) {
 		`sallyport_upstream_in_flight{server="files"} 3`,
 		`sallyport_upstream_in_flight{server="mail"} 0`,
 		`sallyport_upstream_up{server="files"} 1`,
+		`sallyport_upstream_version_duration_seconds_sum{error_type="",server="files",version="canary"} 0.001`,
+		`sallyport_upstream_version_duration_seconds_count{error_type="",server="files",version="canary"} 1`,
 		`sallyport_upstream_waiting{server="files"} 2`,
 		`sallyport_upstream_waiting{server="mail"} 0`,
 	}
@@ -276,5 +279,21 @@ func TestErrorTypesHaveNames(t *testing.T) {
 			t.Errorf("error type %d is called %q", e, e)
 		}
 		seen[e.String()] = true
+	}
+}
+
+func TestRetainVersions(t *testing.T) {
+	m := New(Options{})
+	for _, version := range []string{"stable", "canary"} {
+		m.Version("files", version).Observe(time.Millisecond, NoError)
+		m.Version("files", version).Observe(time.Millisecond, Timeout)
+	}
+	m.RetainVersions(func(_, version string) bool { return version == "stable" })
+	want := []string{
+		`sallyport_upstream_version_duration_seconds_count{error_type="",server="files",version="stable"} 1`,
+		`sallyport_upstream_version_duration_seconds_count{error_type="timeout",server="files",version="stable"} 1`,
+	}
+	if diff := cmp.Diff(want, scrape(t, m, "sallyport_upstream_version_duration_seconds_count")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
