@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -222,6 +223,7 @@ func (g *program) trialOptions(k *candidate, l config.Limits) trial.Options {
 	o := trial.Options{
 		Active: k.active.Snapshot, Candidate: k.policy, Metrics: g.metrics, Show: g.gateway.ShowExample,
 		Scan: jsonscan.Options{Depth: l.Depth, Values: l.Values}, Head: httphead.Limits{Bytes: int(l.Header), Headers: l.Headers, Body: int64(l.Body)},
+		Budget: k.config.Budget / 100 * float64(runtime.GOMAXPROCS(0)), Now: g.now,
 		Passed: func(why string) { g.withdrawPassed(k, why) },
 	}
 	if w := k.config.Withdraw; w != nil {

@@ -14,6 +14,7 @@ type Candidate struct {
 	Principals []string            `yaml:"principals" jsonschema:"minItems=1" jsonschema_description:"The ids of callers that a canary decides for, too."`
 	Groups     []string            `yaml:"groups" jsonschema:"minItems=1" jsonschema_description:"Groups whose members a canary decides for, too."`
 	Claims     map[string][]string `yaml:"claims" jsonschema_description:"By the name of a claim, such as tenant: values. A canary decides for callers who have one of them, too."`
+	Budget     float64             `yaml:"budget" jsonschema:"minimum=0.01,maximum=100,default=2" jsonschema_description:"The time of all processors that comparing may take, in percent. What would take more is compared on a sample of the decisions."`
 	Withdraw   *Withdraw           `yaml:"withdraw" jsonschema_description:"When a canary ends by itself. Left out, it doesn't."`
 }
 
@@ -36,6 +37,9 @@ func (c *Config) fillCandidate() {
 	}
 	if k.Mode == "" {
 		k.Mode = "shadow"
+	}
+	if k.Budget == 0 {
+		k.Budget = 2
 	}
 	if k.Withdraw != nil && k.Withdraw.After == 0 {
 		k.Withdraw.After = 100

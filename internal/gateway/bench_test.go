@@ -4,7 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -100,44 +104,95 @@ func BenchmarkHandle(b *testing.B) {
 	}
 }
 
-// BenchmarkHandleBesideCandidate is BenchmarkHandle with and without another policy that is asked as well. All processors are busy, so
-// that what the worker takes is missing elsewhere.
+// BenchmarkHandleBesideCandidate is BenchmarkHandle with and without another policy that is asked as well, turn by turn so that both meet
+// the same machine. All processors are busy: what the candidate takes is missing elsewhere. The budget is that of a config that says none. Its
+// clock is the time that the processors have spent here, in the turns with the candidate, as if nobody else used the machine.
 func BenchmarkHandleBesideCandidate(b *testing.B) {
-	for _, tried := range []bool{false, true} {
-		b.Run(fmt.Sprint("candidate=", tried), func(b *testing.B) {
+	for name, percent := range map[string]float64{"everything": 0, "budget=2%": 2} {
+		b.Run(name, func(b *testing.B) {
 			g, first := inProcess(b, 1000)
-			snap := snapCopy(g.current.p.Load())
-			if tried {
-				snap.Candidate = &Candidate{Policy: compile(b, rulesFor(1001)), Trial: trial.New(trial.Options{
-					Active: snap.Policy, Candidate: compile(b, rulesFor(1001)), Metrics: g.Metrics, Show: g.ShowExample,
-				})}
-				defer func() { snap.Candidate.Trial.Close(); <-snap.Candidate.Trial.Done() }()
-			}
-			g.Swap(snap)
-			b.ReportAllocs()
-			before := processorTime(b)
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				ctx := &fasthttp.RequestCtx{}
-				ctx.Init(&fasthttp.Request{}, nil, nil)
-				first.Request.CopyTo(&ctx.Request)
-				for pb.Next() {
-					g.handle(ctx)
-				}
-				if ctx.Response.StatusCode() != 200 {
-					b.Error(ctx.Response.String())
-				}
+			alone := snapCopy(g.current.p.Load())
+			beside := snapCopy(alone)
+			beside.Candidate = &Candidate{Policy: compile(b, rulesFor(1001))}
+			var stopped, without atomic.Int64 // when the clock was stopped, and for how long it was in all
+			clock := func() int64 { return int64(processorTime(b)) / int64(runtime.GOMAXPROCS(0)) }
+			tried := trial.New(trial.Options{
+				Active: beside.Policy, Candidate: beside.Candidate.Policy, Metrics: g.Metrics, Show: g.ShowExample,
+				Budget: percent / 100 * float64(runtime.GOMAXPROCS(0)), Now: func() time.Time {
+					if at := stopped.Load(); at > 0 {
+						return time.Unix(0, at)
+					}
+					return time.Unix(0, clock()-without.Load())
+				},
 			})
-			b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op") // of all goroutines: what is left of it on a busy machine
-			if tried {
-				r := snap.Candidate.Trial.Report()
-				b.ReportMetric(float64(r.Skipped)/float64(b.N), "skipped/op")
-				if r.Same != r.Calls {
-					b.Errorf("%+v", r)
+			beside.Candidate.Trial = tried
+			defer func() { tried.Close(); <-tried.Done() }()
+			var costs [2][]float64 // of a call in each turn, in nanoseconds of a processor
+			calls := 0
+			for i := 0; b.Loop(); i++ {
+				s, which := alone, i%2
+				if which == 1 {
+					s = beside
 				}
+				g.Swap(snapCopy(s))
+				before, at := processorTime(b), clock()
+				if which == 0 {
+					stopped.Store(at - without.Load())
+				}
+				n := handleFor(b, g, first, 100*time.Millisecond)
+				costs[which] = append(costs[which], float64(processorTime(b)-before)/float64(n))
+				if which == 0 {
+					without.Add(clock() - at)
+					stopped.Store(0)
+					continue
+				}
+				calls += n
+			}
+			if calls == 0 {
+				b.Skip("nothing to compare with in one turn: -benchtime 200x")
+			}
+			was, is := median(costs[0]), median(costs[1])
+			b.ReportMetric(was, "cpu-ns/call-alone")
+			b.ReportMetric(is, "cpu-ns/call-beside")
+			b.ReportMetric(100*(1-was/is), "%throughput-lost")
+			r := tried.Report()
+			b.ReportMetric(100*float64(r.Calls)/float64(calls), "%compared")
+			b.ReportMetric(0, "ns/op")
+			if r.Same != r.Calls {
+				b.Errorf("%+v", r)
 			}
 		})
 	}
+}
+
+func median(all []float64) float64 {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// handleFor has every processor handle calls for a time, and gives how many there were.
+func handleFor(b *testing.B, g *Gateway, first *fasthttp.RequestCtx, d time.Duration) int {
+	b.Helper()
+	var callers sync.WaitGroup
+	var calls atomic.Int64
+	until := time.Now().Add(d)
+	for range runtime.GOMAXPROCS(0) {
+		callers.Go(func() {
+			ctx := &fasthttp.RequestCtx{}
+			ctx.Init(&fasthttp.Request{}, nil, nil)
+			first.Request.CopyTo(&ctx.Request)
+			n := int64(0)
+			for ; n%64 != 0 || time.Now().Before(until); n++ {
+				g.handle(ctx)
+			}
+			calls.Add(n)
+			if ctx.Response.StatusCode() != 200 {
+				b.Error(ctx.Response.String())
+			}
+		})
+	}
+	callers.Wait()
+	return int(calls.Load())
 }
 
 // processorTime is what this process has used of the processors.

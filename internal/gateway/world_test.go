@@ -259,7 +259,7 @@ func readRecords(t *testing.T, lines []string) []audit.Record {
 }
 
 func snapCopy(s *Snapshot) *Snapshot {
-	return &Snapshot{Policy: s.Policy, Identity: s.Identity, Routes: s.Routes, Servers: s.Servers, Names: s.Names, Denials: s.Denials, Limits: s.Limits}
+	return &Snapshot{Policy: s.Policy, Identity: s.Identity, Routes: s.Routes, Servers: s.Servers, Names: s.Names, Denials: s.Denials, Limits: s.Limits, Candidate: s.Candidate}
 }
 
 func oneConn(c net.Conn) http.RoundTripper {

@@ -10,6 +10,7 @@ type candidate struct {
 	errors      counters[[2]string]
 	withdrawn   *prometheus.CounterVec
 	info        *prometheus.GaugeVec
+	sampled     prometheus.Gauge
 }
 
 func (c *candidate) collectors() []prometheus.Collector {
@@ -23,11 +24,22 @@ func (c *candidate) collectors() []prometheus.Collector {
 	c.errors.make = func(k [2]string) prometheus.Counter { return errors.WithLabelValues(k[:]...) }
 	c.errors.other = [2]string{Other, Other}
 	c.withdrawn, c.info = counterVec("sallyport_candidate_withdrawn_total"), gaugeVec("sallyport_candidate_info")
-	return []prometheus.Collector{tried, enforced, divergences, errors, c.withdrawn, c.info}
+	c.sampled = gauge("sallyport_candidate_sampled_ratio")
+	return []prometheus.Collector{tried, enforced, divergences, errors, c.withdrawn, c.info, c.sampled}
 }
 
 // Tried counts a decision that was to be made by the candidate, too: same, different, error or skipped.
 func (m *Metrics) Tried(result string) { m.candidate.tried.get(result).Inc() }
+
+// NotSampled counts decisions that are not among those that are compared.
+func (m *Metrics) NotSampled(n uint64) {
+	if n > 0 {
+		m.candidate.tried.get("not_sampled").Add(float64(n))
+	}
+}
+
+// SetSampled says what share of the decisions is compared.
+func (m *Metrics) SetSampled(share float64) { m.candidate.sampled.Set(share) }
 
 // Diverged counts a decision in which the candidate differs. The tool must be one that its server has listed, or Other.
 func (m *Metrics) Diverged(direction, rule, server, tool string) {
@@ -45,9 +57,11 @@ func (m *Metrics) CandidateFailed(rule, reason string) {
 // SetCandidate says which policies are tried from now on, and how; "" is none.
 func (m *Metrics) SetCandidate(revision, mode string) {
 	m.candidate.info.Reset()
-	if revision != "" {
-		m.candidate.info.WithLabelValues(revision, mode).Set(1)
+	if revision == "" {
+		m.candidate.sampled.Set(0)
+		return
 	}
+	m.candidate.info.WithLabelValues(revision, mode).Set(1)
 }
 
 // Withdrawn counts a candidate that is tried no more: by "operator" or "bounds".

@@ -48,6 +48,8 @@ func everything() *Metrics {
 		return Audit{Records: 9, Refused: 1, WriteErrors: 2, Writes: 8, Bytes: 4000, Seq: 12, Pending: 5, Failing: true}
 	})
 	m.Tried("same")
+	m.NotSampled(7)
+	m.SetSampled(0.25)
 	m.Diverged("allow_to_deny", "p/r", "files", "read")
 	m.CandidateEnforced("deny")
 	m.CandidateFailed("p/r", "plugin_failed")
@@ -101,11 +103,13 @@ func TestScrape(t *testing.T) {
 		`sallyport_bundle_age_seconds 90`,
 		`sallyport_bundle_source_up 1`,
 		`sallyport_bundle_stale 1`,
+		`sallyport_candidate_decisions_total{result="not_sampled"} 7`,
 		`sallyport_candidate_decisions_total{result="same"} 1`,
 		`sallyport_candidate_divergences_total{direction="allow_to_deny",rule="p/r",server="files",tool="read"} 1`,
 		`sallyport_candidate_enforced_total{effect="deny"} 1`,
 		`sallyport_candidate_errors_total{reason="plugin_failed",rule="p/r"} 1`,
 		`sallyport_candidate_info{mode="canary",revision="sha256:cc"} 1`,
+		`sallyport_candidate_sampled_ratio 0.25`,
 		`sallyport_candidate_withdrawn_total{by="bounds"} 1`,
 		`sallyport_config_last_reload_successful 0`,
 		`sallyport_config_last_reload_timestamp_seconds 1.7953308005e+09`,

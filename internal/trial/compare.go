@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type Group struct {
 	Server    string    `json:"server,omitempty"`
 	Tool      string    `json:"tool,omitempty"` // as its server lists it; other tools, and those beyond a bound, are "other"
 	Count     uint64    `json:"count"`
+	Estimate  uint64    `json:"estimate,omitempty"` // among all calls, if those that were compared are a sample
 	Examples  []Example `json:"examples,omitempty"` // the first
 }
 
@@ -54,8 +56,22 @@ type counts struct {
 	mu                      sync.Mutex
 	calls, same             uint64
 	different, errors       uint64
+	about                   estimate
 	enforced, denies, fails uint64 // of those that the candidate has decided
-	groups                  map[key]*Group
+	groups                  map[key]*tally
+}
+
+// tally is a group that grows.
+type tally struct {
+	Group
+	about float64 // how many there are of it among all calls
+}
+
+// estimate counts all calls, by those that are compared.
+type estimate struct{ same, different, errors float64 }
+
+func (e estimate) show() *Estimate {
+	return &Estimate{Same: uint64(math.Round(e.same)), Different: uint64(math.Round(e.different)), Errors: uint64(math.Round(e.errors))}
 }
 
 // compare decides a message by the other policies, and counts what differs.
@@ -128,14 +144,17 @@ func (t *Trial) count(j *job, q *engine.Request, active, candidate *verdict, d *
 	switch how {
 	case "":
 		c.same++
+		c.about.same += j.weight
 		t.Metrics.Tried("same")
 		return
 	case failure:
 		c.errors++
+		c.about.errors += j.weight
 		t.Metrics.Tried("error")
 		t.Metrics.CandidateFailed(ruleOf(candidate, active), candidate.reason)
 	default:
 		c.different++
+		c.about.different += j.weight
 		t.Metrics.Tried("different")
 	}
 	k := key{how, ruleOf(candidate, active), q.Server, toolOf(q)}
@@ -144,6 +163,7 @@ func (t *Trial) count(j *job, q *engine.Request, active, candidate *verdict, d *
 	}
 	g := c.group(k)
 	g.Count++
+	g.about += j.weight
 	if t.Show == nil || len(g.Examples) >= examples {
 		return
 	}
@@ -153,13 +173,13 @@ func (t *Trial) count(j *job, q *engine.Request, active, candidate *verdict, d *
 }
 
 // group finds a group, or makes it if there is room: what comes beyond is counted by direction alone.
-func (c *counts) group(k key) *Group {
+func (c *counts) group(k key) *tally {
 	if c.groups[k] == nil && len(c.groups) >= maxGroups {
 		k = key{k.Direction, telemetry.Other, telemetry.Other, telemetry.Other}
 	}
 	g := c.groups[k]
 	if g == nil {
-		g = &Group{Direction: k.Direction, Rule: k.Rule, Server: k.Server, Tool: k.Tool}
+		g = &tally{Group: Group{Direction: k.Direction, Rule: k.Rule, Server: k.Server, Tool: k.Tool}}
 		c.groups[k] = g
 	}
 	return g
@@ -216,15 +236,25 @@ func (t *Trial) judge() {
 
 // Report is what a trial has found so far.
 type Report struct {
-	Calls     uint64  `json:"calls"` // that both have decided
-	Same      uint64  `json:"same"`
-	Different uint64  `json:"different"`
-	Errors    uint64  `json:"errors"`  // of the candidate
-	Skipped   uint64  `json:"skipped"` // for want of room
-	Enforced  uint64  `json:"enforced,omitempty"`
-	Denied    uint64  `json:"newlyDenied,omitempty"` // of those
-	Failed    uint64  `json:"failed,omitempty"`      // likewise
-	Groups    []Group `json:"divergences,omitempty"`
+	Calls      uint64    `json:"calls"` // that both have decided
+	Same       uint64    `json:"same"`
+	Different  uint64    `json:"different"`
+	Errors     uint64    `json:"errors"`     // of the candidate
+	Skipped    uint64    `json:"skipped"`    // for want of room
+	NotSampled uint64    `json:"notSampled"` // for want of time
+	Sampled    float64   `json:"sampled"`    // the share of the calls that is compared now
+	Estimate   *Estimate `json:"estimate,omitempty"`
+	Enforced   uint64    `json:"enforced,omitempty"`
+	Denied     uint64    `json:"newlyDenied,omitempty"` // of those
+	Failed     uint64    `json:"failed,omitempty"`      // likewise
+	Groups     []Group   `json:"divergences,omitempty"`
+}
+
+// Estimate is what all calls come to, as far as a sample can say. There is none where all were compared.
+type Estimate struct {
+	Same      uint64 `json:"same"`
+	Different uint64 `json:"different"`
+	Errors    uint64 `json:"errors"`
 }
 
 // Report gives the counts, the most frequent divergences first.
@@ -234,11 +264,18 @@ func (t *Trial) Report() Report {
 	c := &t.counts
 	r := Report{
 		Calls: c.calls, Same: c.same, Different: c.different, Errors: c.errors, Skipped: t.skipped.Load(),
+		NotSampled: t.sample.passed.Load(), Sampled: t.sample.ratio(),
 		Enforced: c.enforced, Denied: c.denies, Failed: c.fails,
 	}
+	if r.NotSampled > 0 {
+		r.Estimate = c.about.show()
+	}
 	for _, g := range c.groups {
-		shown := *g
+		shown := g.Group
 		shown.Examples = slices.Clone(g.Examples)
+		if r.Estimate != nil {
+			shown.Estimate = uint64(math.Round(g.about))
+		}
 		r.Groups = append(r.Groups, shown)
 	}
 	slices.SortFunc(r.Groups, func(a, b Group) int {

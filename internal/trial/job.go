@@ -30,6 +30,7 @@ type job struct {
 	time                              time.Time
 
 	id        span
+	weight    float64 // how many calls it stands for
 	candidate bool
 	verdict   verdict
 }

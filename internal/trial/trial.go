@@ -1,7 +1,8 @@
 // Package trial decides by a candidate what the active policies decide, beside the path of calls, and says where the two differ.
 //
 // Whoever has decided a call offers it: what the decision could read is copied, the call goes on, and a worker decides it once more by
-// the other policies of the two. The queue is bounded. What finds no room in it is counted and passed over, never waited for.
+// the other policies of the two. The queue is bounded. What finds no room in it is counted and passed over, never waited for. So is the
+// time that all this takes: past it, a sample of the calls is compared.
 package trial
 
 import (
@@ -22,6 +23,11 @@ type Options struct {
 	Metrics           *telemetry.Metrics
 	Scan              jsonscan.Options // the bounds of messages
 	Head              httphead.Limits  // the bounds of heads
+	// Budget is how much of the processors' time handing over and comparing may take, over half a minute: 0.04 is 4 % of one of them.
+	// Time passes while a machine does other things: what is measured is at least what is taken. 0 is no bound.
+	Budget float64
+	// Now is the clock that the budget is measured by. It may be nil without one.
+	Now func() time.Time
 	// Bounds end a trial that goes wrong.
 	Bounds Bounds
 	// Passed is told once, in a goroutine of its own, that a bound was passed, and which. nil tells nobody.
@@ -60,6 +66,7 @@ type Trial struct {
 	mu      sync.Mutex
 	waiting []*job
 	bytes   int
+	taken   uint64 // all that were ever handed over
 	closed  bool
 	free    []*job
 
@@ -67,8 +74,10 @@ type Trial struct {
 	stop chan struct{}
 	done chan struct{}
 
-	counts counts
-	worker worker
+	sample  sample
+	counted uint64 // passed calls that metrics know of; the worker's
+	counts  counts
+	worker  worker
 }
 
 // New begins a trial: a worker runs until Close.
@@ -77,7 +86,12 @@ func New(o Options) *Trial {
 		Options: o, heads: readsHeaders(o.Active) || readsHeaders(o.Candidate),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	t.counts.groups = map[key]*Group{}
+	t.counts.groups = map[key]*tally{}
+	if o.Budget == 0 {
+		t.Now = func() time.Time { return time.Time{} }
+	}
+	t.sample.begin(o.Budget, t.Now())
+	t.Metrics.SetSampled(1)
 	go t.run()
 	return t
 }
@@ -98,14 +112,24 @@ func (t *Trial) HasPassed() bool { return t.passed.Load() }
 
 // Offered is what was decided, beside the message and the decision.
 type Offered struct {
-	ID        []byte // of the decision
+	ID        []byte // of the decision; messages with the same are compared together
 	Candidate bool   // it was the candidate that decided
 	// The head of the request, as httphead reads it. It is copied only if a rule reads headers.
 	Method, Target, Proto, Fields []byte
 }
 
-// Offer copies a message and its decision for the worker. It doesn't wait.
+// Offer copies a message and its decision for the worker, if it is to be compared. It doesn't wait.
 func (t *Trial) Offer(q *engine.Request, d *engine.Decision, o *Offered) {
+	weight := t.sample.weight(o.ID)
+	if weight == 0 {
+		return
+	}
+	began := t.Now()
+	t.handOver(q, d, o, weight)
+	t.sample.spent.Add(int64(t.Now().Sub(began)))
+}
+
+func (t *Trial) handOver(q *engine.Request, d *engine.Decision, o *Offered, weight float64) {
 	size := sizeOf(q)
 	if size > maxMessage {
 		t.skip()
@@ -117,6 +141,7 @@ func (t *Trial) Offer(q *engine.Request, d *engine.Decision, o *Offered) {
 		return
 	}
 	j.fill(q, d, o, t.heads)
+	j.weight = weight
 	t.put(j)
 }
 
@@ -145,6 +170,7 @@ func (t *Trial) take(size int) *job {
 func (t *Trial) put(j *job) {
 	t.mu.Lock()
 	t.waiting = append(t.waiting, j)
+	t.taken++
 	first := len(t.waiting) == 1
 	t.mu.Unlock()
 	if first {
@@ -158,32 +184,66 @@ func (t *Trial) put(j *job) {
 // run decides what waits, batch by batch.
 func (t *Trial) run() {
 	defer close(t.done)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	defer t.countPassed()
+	pausing, again := time.NewTimer(0), time.NewTimer(0)
+	defer pausing.Stop()
+	defer again.Stop()
 	var batch []*job
 	for {
-		select {
-		case <-t.stop:
-			return
-		case <-t.wake:
+		var look <-chan time.Time
+		if !t.sample.whole() { // what is offered may become less and wake nobody
+			again.Reset(interval)
+			look = again.C
 		}
-		timer.Reset(pause)
 		select {
 		case <-t.stop:
 			return
-		case <-timer.C:
+		case <-look:
+		case <-t.wake:
+			pausing.Reset(pause)
+			select {
+			case <-t.stop:
+				return
+			case <-pausing.C:
+			}
 		}
 		t.mu.Lock()
 		batch, t.waiting = t.waiting, batch[:0]
 		t.mu.Unlock()
-		for _, j := range batch {
-			if t.ended() {
-				return
-			}
-			t.compare(j)
+		if !t.compareAll(batch) {
+			return
 		}
 		t.giveBack(batch)
 	}
+}
+
+// compareAll compares a batch, and looks at what that has cost; false if the trial has ended.
+func (t *Trial) compareAll(batch []*job) bool {
+	began := t.Now()
+	for _, j := range batch {
+		if t.ended() {
+			return false
+		}
+		t.compare(j)
+	}
+	now := t.Now()
+	t.sample.spent.Add(int64(now.Sub(began)))
+	if t.sample.due(now) {
+		t.mu.Lock()
+		taken := t.taken
+		t.mu.Unlock()
+		t.sample.adjust(now, taken)
+		t.Metrics.SetSampled(t.sample.ratio())
+		t.countPassed()
+	}
+	return true
+}
+
+// countPassed has metrics know of the calls that were not compared.
+func (t *Trial) countPassed() {
+	n := t.sample.passed.Load()
+	t.Metrics.NotSampled(n - t.counted)
+	t.counted = n
 }
 
 func (t *Trial) ended() bool {
