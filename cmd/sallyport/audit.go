@@ -11,6 +11,7 @@ import (
 
 type auditCommand struct {
 	Verify auditVerify `cmd:"" help:"Verify the hash chain of decision records."`
+	Key    auditKey    `cmd:"" help:"Make an identity of age, that reads what is sealed in records, and print its recipient."`
 }
 
 type auditVerify struct {

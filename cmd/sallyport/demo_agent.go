@@ -135,7 +135,7 @@ func (a *agent) explain(decision string) error {
 // record waits for a record: a refusal's is written within milliseconds after its answer.
 func (a *agent) record(id audit.ID) (*audit.Record, error) {
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		r, err := findRecord(filepath.Join(a.dir, "audit.jsonl"), id)
+		r, err := findRecord(filepath.Join(a.dir, "audit.jsonl"), id, reader{})
 		if err == nil || time.Now().After(deadline) {
 			return r, err
 		}

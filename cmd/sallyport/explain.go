@@ -19,6 +19,7 @@ type explainCommand struct {
 	Config   string `short:"c" placeholder:"FILE" env:"SALLYPORT_CONFIG" help:"The config file, which names records and policies. Default: ./sallyport.yaml."`
 	Audit    string `placeholder:"FILE" help:"The records, in place of the config's."`
 	Policies string `placeholder:"PATH" help:"The policies, in place of the config's."`
+	Reader   reader `embed:""`
 }
 
 func (c explainCommand) Run(p *process) error {
@@ -33,7 +34,7 @@ func (c explainCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	record, err := findRecord(file, id)
+	record, err := findRecord(file, id, c.Reader)
 	if err != nil {
 		return err
 	}
@@ -75,13 +76,17 @@ func (c explainCommand) places(p *process) (file, policies string, err error) {
 }
 
 // findRecord gives the first record of a decision: the one that says what was decided, and on what.
-func findRecord(name string, id audit.ID) (*audit.Record, error) {
+func findRecord(name string, id audit.ID, as reader) (*audit.Record, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, failf(exitUsage, "%w", err)
 	}
 	defer f.Close() //nolint:errcheck // only read
-	entries, err := audit.Find(f, id)
+	open, err := as.open([]*os.File{f})
+	if err != nil {
+		return nil, err
+	}
+	entries, err := audit.Find(f, id, open)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -97,6 +102,9 @@ func explain(p *process, r *audit.Record, policies string) error {
 	if r.Revision == "" {
 		fmt.Fprintf(p.stdout, "\nrefused before any policy was asked: %s\n", r.Reason)
 		return nil
+	}
+	if r.Sealed {
+		return writeSealed(p.stdout, r)
 	}
 	b, err := readBundle(policies)
 	if err != nil {
@@ -134,6 +142,16 @@ func explain(p *process, r *audit.Record, policies string) error {
 		return err
 	}
 	return writeChanges(p.stdout, s.Changes(p.ctx, q, secretMask()))
+}
+
+// writeSealed says what is known of a decision without what it was made on.
+func writeSealed(w io.Writer, r *audit.Record) error {
+	by := "no rule"
+	if r.Rule != "" {
+		by = r.Policy + "/" + r.Rule
+	}
+	_, err := fmt.Fprintf(w, "\ndecided by %s, revision %s; what was in the message is sealed: --identity FILE opens it\n", by, short(r.Revision))
+	return err
 }
 
 // writeRefusing says which plugins stood against what the rules allow.

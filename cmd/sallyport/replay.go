@@ -28,9 +28,10 @@ type replayCommand struct {
 
 // traffic says which recorded calls are looked at.
 type traffic struct {
-	Audit []string `placeholder:"FILE" help:"The records, oldest file first, in place of the config's."`
-	Since string   `placeholder:"TIME" help:"From when on: a time (2026-11-22T08:00:00Z), or how long ago (24h). Default: all."`
-	Until string   `placeholder:"TIME" help:"Until when, likewise."`
+	Audit  []string `placeholder:"FILE" help:"The records, oldest file first, in place of the config's."`
+	Since  string   `placeholder:"TIME" help:"From when on: a time (2026-11-22T08:00:00Z), or how long ago (24h). Default: all."`
+	Until  string   `placeholder:"TIME" help:"Until when, likewise."`
+	Reader reader   `embed:""`
 }
 
 // threshold says how many decisions may change.
@@ -109,11 +110,15 @@ func (t *traffic) replay(p *process, s, against *engine.Snapshot) (*replay.Repor
 		return nil, err
 	}
 	defer closeAll(files)
+	open, err := t.Reader.open(files)
+	if err != nil {
+		return nil, err
+	}
 	readers := make([]io.Reader, len(files))
 	for i, f := range files {
 		readers[i] = f
 	}
-	report, err := replay.Run(p.ctx, s, readers, replay.Options{Since: since, Until: until, Against: against})
+	report, err := replay.Run(p.ctx, s, readers, replay.Options{Since: since, Until: until, Against: against, Open: open})
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, err
@@ -197,6 +202,10 @@ var unreplayed = map[string]string{
 	audit.InputsTruncated:   "rules could read more than is recorded of a call",
 	audit.InputsNotRecorded: "rules read what those before did not, or what is not recorded at all",
 	"inputs_unknown":        "a rule chose by another value which header to read",
+	audit.InputsSealed:      "what was in the message is sealed: give --identity",
+	replay.SealOthers:       "what was in the message was sealed for others than the identity that was given",
+	replay.SealNoKey:        "the record of the key that it was sealed with is not there: it stands in an older file",
+	replay.SealEdited:       "the record was edited after it was sealed",
 	replay.InputsInvalid:    "the recorded inputs contradict each other",
 	replay.PluginChanged:    "a plugin, its settings or what it is given has changed",
 	replay.PluginNotAsked:   "a plugin would be asked that was not asked then",

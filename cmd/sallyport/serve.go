@@ -132,6 +132,9 @@ func (g *program) openAudit(c *config.Config) (err error) {
 	if o.Path == "" {
 		o.Writer = g.stdout
 	}
+	if o.Seal, err = sealingKey(c.Audit.Encrypt); err != nil {
+		return failf(exitInvalid, "audit.encrypt: %w", err)
+	}
 	if g.audit, err = audit.Open(o); err != nil {
 		return failf(exitInvalid, "%w", err)
 	}

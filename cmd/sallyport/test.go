@@ -21,6 +21,7 @@ type testCommand struct {
 	Config   string `short:"c" placeholder:"FILE" env:"SALLYPORT_CONFIG" help:"With --new-from: the config file, which names records and policies. Default: ./sallyport.yaml."`
 	Audit    string `placeholder:"FILE" help:"With --new-from: the records, in place of the config's."`
 	Policies string `placeholder:"PATH" help:"With --new-from: the policies, in place of the config's."`
+	Reader   reader `embed:""`
 
 	caseFlags
 }
@@ -33,7 +34,7 @@ type caseFlags struct {
 
 func (c testCommand) Run(p *process) error {
 	if c.NewFrom != "" {
-		return newCase(p, c.NewFrom, explainCommand{Config: c.Config, Audit: c.Audit, Policies: c.Policies})
+		return newCase(p, c.NewFrom, explainCommand{Config: c.Config, Audit: c.Audit, Policies: c.Policies, Reader: c.Reader})
 	}
 	if len(c.Paths) == 0 {
 		return failf(exitUsage, "name files of cases, or folders of them")

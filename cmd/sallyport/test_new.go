@@ -21,9 +21,12 @@ func newCase(p *process, id string, places explainCommand) error {
 	if err != nil {
 		return err
 	}
-	r, err := findRecord(file, parsed)
+	r, err := findRecord(file, parsed, places.Reader)
 	if err != nil {
 		return err
+	}
+	if r.Sealed {
+		return failf(exitUsage, "what was in the message of %s is sealed: --identity FILE opens it", id)
 	}
 	if r.Revision == "" {
 		return failf(exitUsage, "%s was refused before any policy was asked: %s", id, r.Reason)

@@ -43,6 +43,7 @@ var codes = []Code{
 	{"SP1117", "invalid key"},
 	{"SP1118", "nobody can call"},
 	{"SP1119", "virtual server that can't be made"},
+	{"SP1120", "unusable recipient of sealed records"},
 	{"SP1201", "invalid rate"},
 	{"SP1202", "limit that can't work"},
 	{"SP1301", "versions that don't share out their calls"},

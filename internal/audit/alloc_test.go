@@ -2,7 +2,10 @@
 
 package audit
 
-import "testing"
+import (
+	"path/filepath"
+	"testing"
+)
 
 func TestAppendDoesNotAllocate(t *testing.T) {
 	l, r := open(t), sample()
@@ -18,5 +21,15 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(1000, func() { r.DecisionID = ids.Next(at) }); n != 0 {
 		t.Errorf("Next allocates %v times", n)
+	}
+}
+
+func TestSealingDoesNotAllocate(t *testing.T) {
+	k, _ := sealing(t)
+	l := sealedAt(t, filepath.Join(t.TempDir(), "a.jsonl"), k)
+	r := sample()
+	mustAppend(t, l, r, true)
+	if n := testing.AllocsPerRun(1000, func() { _ = l.Append(r, true) }); n != 0 {
+		t.Errorf("Append allocates %v times", n)
 	}
 }

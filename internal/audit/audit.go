@@ -8,6 +8,8 @@ package audit
 import (
 	"errors"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/seal"
 )
 
 // Kind says what a record is about. The zero Kind is refused by Append.
@@ -50,6 +52,7 @@ const (
 	Confirmed    = "confirmed"           // it was too old, and its source has said that there is no other: it decides again
 	Stopped      = "stopped"             // in order: requests under way had ended, or were cut off
 	Recovered    = "recovered"           // an unfinished last line was removed
+	Sealing      = "sealing_key"         // what was in messages is sealed from here on: with the key, wrapped for those who may read it
 	RecordsLost  = "records_lost"        // found no room; their calls were refused
 )
 
@@ -65,6 +68,8 @@ const (
 const (
 	InputsMasked    = "inputs_masked"
 	InputsTruncated = "inputs_truncated"
+	// InputsSealed means that they are there, but were not opened. It is what reading says, and never written.
+	InputsSealed = "inputs_sealed"
 	// InputsNotRecorded means that rules could read what is not recorded at all.
 	InputsNotRecorded = "inputs_not_recorded"
 )
@@ -136,7 +141,12 @@ type Record struct {
 	ResponseBytes int64
 	TraceID       string
 
+	Key, Wrapped string // of a Sealing record: the key's id, and the key for its recipients
+	Sealed       bool   // set by reading: what was in the message is sealed
+
 	line    []byte // encoded body, kept for its capacity
+	hidden  []byte // what of it is sealed, likewise
+	box     seal.Box
 	scratch []byte // decoded strings on their way through the masker
 	stamp   stamp
 	memo    memo
@@ -150,7 +160,7 @@ func (r *Record) Reset() {
 	clear(r.Absent)
 	*r = Record{
 		Shadow: r.Shadow[:0], Plugins: r.Plugins[:0], Inputs: r.Inputs[:0], Absent: r.Absent[:0],
-		line: r.line[:0], scratch: r.scratch[:0], stamp: r.stamp, memo: r.memo,
+		line: r.line[:0], scratch: r.scratch[:0], hidden: r.hidden[:0], box: r.box, stamp: r.stamp, memo: r.memo,
 	}
 }
 

@@ -58,6 +58,17 @@ func BenchmarkEncode(b *testing.B) {
 	b.ReportMetric(float64(len(r.line)), "B/record")
 }
 
+func BenchmarkEncodeSealed(b *testing.B) {
+	r := sample()
+	k, _ := sealing(b)
+	b.ReportAllocs()
+	defer cpu(b)()
+	for b.Loop() {
+		r.encodeApart(Masker{}, true, k)
+	}
+	b.ReportMetric(float64(len(r.line)), "B/record")
+}
+
 func BenchmarkAppendDurable(b *testing.B) {
 	l, r := open(b), sample()
 	b.ReportAllocs()

@@ -3,11 +3,16 @@ package audit
 import (
 	"strconv"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/seal"
 )
 
 // encode writes what stands behind the chain's fields into r.line: from the time to the closing brace and the newline.
-func (r *Record) encode(m Masker) {
-	e := encoder{mask: m, b: r.line[:0], scratch: r.scratch}
+func (r *Record) encode(m Masker) { r.encodeApart(m, false, nil) }
+
+// encodeApart is encode that keeps apart what was in a message, if it is told to, and seals it with a key, or leaves it out without one.
+func (r *Record) encodeApart(m Masker, apart bool, key *seal.Key) {
+	e := encoder{mask: m, b: r.line[:0], scratch: r.scratch, apart: apart && r.Kind != Lifecycle, hidden: r.hidden[:0]}
 	e.b = append(r.stamp.append(append(e.b, `"time":"`...), r.Time), '"')
 	e.raw(`,"kind":"`, kindNames[r.Kind])
 	e.plain(`,"event":"`, r.Event)
@@ -20,14 +25,27 @@ func (r *Record) encode(m Masker) {
 	e.decision(r)
 	e.inputs(r)
 	e.answer(r)
+	if e.apart && key != nil && len(e.hidden) > 0 {
+		r.seal(&e, key)
+	}
 	r.line = append(e.b, '}', '\n')
-	r.scratch = e.scratch
+	r.scratch, r.hidden = e.scratch, e.hidden
 }
 
 type encoder struct {
 	mask    Masker
 	b       []byte
 	scratch []byte
+
+	apart  bool   // what was in a message goes to hidden
+	hidden []byte // members, each behind a comma
+}
+
+// swap has what follows go to what is kept apart, and the next time back to the line.
+func (e *encoder) swap() {
+	if e.apart {
+		e.b, e.hidden = e.hidden, e.b
+	}
 }
 
 func (e *encoder) who(r *Record) {
@@ -67,15 +85,19 @@ func (e *encoder) decision(r *Record) {
 	e.plain(`,"policy":"`, r.Policy)
 	e.plain(`,"rule":"`, r.Rule)
 	e.plain(`,"reason":"`, r.Reason)
+	e.swap()
 	e.text(`,"message":`, r.Message, MaxLong)
 	e.text(`,"cause":`, r.Cause, MaxLong)
+	e.swap()
 	if r.Limit != "" {
 		e.plain(`,"limit":"`, r.Limit)
 		e.b = strconv.AppendInt(append(e.b, `,"remaining":`...), r.Remaining, 10)
 	}
 	e.shadow(r.Shadow)
 	e.plain(`,"cache":"`, r.Cache)
+	e.swap()
 	e.plugins(r.Plugins)
+	e.swap()
 }
 
 func (e *encoder) shadow(all []Shadow) {
@@ -103,7 +125,9 @@ func (e *encoder) inputs(r *Record) {
 	truncated := false
 	if len(r.Inputs) > 0 {
 		var masked bool
+		e.swap()
 		truncated, masked = e.values(r.Inputs, &r.memo)
+		e.swap()
 		if mark == "" && masked {
 			mark = InputsMasked
 		}
@@ -165,6 +189,8 @@ const maxSource = 16 * MaxInputs
 func (e *encoder) answer(r *Record) {
 	e.number(`,"http.response.status_code":`, int64(r.Status))
 	e.number(`,"rpc.response.status_code":`, r.ErrorCode)
+	e.plain(`,"key":"`, r.Key)
+	e.wrapped(r.Wrapped)
 	e.micros(`,"decide_us":`, r.Decide)
 	e.micros(`,"upstream_us":`, r.Upstream)
 	e.micros(`,"total_us":`, r.Total)

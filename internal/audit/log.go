@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/seal"
 )
 
 // Options says where records go and how long anybody waits for that.
@@ -19,6 +21,8 @@ type Options struct {
 	Writer io.Writer
 	// Now is the clock of records without a time. Required.
 	Now func() time.Time
+	// Seal, if set, seals what was in messages. The key stands in a record of its own, the first that is written, and in each new file.
+	Seal *seal.Key
 	// Mask finds the secrets. The zero Masker knows the usual ones.
 	Mask Masker
 	// Buffer bounds the bytes of records that wait for the disk; 0 = 1 MiB.
@@ -50,6 +54,7 @@ type Stats struct {
 // unless somebody is writing already: then it waits for the end of that write and looks again.
 type Log struct {
 	mask    Masker
+	seal    *seal.Key // nil: nothing is sealed
 	now     func() time.Time
 	limit   int
 	wait    time.Duration
@@ -94,7 +99,7 @@ func Open(o Options) (*Log, error) {
 		return nil, errors.New("audit log needs a clock, and either a path or a writer")
 	}
 	l := &Log{
-		mask: o.Mask, now: o.Now, onError: o.OnError,
+		mask: o.Mask, seal: o.Seal, now: o.Now, onError: o.OnError,
 		limit: orDefault(o.Buffer, 1<<20), wait: orDefault(o.Wait, 500*time.Millisecond), flush: orDefault(o.Flush, 5*time.Millisecond),
 	}
 	l.cond.L = &l.mu
@@ -102,7 +107,7 @@ func Open(o Options) (*Log, error) {
 	l.timer.Stop()
 	if o.Writer != nil {
 		l.out = stream{o.Writer}
-		return l, nil
+		return l, l.noteKey()
 	}
 	f, end, err := openFile(o.Path)
 	if err != nil {
@@ -114,6 +119,9 @@ func Open(o Options) (*Log, error) {
 	}
 	if err := l.recover(o, end); err != nil {
 		return nil, errors.Join(err, f.close())
+	}
+	if err := l.noteKey(); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
@@ -135,7 +143,7 @@ func (l *Log) Append(r *Record, durable bool) error {
 	if r.Time.IsZero() {
 		r.Time = l.now()
 	}
-	r.encode(l.mask)
+	r.encodeApart(l.mask, l.seal != nil, l.seal)
 	l.mu.Lock()
 	err := l.append(r.line, durable)
 	l.mu.Unlock()
@@ -241,11 +249,15 @@ func (l *Log) write() {
 	}
 	l.begin()
 	batch, end := linkAll(l.batch, lines, l.end)
-	if failing && l.out.renew(torn) {
+	renewed := failing && l.out.renew(torn)
+	if renewed {
 		torn = 0
 	}
 	n, err := l.out.write(batch[torn:])
 	l.finish()
+	if renewed {
+		l.placeKey()
+	}
 	l.stats.Writes++
 	l.stats.Bytes += uint64(max(n, 0))
 	l.tried = last
@@ -288,9 +300,10 @@ func (l *Log) Lifecycle(event, revision, cause string) error {
 	return l.Note(&Record{Event: event, Revision: revision, Cause: cause})
 }
 
-// Show gives a record as it would stand in the log, bounded and masked, but without a place in the chain. It is one JSON object.
+// Show gives a record as it would stand in the log, bounded and masked, but without a place in the chain, and without what the log would
+// seal. It is one JSON object.
 func (l *Log) Show(r *Record) []byte {
-	r.encode(l.mask)
+	r.encodeApart(l.mask, l.seal != nil, nil)
 	out := append(make([]byte, 0, len(r.line)+1), '{')
 	return append(out, r.line[:len(r.line)-1]...)
 }

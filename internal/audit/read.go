@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/seal"
 )
 
 // An Entry is a record as it was read back, with its place in the chain. Its strings don't alias the line.
@@ -68,6 +69,7 @@ func (r *Record) decode(v jsonscan.Value) error {
 	}
 	r.RequestID = bytes.Clone(v.Get("jsonrpc.request.id").Raw())
 	r.Truncated, _ = v.Get("inputs_truncated").Bool()
+	r.sealed(v.Get("sealed"))
 	if now := v.Get("now"); now.Exists() {
 		if r.Now, err = time.Parse(time.RFC3339Nano, now.Text()); err != nil {
 			return errNoRecord
@@ -111,6 +113,8 @@ func (r *Record) strings() []struct {
 		{"cache", &r.Cache},
 		{"not_replayable", &r.NotReplayable},
 		{"trace_id", &r.TraceID},
+		{"key", &r.Key},
+		{"wrapped", &r.Wrapped},
 	}
 }
 
@@ -153,8 +157,9 @@ func micros(v jsonscan.Value, name string) time.Duration {
 }
 
 // Find returns the records of a decision in the order they were written: of one that was let through its decision and its
-// outcome. Lines that are no records are passed over; Verify is what judges them.
-func Find(r io.Reader, id ID) ([]Entry, error) {
+// outcome. What is sealed in them is opened, unless o is nil. Lines that are no records are passed over; Verify is what judges them.
+func Find(r io.Reader, id ID, o *seal.Opener) ([]Entry, error) {
+	var u Unsealer
 	var found []Entry
 	want := []byte(`"decision_id":"` + id.String() + `"`)
 	lines := newLines(r)
@@ -166,7 +171,14 @@ func Find(r io.Reader, id ID) ([]Entry, error) {
 		if id.IsZero() || !bytes.Contains(line, want) {
 			continue
 		}
-		if e, err := Read(line); err == nil && e.Record.DecisionID == id {
+		open, opening := line, error(nil)
+		if o != nil {
+			open, opening = u.Unseal(o, line)
+		}
+		if e, err := Read(open); err == nil && e.Record.DecisionID == id {
+			if opening != nil {
+				return found, fmt.Errorf("record %d: %w", e.Seq, opening)
+			}
 			found = append(found, e)
 		}
 	}

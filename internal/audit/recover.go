@@ -113,6 +113,7 @@ func (l *Log) look() {
 	l.finish()
 	if renewed {
 		l.torn = 0
+		l.placeKey()
 	}
 }
 
@@ -136,6 +137,7 @@ func (l *Log) Reopen() error {
 	l.finish()
 	if renewed {
 		l.torn = 0
+		l.placeKey()
 	}
 	return err
 }

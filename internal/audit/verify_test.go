@@ -106,13 +106,13 @@ func TestFind(t *testing.T) {
 	lines := chain(t)
 	id, _ := ParseID("01KAN3Q8Z3ABCDEFGHJKMNPQR1")
 	text := "garbage\n" + strings.Join(lines, "") + "\n{\"unfin"
-	found, err := Find(strings.NewReader(text), id)
+	found, err := Find(strings.NewReader(text), id, nil)
 	if err != nil || len(found) != 2 || found[0].Record.Kind != Decision || found[1].Record.Status != 200 {
 		t.Errorf("Find = %+v, %v", found, err)
 	}
 	for _, other := range []string{"", "01KAN3Q8Z3ABCDEFGHJKMNPQR9"} {
 		id, _ := ParseID(other)
-		if found, err := Find(strings.NewReader(text), id); err != nil || len(found) != 0 {
+		if found, err := Find(strings.NewReader(text), id, nil); err != nil || len(found) != 0 {
 			t.Errorf("Find(%q) = %v, %v, want none", other, found, err)
 		}
 	}

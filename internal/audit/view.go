@@ -61,6 +61,8 @@ func (r *Record) view(name string, v jsonscan.Value) bool {
 		for c := v.Cursor(); c.Next(); {
 			r.Plugins = append(r.Plugins, viewPlugin(c.Value()))
 		}
+	case "sealed": // it is the last member
+		r.sealed(v)
 	default:
 		r.viewText(name, v)
 	}

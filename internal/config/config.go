@@ -117,9 +117,16 @@ type JWT struct {
 
 // Audit describes the decision records.
 type Audit struct {
-	File      string `yaml:"file" jsonschema:"minLength=1" jsonschema_description:"The file that they are appended to, one JSON line each."`
-	Arguments string `yaml:"arguments" jsonschema:"enum=read,enum=none,default=read" jsonschema_description:"Which arguments a record holds: those that rules could read, secrets masked, so that the decision can be explained; or none."`
-	Results   string `yaml:"results" jsonschema:"enum=read,enum=none,default=none" jsonschema_description:"Which parts of servers' answers a record holds: those that rules of the response phase could read, secrets masked, so that their decisions can be replayed; or none."`
+	File      string   `yaml:"file" jsonschema:"minLength=1" jsonschema_description:"The file that they are appended to, one JSON line each."`
+	Arguments string   `yaml:"arguments" jsonschema:"enum=read,enum=none,default=read" jsonschema_description:"Which arguments a record holds: those that rules could read, secrets masked, so that the decision can be explained; or none."`
+	Results   string   `yaml:"results" jsonschema:"enum=read,enum=none,default=none" jsonschema_description:"Which parts of servers' answers a record holds: those that rules of the response phase could read, secrets masked, so that their decisions can be replayed; or none."`
+	Encrypt   *Encrypt `yaml:"encrypt" jsonschema_description:"Seal what was in messages, so that only who has an identity of age can read it. A change needs a restart."`
+}
+
+// Encrypt says for whom records are sealed.
+type Encrypt struct {
+	Recipients []string `yaml:"recipients" jsonschema:"minItems=1,maxItems=16" jsonschema_description:"Who can read it: recipients of age, such as age1... Each of them can alone."`
+	File       string   `yaml:"file" jsonschema:"minLength=1" jsonschema_description:"A file that names recipients, one in a line. It is read at the start."`
 }
 
 // Bundle says which bundle is taken, and how it is fetched.

@@ -39,6 +39,9 @@ func (c *Config) resolve(dir string) {
 	if c.Bundle.Candidate != nil {
 		paths = append(paths, &c.Bundle.Candidate.From)
 	}
+	if c.Audit.Encrypt != nil {
+		paths = append(paths, &c.Audit.Encrypt.File)
+	}
 	if c.TLS != nil {
 		paths = append(paths, &c.TLS.Cert, &c.TLS.Key)
 	}

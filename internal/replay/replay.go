@@ -13,12 +13,14 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/seal"
 )
 
 // Options say what is replayed, and against what.
 type Options struct {
 	Since, Until time.Time        // of the records, the first included; zero is no bound
 	Against      *engine.Snapshot // what decided before; nil is what was recorded
+	Open         *seal.Opener     // opens what is sealed; nil: it stays so
 }
 
 // Why a decision can't be made again, beside what the record itself says.
@@ -28,6 +30,9 @@ const (
 	PluginRewrote  = "plugin_rewrote"
 	InputsInvalid  = "inputs_invalid"
 	ToolNotKnown   = "tool_not_known"
+	SealOthers     = "sealed_for_others" // than the identity
+	SealNoKey      = "sealing_key_missing"
+	SealEdited     = "sealed_edited"
 )
 
 // Run decides what is recorded in files again on a snapshot, on all cores, in memory that does not grow with the files. An error is one of
@@ -96,6 +101,7 @@ type worker struct {
 	now     *engine.Snapshot
 	options Options
 	viewer  audit.Viewer
+	opened  audit.Unsealer
 	builder Builder
 	said    []engine.Said
 	flips   flips
@@ -118,6 +124,10 @@ func passed(l []byte) bool {
 }
 
 func (w *worker) line(ctx context.Context, l []byte) {
+	var opening error
+	if w.options.Open != nil {
+		l, opening = w.opened.Unseal(w.options.Open, l)
+	}
 	r, err := w.viewer.View(l)
 	switch {
 	case err != nil, r.Effect != "" && rank(r.Effect) < 0:
@@ -133,6 +143,9 @@ func (w *worker) line(ctx context.Context, l []byte) {
 		w.report.NoPolicy++
 		return
 	}
+	if opening != nil && r.NotReplayable == audit.InputsSealed {
+		r.NotReplayable = closed(opening)
+	}
 	if why := w.replay(ctx, r); why != "" {
 		if _, ok := w.report.NotReplayable[why]; !ok {
 			if len(w.report.NotReplayable) >= maxReasons {
@@ -144,6 +157,17 @@ func (w *worker) line(ctx context.Context, l []byte) {
 		return
 	}
 	w.report.Replayed++
+}
+
+// closed says why what is sealed was not opened.
+func closed(err error) string {
+	switch {
+	case errors.Is(err, seal.ErrOthers):
+		return SealOthers
+	case errors.Is(err, seal.ErrNoKey):
+		return SealNoKey
+	}
+	return SealEdited
 }
 
 // maxReasons bounds the reasons that are told apart: a file may say anything.

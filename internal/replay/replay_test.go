@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/seal"
 )
 
 var midnight = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -310,4 +311,80 @@ func TestKindsOfFlipsAreBounded(t *testing.T) {
 	if len(all) != maxGroups+1 || total != 2*(maxGroups+10) {
 		t.Errorf("%d groups of %d flips", len(all), total)
 	}
+}
+
+// Records that are sealed are replayed by whoever holds an identity; of others it is said why not.
+func TestRun_sealed(t *testing.T) {
+	s := rules(t, `{ name: a, when: 'args.path == "/srv/a"', effect: allow }`)
+	one, of := sealedFor(t)
+	_, other := sealedFor(t)
+	_, unaware := sealedFor(t)
+	text := func(key *seal.Key, minutes ...int) []byte {
+		var lines bytes.Buffer
+		log, err := audit.Open(audit.Options{Writer: &lines, Now: func() time.Time { return midnight }, Seal: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range minutes {
+			if err := log.Append(allowed(m), true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := log.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return lines.Bytes()
+	}
+	whole := text(one, 1, 2)
+	_, keyless, _ := bytes.Cut(whole, []byte("\n"))
+	for name, c := range map[string]struct {
+		open *seal.Opener
+		text []byte
+		want map[string]int
+	}{
+		"opened":             {of, whole, map[string]int{}},
+		"not opened":         {nil, whole, map[string]int{audit.InputsSealed: 2}},
+		"for others":         {other, whole, map[string]int{SealOthers: 2}},
+		"without its key":    {unaware, keyless, map[string]int{SealNoKey: 2}},
+		"edited":             {of, bytes.Replace(whole, []byte(`"gen_ai.tool.name":"read"`), []byte(`"gen_ai.tool.name":"rm"`), 1), map[string]int{SealEdited: 1}},
+		"not sealed at all":  {of, recorded(t, allowed(1)), map[string]int{}},
+		"marked and unknown": {nil, bytes.ReplaceAll(whole, []byte(`"phase":"request",`), []byte(`"phase":"request","not_replayable":"inputs_masked",`)), map[string]int{"inputs_masked": 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.open != nil {
+				if _, _, err := audit.Learn(c.open, bytes.NewReader(c.text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := Run(t.Context(), s, []io.Reader{bytes.NewReader(c.text)}, Options{Open: c.open})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got.NotReplayable); diff != "" || got.Decisions-got.Replayed != got.Unreplayed() || len(got.Flips) > 0 || got.OtherRule > 0 {
+				t.Errorf("%+v (-want +got)\n%s", got, diff)
+			}
+		})
+	}
+}
+
+// sealedFor is a key, and what opens it once it has learned of it.
+func sealedFor(t *testing.T) (*seal.Key, *seal.Opener) {
+	t.Helper()
+	identity, recipient, err := seal.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var to seal.Recipients
+	if err := to.Add(recipient); err != nil {
+		t.Fatal(err)
+	}
+	k, err := seal.NewKey(&to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := seal.NewOpener([]byte(identity))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k, o
 }
