@@ -153,6 +153,7 @@ func (g *program) openAudit(c *config.Config) (err error) {
 		return telemetry.Cache(s), ok
 	})
 	g.metrics.WatchSource(g.sourceMetrics)
+	g.metrics.WatchMemory(func() (used, limit int64) { return g.builder.memory.Used(), g.builder.memory.Limit() })
 	return nil
 }
 
@@ -165,7 +166,7 @@ func (g *program) newGateway(c *config.Config) (err error) {
 		}
 	}
 	g.gateway, err = gateway.New(gateway.Options{
-		Audit: g.audit, Metrics: g.metrics, SessionKey: key, RecordInputs: c.Audit.Arguments == "read", RecordResults: c.Audit.Results == "read", Now: g.now,
+		Audit: g.audit, Metrics: g.metrics, Memory: g.builder.memory, SessionKey: key, RecordInputs: c.Audit.Arguments == "read", RecordResults: c.Audit.Results == "read", Now: g.now,
 		Warn: func(msg string, err error) { g.log.Error("the gateway warns", "what", msg, "error", err) },
 		Limits: gateway.Limits{
 			Body: int(l.Body), Bodies: int64(l.Bodies), Depth: l.Depth, Values: l.Values, Header: int(l.Header), Headers: l.Headers,

@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 	"github.com/sallyport-dev/sallyport/internal/bridge"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
@@ -102,6 +103,8 @@ type builder struct {
 	inProcess map[string]upstream.Server
 	// dry has nothing written: what is activated is not kept as what was active last.
 	dry bool
+	// memory is what large messages are counted in; it is made with the first servers, and stays.
+	memory *budget.Budget
 	// only is who makes every call, where the gateway has one client; nil: the config's identity says who calls.
 	only *engine.Principal
 	// child is told what commands write to stderr, and that one has ended; nil: the log is.
@@ -123,6 +126,9 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	c, err := b.origin.readConfig(b.getenv)
 	if err != nil {
 		return nil, err
+	}
+	if b.memory == nil {
+		b.memory = newMemory(c.Limits)
 	}
 	follower, err := b.followed(c, prev)
 	if err != nil {
@@ -301,12 +307,22 @@ func (b *builder) bridged(name string, s config.Server, l config.Limits) (upstre
 	return bridge.New(inner, o)
 }
 
+// newMemory makes the budget of large messages. The largest of them fits into it: it is held as it came and as it is written anew, in buffers
+// of up to twice its size.
+func newMemory(l config.Limits) *budget.Budget {
+	all := int64(l.Memory)
+	if all == 0 {
+		all = budget.Default(budget.Memory())
+	}
+	return budget.New(max(all, 4*int64(max(l.Body, l.ResponseBody, l.Event, l.Line))))
+}
+
 func (b *builder) server(name string, s config.Server, l config.Limits) (upstream.Server, error) {
 	if len(s.Command) > 0 {
 		o := upstream.StdioOptions{
 			Command: s.Command, Env: s.Env, BaseEnv: os.Environ(), Dir: s.Cwd,
 			Stderr:      func(line string) { b.log.Info("server says on stderr", "server", name, "line", line) },
-			LineOptions: upstream.LineOptions{MaxLine: int(l.Line), MaxSessions: s.MaxSessions, Timeout: time.Duration(s.Timeout), Now: b.now},
+			LineOptions: upstream.LineOptions{MaxLine: int(l.Line), MaxSessions: s.MaxSessions, Timeout: time.Duration(s.Timeout), Memory: b.memory, Now: b.now},
 		}
 		if b.child != nil {
 			o.Stderr, o.Ended = b.child.stderr, b.child.ended
@@ -314,7 +330,7 @@ func (b *builder) server(name string, s config.Server, l config.Limits) (upstrea
 		return upstream.NewStdio(name, o)
 	}
 	o := upstream.HTTPOptions{
-		URL: s.URL, Timeout: time.Duration(s.Timeout), MaxBody: int(l.ResponseBody), MaxEvent: int(l.Event), MaxConns: l.Connections, Now: b.now,
+		URL: s.URL, Timeout: time.Duration(s.Timeout), MaxBody: int(l.ResponseBody), MaxEvent: int(l.Event), MaxConns: l.Connections, Memory: b.memory, Now: b.now,
 	}
 	for _, h := range slices.Sorted(maps.Keys(s.Headers)) {
 		o.Header = append(o.Header, upstream.Field{Name: h, Value: s.Headers[h]})

@@ -153,6 +153,7 @@ type Plugins struct {
 type Limits struct {
 	Body             Size     `yaml:"body" jsonschema_description:"Bytes of a request body."`
 	Bodies           Size     `yaml:"bodies" jsonschema_description:"Bytes of all request bodies that are under way at once, at least twice limits.body. Left out, a sixteenth of the memory limit, or 256MiB without one."`
+	Memory           Size     `yaml:"memory" jsonschema_description:"Bytes of all large messages that are held at once: request bodies, servers' answers and events beyond 16KiB each, and remembered lists; at least four times the largest of limits.body, responseBody, event and line. Left out, an eighth of the memory limit, or 512MiB without one."`
 	Depth            int      `yaml:"depth" jsonschema:"minimum=8,maximum=1000,default=128" jsonschema_description:"Lists and objects inside each other in a message."`
 	Values           int      `yaml:"values" jsonschema:"minimum=100,maximum=16777216,default=1048576" jsonschema_description:"Values in a message."`
 	Header           Size     `yaml:"header" jsonschema_description:"Bytes of the head of a request."`

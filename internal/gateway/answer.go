@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -82,8 +83,7 @@ func (x *exchange) answerJSON() *refusal {
 	}
 	x.outward()
 	x.out = x.reply.AppendEdited(x.out[:0], &x.edits)
-	x.send(x.statusFor(x.call.Status), x.out)
-	return nil
+	return x.send(x.statusFor(x.call.Status), x.out)
 }
 
 // answerAccepted answers a notification or response that the server took, whatever it said beside.
@@ -93,16 +93,39 @@ func (x *exchange) answerAccepted() *refusal {
 	return nil
 }
 
-func (x *exchange) send(status int, body []byte) {
+// send answers with body, which is not used again after the exchange: if it is large, fasthttp writes it from where it is.
+func (x *exchange) send(status int, body []byte) *refusal {
+	if len(body) > budget.Free {
+		if r := x.hold(cap(body)); r != nil {
+			return r
+		}
+	}
 	x.outcome.status, x.outcome.out = status, int64(len(body))
 	if x.element {
 		x.body = body
-		return
+		return nil
 	}
 	resp := &x.ctx.Response
 	resp.SetStatusCode(status)
 	resp.Header.SetContentType(contentJSON)
-	resp.SetBody(body)
+	if cap(body) <= keep {
+		resp.SetBody(body)
+		return nil
+	}
+	resp.SetBodyRaw(body)
+	if x.client != nil {
+		x.client.owe(x.kept.Yield())
+	}
+	return nil
+}
+
+// hold counts n bytes of an answer until the exchange ends, or refuses it. The server has carried out the call.
+func (x *exchange) hold(n int) *refusal {
+	if x.kept.Add(x.g.Memory, n) {
+		return nil
+	}
+	x.unrecorded = false // there may be no other record of it
+	return noMemory(x.msg.ID, nil)
 }
 
 func (x *exchange) scanOptions() jsonscan.Options {

@@ -26,8 +26,7 @@ func (x *exchange) serveBatch() *refusal {
 	if len(out) == 1 {
 		return x.answerAccepted()
 	}
-	x.send(200, append(out, ']'))
-	return nil
+	return x.send(200, append(out, ']'))
 }
 
 // serveElement serves one message of a batch and gives its answer, if it has one.

@@ -2,16 +2,16 @@ package gateway
 
 import (
 	"math"
-	"math/bits"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/sallyport-dev/sallyport/internal/budget"
 )
 
 // smallBody is the most of a body that is read before it is counted. A connection's own buffers take as much.
-const smallBody = 16 << 10
+const smallBody = budget.Free
 
 // bodies bounds the memory of all request bodies that are under way at once. A body takes its size before it is read, and gives it
 // back when its request ends. What is beyond the bound is refused, never queued. Small bodies are counted once they are read; an
@@ -20,6 +20,7 @@ type bodies struct {
 	all, large int64 // for all bodies together, and for those that are not small while others are under way
 	limit      int   // the largest body
 	used       atomic.Int64
+	memory     *budget.Budget // of which those that are not small are taken, too
 
 	// What was taken for a body that is being read, until its request begins. fasthttp says nothing of the connection when a head is
 	// read, but the head's address stays the request's.
@@ -34,23 +35,15 @@ type expected struct {
 	at     uint64 // the tick
 }
 
-func newBodies(all int64, limit int) *bodies {
-	all = max(all, 2*footprint(limit)) // one body always fits
-	return &bodies{all: all, large: all - all/8, limit: limit, expected: make(map[*fasthttp.RequestHeader]expected)}
-}
-
-// footprint is what a body of n bytes takes: fasthttp rounds the memory for one up to a power of two.
-func footprint(n int) int64 {
-	if n <= smallBody {
-		return int64(n)
-	}
-	return 1 << bits.Len(uint(n-1))
+func newBodies(all int64, limit int, memory *budget.Budget) *bodies {
+	all = max(all, 2*budget.Footprint(limit)) // one body always fits
+	return &bodies{all: all, large: all - all/8, limit: limit, memory: memory, expected: make(map[*fasthttp.RequestHeader]expected)}
 }
 
 // expect takes what the body after this head will need, and gives the most of it that may be read; 0 is the usual bound. A chunked body
 // doesn't say, and counts as the largest.
 func (b *bodies) expect(h *fasthttp.RequestHeader, tick uint64) int {
-	b.used.Add(-b.forget(h).size) // of a request that ended before it began
+	b.give(b.forget(h).size) // of a request that ended before it began
 	n := h.ContentLength()
 	if n == -1 {
 		n = b.limit
@@ -58,7 +51,7 @@ func (b *bodies) expect(h *fasthttp.RequestHeader, tick uint64) int {
 	if n <= smallBody || n > b.limit {
 		return 0
 	}
-	e := expected{size: footprint(n), at: tick}
+	e := expected{size: budget.Footprint(n), at: tick}
 	if !b.take(e.size) {
 		e.size, e.capped = 0, true
 	}
@@ -79,8 +72,21 @@ func (b *bodies) take(n int64) bool {
 			return false
 		}
 		if b.used.CompareAndSwap(used, used+n) {
-			return true
+			break
 		}
+	}
+	if !b.memory.Take(n) {
+		b.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+// give gives back what was taken for a body.
+func (b *bodies) give(size int64) {
+	b.used.Add(-size)
+	if size > smallBody {
+		b.memory.Give(size)
 	}
 }
 
@@ -102,9 +108,15 @@ func (b *bodies) forget(h *fasthttp.RequestHeader) expected {
 // begin takes what a body of n bytes needs, now that it has been read, in the place of what was expected. fits is false if that is beyond
 // the bound; it is taken anyway.
 func (b *bodies) begin(h *fasthttp.RequestHeader, n int) (size int64, capped, fits bool) {
-	size = footprint(n)
+	size = budget.Footprint(n)
 	e := b.forget(h)
 	used := b.used.Add(size - e.size)
+	if e.size > smallBody {
+		b.memory.Give(e.size)
+	}
+	if size > smallBody {
+		b.memory.Owe(size)
+	}
 	return size, e.capped, used <= b.all || e.size > 0
 }
 
@@ -120,7 +132,7 @@ func (b *bodies) sweep(tick, age uint64) {
 		if tick-e.at > age {
 			delete(b.expected, h)
 			b.waiting.Add(-1)
-			b.used.Add(-e.size)
+			b.give(e.size)
 		}
 	}
 }
@@ -137,9 +149,6 @@ func bodiesWithin(memory int64) int64 {
 	}
 	return memory / 16
 }
-
-// memory is the most that this process may use: GOMEMLIMIT, or what its control group may.
-func memory() int64 { return min(debug.SetMemoryLimit(-1), groupMemory()) }
 
 // received is told of every request's head before the body is read.
 func (g *Gateway) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
@@ -160,7 +169,7 @@ func (x *exchange) dropBody() {
 	if x.held > smallBody {
 		x.ctx.Request.ResetBody()
 	}
-	x.g.bodies.used.Add(-x.held)
+	x.g.bodies.give(x.held)
 	x.held = 0
 }
 

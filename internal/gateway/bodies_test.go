@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
 // holdsNoBody waits until everything that was taken for bodies has been given back, and nothing is expected.
 func (w *world) holdsNoBody() {
 	w.t.Helper()
-	if !comesTrue(func() bool { return w.bodies.used.Load() == 0 && w.bodies.waiting.Load() == 0 }) {
-		w.t.Errorf("%d bytes are taken and %d bodies expected after all have ended", w.bodies.used.Load(), w.bodies.waiting.Load())
+	if !comesTrue(func() bool { return w.bodies.used.Load() == 0 && w.bodies.waiting.Load() == 0 && w.Memory.Used() == 0 }) {
+		w.t.Errorf("%d bytes are taken, %d bodies expected and %d bytes of the budget used after all have ended", w.bodies.used.Load(), w.bodies.waiting.Load(), w.Memory.Used())
 	}
 }
 
@@ -236,7 +237,7 @@ func TestBoundOnBodiesFollowsMemory(t *testing.T) {
 			t.Errorf("within %d: %d, want %d", memory, got, want)
 		}
 	}
-	if b := newBodies(1, 3<<20); b.large < footprint(3<<20) {
+	if b := newBodies(1, 3<<20, nil); b.large < budget.Footprint(3<<20) {
 		t.Errorf("no room for one body: %d", b.large)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/socket"
 )
 
@@ -120,6 +121,8 @@ type conn struct {
 
 	closed atomic.Bool
 
+	owed atomic.Int64 // of the budget, for an answer that is being written
+
 	last  opened // used by the request under way
 	wrote bool   // since it began; used by the goroutine that serves the connection
 }
@@ -168,6 +171,7 @@ func (c *conn) answered() {
 	to := idle
 	if c.wrote {
 		to = resting
+		c.settle()
 	}
 	c.move(to, serving)
 }
@@ -212,7 +216,23 @@ func (c *conn) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
 		c.watch.remove(c)
 	}
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	c.settle()
+	return err
+}
+
+// owe counts the memory of an answer until it has been written, or can't be.
+func (c *conn) owe(n int64) {
+	c.owed.Add(n)
+	if c.closed.Load() { // perhaps before that could be seen
+		c.settle()
+	}
+}
+
+func (c *conn) settle() {
+	if c.owed.Load() > 0 {
+		c.watch.memory.Give(c.owed.Swap(0))
+	}
 }
 
 // arm asks for gone to be called, once, if the client leaves before disarm. gone runs while conn is locked: it must not block.
@@ -249,6 +269,7 @@ type watch struct {
 
 	most, mostPerIP int // connections; 0 is no bound
 	bounds          bounds
+	memory          *budget.Budget
 	bodies          *bodies // those that nobody waits for are given back
 	record          func()  // what was turned away; called every recordTicks
 

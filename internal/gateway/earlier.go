@@ -88,8 +88,7 @@ func (x *exchange) pong() *refusal {
 		return r
 	}
 	x.out = append(append(append(x.out[:0], `{"jsonrpc":"2.0","id":`...), x.msg.ID...), `,"result":{}}`...)
-	x.send(200, x.out)
-	return nil
+	return x.send(200, x.out)
 }
 
 // initialize asks the servers what they are. The answer promises what can be carried.

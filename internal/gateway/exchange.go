@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/identity"
@@ -88,6 +89,7 @@ type exchange struct {
 	ending     atomic.Bool // the gateway ends the stream
 	held       int64       // taken from the bound on all bodies
 	capped     bool        // no more than a small body was read: there was no room for a large one
+	kept       budget.Held // of the budget, for the answer
 	crowded    bool        // there was no room for a small one either
 	asking     time.Time   // until when a client may take to answer what the server asked
 }
@@ -173,6 +175,7 @@ func (x *exchange) finish() {
 
 func (x *exchange) letGo() {
 	x.dropBody()
+	x.kept.Release()
 	if s := x.snap; s != nil {
 		x.snap = nil
 		s.release()

@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
@@ -24,6 +25,9 @@ type Options struct {
 	Audit   *audit.Log
 	Metrics *telemetry.Metrics
 	Limits  Limits
+	// Memory is what large messages under way are counted in, requests and answers; the servers' answers are counted in the same one by
+	// whoever makes the servers. nil has no bound.
+	Memory *budget.Budget
 	// SessionKey seals session ids: 32 bytes. nil makes a key that lives as long as the Gateway, so that sessions end with it.
 	SessionKey []byte
 	// RecordInputs puts the values that rules could read into the records, masked, so that decisions can be explained and replayed.
@@ -87,7 +91,7 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	if l.Bodies == 0 {
-		l.Bodies = bodiesWithin(memory())
+		l.Bodies = bodiesWithin(budget.Memory())
 	}
 	return l
 }
@@ -159,12 +163,12 @@ func New(o Options) (*Gateway, error) {
 		suspended: newLedger[suspended](maxAwaited, o.Limits.StreamTimeout),
 		catalog:   newCatalog(),
 		watch:     newWatch(o.Limits),
-		bodies:    newBodies(o.Limits.Bodies, o.Limits.Body),
+		bodies:    newBodies(o.Limits.Bodies, o.Limits.Body, o.Memory),
 		stop:      make(chan struct{}),
 		stopped:   make(chan struct{}),
 		head:      httphead.Limits{Bytes: o.Limits.Header, Headers: o.Limits.Headers, Body: int64(o.Limits.Body)},
 	}
-	g.watch.bodies, g.watch.record = g.bodies, g.recordTurned
+	g.watch.bodies, g.watch.memory, g.watch.record = g.bodies, g.Memory, g.recordTurned
 	g.operations = map[*mcp.Method]*telemetry.Operation{nil: o.Metrics.Operation(telemetry.Other)}
 	for _, name := range mcp.Methods() {
 		g.operations[mcp.LookupMethod(name)] = o.Metrics.Operation(name)
@@ -205,7 +209,7 @@ func (g *Gateway) Swap(s *Snapshot) {
 				vs.metrics[version] = g.Metrics.Version(name, version)
 			}
 		}
-		s.lists = newLists()
+		s.lists = newLists(g.Memory)
 		s.pinned = newPinned(s.Policy.Lock())
 	}
 	g.current.swap(s)

@@ -341,13 +341,11 @@ func (x *exchange) sendParts(merge *federation.Merge, found *federation.Discover
 	}
 	if x.msg.Spec.List == "" && x.lifted {
 		x.out = found.AppendInitialized(x.out[:0], x.msg.ID, x.view, x.msg.Version, x.snap.Federation.Version, report)
-		x.send(200, x.out)
-		return nil
+		return x.send(200, x.out)
 	}
 	if x.msg.Spec.List == "" {
 		x.out = found.Append(x.out[:0], x.msg.ID, x.view, x.snap.Federation.Version, report)
-		x.send(200, x.out)
-		return nil
+		return x.send(200, x.out)
 	}
 	cursor := ""
 	if next := merge.Next(); len(next) > 0 {
@@ -357,6 +355,5 @@ func (x *exchange) sendParts(merge *federation.Merge, found *federation.Discover
 		}
 	}
 	x.out = merge.Append(x.out[:0], x.msg.ID, x.msg.Spec.List, cursor, report)
-	x.send(200, x.out)
-	return nil
+	return x.send(200, x.out)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
@@ -15,8 +16,10 @@ import (
 type lists struct {
 	mu      sync.RWMutex
 	entries map[listKey]*remembered
-	bytes   int
-	changes uint64 // how often something was dropped
+	most    int64 // bytes
+	bytes   int64
+	memory  *budget.Budget // of which they are taken
+	changes uint64         // how often something was dropped
 }
 
 type listKey struct {
@@ -41,7 +44,14 @@ const (
 	maxListTTL = time.Hour
 )
 
-func newLists() *lists { return &lists{entries: make(map[listKey]*remembered)} }
+// newLists takes no more than a quarter of the budget: calls go before what is remembered.
+func newLists(memory *budget.Budget) *lists {
+	l := &lists{entries: make(map[listKey]*remembered), most: maxLists, memory: memory}
+	if all := memory.Limit(); all > 0 {
+		l.most = min(l.most, all/4)
+	}
+	return l
+}
 
 func (l *lists) get(k listKey, now time.Time) *remembered {
 	l.mu.RLock()
@@ -67,7 +77,7 @@ func (l *lists) put(k listKey, r *remembered, epoch uint64, now time.Time) {
 		return
 	}
 	l.dropLocked(func(other listKey, old *remembered) bool { return other == k || !now.Before(old.expires) })
-	if size := r.size(); l.bytes+size <= maxLists {
+	if size := r.size(); l.bytes+size <= l.most && l.memory.Take(size) {
 		l.entries[k], l.bytes = r, l.bytes+size
 	}
 }
@@ -84,13 +94,21 @@ func (l *lists) dropLocked(match func(listKey, *remembered) bool) {
 	for k, r := range l.entries {
 		if match(k, r) {
 			l.bytes -= r.size()
+			l.memory.Give(r.size())
 			delete(l.entries, k)
 		}
 	}
 }
 
 // size counts the answer twice: as it came, and as clients get it.
-func (r *remembered) size() int { return 2*len(r.raw) + 1024 }
+func (r *remembered) size() int64 { return 2*int64(len(r.raw)) + 1024 }
+
+// forget ends l with its snapshot.
+func (l *lists) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropLocked(func(listKey, *remembered) bool { return true })
+}
 
 func (x *exchange) listKey() listKey {
 	p := &x.share.position

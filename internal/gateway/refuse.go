@@ -171,11 +171,21 @@ func upstreamFailed(id []byte, err error) *refusal {
 	case upstream.Ejected:
 		r = plain(503, codeUnavailable, "upstream_ejected", "The server has failed too often, and is left alone for now", id)
 		r.kind, r.header = telemetry.Unavailable, retryAfter(e.Wait)
+	case upstream.NoMemory:
+		r = noMemory(id, err)
 	case upstream.Closed, upstream.TooLarge, upstream.Protocol:
 		r = plain(502, codeBadGateway, "upstream_"+e.Code.String(), "The server's answer can't be used", id)
 		r.kind = telemetry.Unavailable
 	}
 	r.cause = err
+	return r
+}
+
+// noMemory refuses an answer for which there is no room beside all others. Nobody is told to try again: the server may have carried out
+// the call.
+func noMemory(id []byte, cause error) *refusal {
+	r := plain(503, codeBadGateway, "no_memory", "The gateway has no memory left for the server's answer", id)
+	r.cause, r.kind = cause, telemetry.Refused
 	return r
 }
 

@@ -88,7 +88,13 @@ func (c *current) acquire() *Snapshot {
 }
 
 func (s *Snapshot) release() {
-	if s.refs.Add(-1) == 0 && s.Release != nil {
+	if s.refs.Add(-1) > 0 {
+		return
+	}
+	if s.lists != nil {
+		s.lists.forget()
+	}
+	if s.Release != nil {
 		s.Release()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -70,10 +71,11 @@ func (x *exchange) WriteTo(to io.Writer) (n int64, err error) {
 			return 0, x.endStream(w, err)
 		}
 		out := x.event(ev)
-		if len(out) == 0 {
-			continue
+		if len(out) > 0 {
+			_, err = w.Write(out)
 		}
-		if _, err := w.Write(out); err != nil {
+		x.shrink()
+		if err != nil {
 			return 0, err
 		}
 		if x.answered && x.msg.Kind == mcp.KindRequest {
@@ -155,6 +157,19 @@ func (x *exchange) Close() error {
 	return nil
 }
 
+// shrink lets go of what a large event has taken: a stream may rest for long after it.
+func (x *exchange) shrink() {
+	if !x.element { // what it has answered waits for the others
+		x.kept.Release()
+	}
+	if cap(x.scratch) > keep {
+		x.scratch = nil
+	}
+	if cap(x.out) > keep {
+		x.out = nil
+	}
+}
+
 // event judges one event, and gives what the client gets of it: nothing, if nothing may pass.
 func (x *exchange) event(ev mcp.Event) []byte {
 	if x.lifted {
@@ -188,6 +203,11 @@ func (x *exchange) keepID(ev mcp.Event) []byte {
 // eventMessage judges the message of an event; nil means that it may not pass.
 func (x *exchange) eventMessage(data []byte) []byte {
 	x.edits.Reset()
+	if len(data) > budget.Free {
+		if r := x.hold(2 * len(data)); r != nil { // written anew, and then as an event
+			return x.fail(r)
+		}
+	}
 	if r := x.reply.DecodeServer(data, x.scanOptions()); r != nil {
 		return x.fail(badAnswer(x.msg.ID, errors.New(r.String())))
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
@@ -35,6 +36,12 @@ type seen struct {
 
 func newPeer(t *testing.T, handle func(w http.ResponseWriter, r *http.Request, body string)) (*peer, option) {
 	t.Helper()
+	return newPeerWithin(t, budget.New(256<<20), handle)
+}
+
+// newPeerWithin is newPeer of which all memory is counted in one budget.
+func newPeerWithin(t *testing.T, memory *budget.Budget, handle func(w http.ResponseWriter, r *http.Request, body string)) (*peer, option) {
+	t.Helper()
 	p := &peer{}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -43,7 +50,7 @@ func newPeer(t *testing.T, handle func(w http.ResponseWriter, r *http.Request, b
 		p.mu.Unlock()
 		handle(w, r, string(body))
 	}))
-	s, err := upstream.NewHTTP("files", upstream.HTTPOptions{URL: p.URL + "/mcp", Now: time.Now})
+	s, err := upstream.NewHTTP("files", upstream.HTTPOptions{URL: p.URL + "/mcp", Now: time.Now, Memory: memory})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +61,12 @@ func newPeer(t *testing.T, handle func(w http.ResponseWriter, r *http.Request, b
 			t.Error(err)
 		}
 	})
-	return p, func(_ *Options, snap *Snapshot) { snap.Servers = map[string]upstream.Server{"files": s} }
+	return p, func(o *Options, snap *Snapshot) {
+		snap.Servers = map[string]upstream.Server{"files": s}
+		if o != nil {
+			o.Memory = memory
+		}
+	}
 }
 
 func (p *peer) requests() []seen {

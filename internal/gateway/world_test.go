@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
@@ -114,7 +115,7 @@ func newWorld(t *testing.T, policy string, options ...option) *world {
 	}
 	o := Options{
 		Audit: log, Metrics: telemetry.New(telemetry.Options{}), Now: time.Now, RecordInputs: true, SessionKey: bytes.Repeat([]byte{1}, 32),
-		Warn: func(msg string, err error) { t.Log(msg, err) },
+		Warn: func(msg string, err error) { t.Log(msg, err) }, Memory: budget.New(256 << 20),
 	}
 	s := w.snapshot(policy)
 	for _, f := range options {

@@ -107,6 +107,9 @@ func (e *EventReader) Next() (Event, error) {
 	}
 }
 
+// Buffered is how many bytes have been read that Next has not looked at.
+func (e *EventReader) Buffered() int { return len(e.buf) - e.pos }
+
 // newEvent forgets the event that was returned.
 func (e *EventReader) newEvent() {
 	e.cur = Event{}
@@ -274,6 +277,9 @@ func (e *EventReader) makeRoom() {
 		e.buf = e.buf[:copy(e.buf, e.buf[n:])]
 		e.start, e.line, e.pos = 0, e.line-n, e.pos-n
 		e.dataB, e.dataE = e.dataB-n, e.dataE-n
+	}
+	if len(e.buf) == 0 && cap(e.buf) > keepBuffer { // a large event has passed: the next may be long in coming
+		e.buf = nil
 	}
 	if len(e.buf) < cap(e.buf) {
 		return

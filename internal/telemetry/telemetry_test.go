@@ -43,6 +43,7 @@ func everything() *Metrics {
 		return []Limit{{Name: "here", Admitted: 5, Refused: 4, Failed: 3, Error: 2, Local: true, Keys: 6, Evicted: 7}, {Name: "there", Admitted: 1}}
 	})
 	m.WatchCache(func() (Cache, bool) { return Cache{Bytes: 100, Limit: 1000, Evicted: 1, Rejected: 2, Dropped: 3}, true })
+	m.WatchMemory(func() (used, limit int64) { return 50, 500 })
 	m.WatchSource(func() (Source, bool) { return Source{Age: 90 * time.Second, Answers: true, Stale: true}, true })
 	m.WatchAudit(func() Audit {
 		return Audit{Records: 9, Refused: 1, WriteErrors: 2, Writes: 8, Bytes: 4000, Seq: 12, Pending: 5, Failing: true}
@@ -128,6 +129,8 @@ func TestScrape(t *testing.T) {
 		`sallyport_decision_duration_seconds_count{phase="response"} 0`,
 		`sallyport_decisions_total{effect="allow",reason="",server="files"} 2`,
 		`sallyport_list_entries_omitted_total{reason="bad_name",server="files"} 1`,
+		`sallyport_memory_held_bytes 50`,
+		`sallyport_memory_limit_bytes 500`,
 		`sallyport_plugin_calls_total{plugin="p",verdict="deny"} 3`,
 		`sallyport_plugin_ejected{plugin="p"} 1`,
 		`sallyport_plugin_failures_total{plugin="p",type="trap"} 2`,

@@ -56,7 +56,7 @@ func verdictOf(c *Call, err error) verdict {
 		return failure
 	}
 	switch e.Code {
-	case Canceled, Overloaded, Ejected:
+	case Canceled, Overloaded, Ejected, NoMemory:
 		return nothing
 	case TooLarge:
 		return success

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/sallyport-dev/sallyport/internal/budget"
 )
 
 // Call is one exchange with a server: what is sent and what came back. It can
@@ -41,6 +43,7 @@ type Call struct {
 	flow     flow               // what Next reads and Close ends; nil if there is nothing
 	answer   *fasthttp.Response // of HTTP, which keeps it for the next use
 	body     []byte             // memory for ReplyBody, likewise
+	held     budget.Held        // for the answer, or the event that Next has given
 
 	slots     *slots // that one is taken from; nil if none is
 	slotOwner string
@@ -132,6 +135,7 @@ func (c *Call) Close() {
 	if cap(c.body) > maxOut {
 		c.body = nil
 	}
+	c.held.Release()
 }
 
 // Reset makes c ready for another exchange, keeping only its memory.

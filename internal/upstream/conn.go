@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/socket"
 )
 
@@ -31,6 +32,10 @@ type conn struct {
 	readErr   error // why reading ended; nil while it has not
 	sendErr   error // why what was unsent could not be sent whole
 	wrote     bool  // some byte of the exchange may have left
+
+	held   *budget.Held   // grows with what is read of a body; nil while nothing is counted
+	memory *budget.Budget // of which it does
+	got    int            // of the body
 }
 
 // errSpoken says that a used connection is not at rest: a server has sent what nobody asked for, or has hung up. Nothing was sent.
@@ -57,10 +62,20 @@ func (k *conn) Read(p []byte) (n int, err error) {
 		}
 		k.wrote, k.unsent = wrote > 0, nil
 	}
+	if k.held != nil {
+		if k.got += n; !k.held.Grow(k.memory, k.got) {
+			err = errNoMemory
+		}
+	}
 	if err != nil {
 		k.readErr = err
 	}
 	return n, err
+}
+
+// count has h grow with what is read from here on. nil ends it.
+func (k *conn) count(h *budget.Held, of *budget.Budget, got int) {
+	k.held, k.memory, k.got = h, of, got
 }
 
 // stale tells that an idle connection has ended, or that the server has sent

@@ -12,6 +12,9 @@ var ErrCanceled = errors.New("the call was canceled")
 // errShut is the cause of errors after a Server's Close.
 var errShut = errors.New("the gateway has closed this server")
 
+// errNoMemory is the cause of errors with code NoMemory.
+var errNoMemory = errors.New("there is no memory left for the answer")
+
 // ErrorCode is a closed list of the ways in which an exchange fails.
 type ErrorCode uint8
 
@@ -25,10 +28,11 @@ const (
 	Protocol                     // the answer was not HTTP, SSE or JSON-RPC as specified
 	Overloaded                   // nothing was sent: the server has as many calls as it takes
 	Ejected                      // nothing was sent: the server has failed too often
+	NoMemory                     // there was no room for the answer beside all others
 )
 
 func (c ErrorCode) String() string {
-	return [...]string{"closed", "unavailable", "timeout", "canceled", "too_large", "protocol", "overloaded", "ejected"}[c]
+	return [...]string{"closed", "unavailable", "timeout", "canceled", "too_large", "protocol", "overloaded", "ejected", "no_memory"}[c]
 }
 
 // Error is why an exchange with a server has failed. Its text is for the

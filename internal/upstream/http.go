@@ -164,11 +164,17 @@ func (h *HTTP) receive(c *Call, k *conn, head answerHead) error {
 
 func (h *HTTP) readReply(c *Call, k *conn, head *answerHead) (err error) {
 	if head.plain() {
+		if head.length <= int64(h.o.MaxBody) && !c.held.Grow(h.o.Memory, int(head.length)) {
+			return errNoMemory
+		}
 		c.body, err = readPlain(k, c.body, head.length, h.o.MaxBody)
 		c.ReplyBody = c.body
 		return err
 	}
-	if err := readBody(k, c.answer, h.o.MaxBody); err != nil {
+	k.count(&c.held, h.o.Memory, k.br.Buffered())
+	err = readBody(k, c.answer, h.o.MaxBody)
+	k.count(nil, nil, 0)
+	if err != nil {
 		return err
 	}
 	head.last = head.last || c.answer.Header.ConnectionClose()
@@ -227,7 +233,7 @@ func (h *HTTP) fail(c *Call, k *conn, err error) *Error {
 		e.Code, e.Err = Canceled, ErrCanceled
 	case h.pool.isClosed():
 		e.Err = errShut
-	case e.Code != TooLarge && e.Code != Protocol:
+	case e.Code != TooLarge && e.Code != Protocol && e.Code != NoMemory:
 		h.health.down(h.o.Now, err)
 	}
 	return e
@@ -235,6 +241,8 @@ func (h *HTTP) fail(c *Call, k *conn, err error) *Error {
 
 func (h *HTTP) codeOf(k *conn, err error) ErrorCode {
 	switch {
+	case errors.Is(err, errNoMemory), k != nil && errors.Is(k.readErr, errNoMemory):
+		return NoMemory
 	case errors.Is(err, errTooLarge), errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return TooLarge
 	case k == nil:

@@ -28,11 +28,15 @@ func (h *HTTP) startStream(c *Call, k *conn) error {
 	c.Extend(time.Time{})
 	c.flow = &httpStream{h: h, k: k, events: mcp.NewEventReader(c.answer.BodyStream(), h.o.MaxEvent)}
 	c.Reply = Stream
+	k.count(&c.held, h.o.Memory, 0)
 	return nil
 }
 
 func (s *httpStream) next(c *Call) (Event, error) {
 	if s.err != nil {
+		return Event{}, s.err
+	}
+	if s.recount(c); s.err != nil {
 		return Event{}, s.err
 	}
 	e, err := s.events.Next()
@@ -41,6 +45,19 @@ func (s *httpStream) next(c *Call) (Event, error) {
 	}
 	s.err = s.finish(c, err)
 	return Event{}, s.err
+}
+
+// recount lets go of the event before, and counts the next from what has been read of it.
+func (s *httpStream) recount(c *Call) {
+	if s.k.got == 0 {
+		return
+	}
+	c.held.Release()
+	s.k.got = s.events.Buffered()
+	if !c.held.Grow(s.k.memory, s.k.got) {
+		s.k.readErr = errNoMemory
+		s.err = s.h.fail(c, s.k, errNoMemory)
+	}
 }
 
 // finish tells the end of a stream from its loss, which fasthttp does not: a
@@ -64,6 +81,7 @@ func (s *httpStream) end(c *Call) {
 	head := &c.answer.Header
 	again := s.clean && c.detach() && !head.ConnectionClose() && s.k.br.Buffered() == 0
 	c.detach()
+	s.k.count(nil, nil, 0)
 	if !again {
 		s.k.interrupt(true)
 	}

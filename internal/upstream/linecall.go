@@ -22,6 +22,8 @@ type lineCall struct {
 
 	wake chan struct{} // something below has changed
 
+	reading int64 // of the budget, for the message that was taken last; the reader's own
+
 	// Under p.mu:
 	silent   bool // must not be canceled on the wire: it is initialize, or its client has left without a word
 	waiting  []message
@@ -38,6 +40,7 @@ type lineCall struct {
 type message struct {
 	data    []byte
 	request []byte // raw id, if it is a request; else nil
+	held    int64  // of the budget, until it has been read
 }
 
 func (x *lineCall) signal() {
@@ -121,9 +124,11 @@ func (x *lineCall) wasQueued() {
 
 // take waits for the next message. io.EOF means that there will be none.
 func (x *lineCall) take() (m message, last bool, err error) {
+	x.letGo()
 	for {
 		m, last, deadline, ok, err := x.poll()
 		if ok || err != nil {
+			x.reading = m.held
 			return m, last, err
 		}
 		expired, stop := x.timer(deadline)
@@ -134,6 +139,12 @@ func (x *lineCall) take() (m message, last bool, err error) {
 		}
 		stop()
 	}
+}
+
+// letGo gives back what was held for the message that was taken last.
+func (x *lineCall) letGo() {
+	x.p.l.o.Memory.Give(x.reading)
+	x.reading = 0
 }
 
 func (x *lineCall) poll() (m message, last bool, deadline time.Time, ok bool, err error) {
@@ -163,6 +174,7 @@ func (x *lineCall) putBack(m message) {
 	defer x.p.mu.Unlock()
 	x.waiting = append([]message{m}, x.waiting...)
 	x.size += len(m.data)
+	x.reading = 0
 	x.deadline = time.Time{}
 }
 
@@ -186,6 +198,7 @@ func (x *lineCall) next(*Call) (Event, error) {
 // end implements flow. A request that has no answer yet goes on at the peer:
 // that its client went away is not a wish to cancel it, Cancel is.
 func (x *lineCall) end(*Call) {
+	x.letGo()
 	x.p.remove(x)
 	x.p.l.release(x.s)
 	x.p.l.inFlight.Add(-1)

@@ -265,6 +265,8 @@ func (l *Lines) await(c *Call, x *lineCall) error {
 		return err
 	case last:
 		c.Status, c.Reply, c.ReplyBody = http.StatusOK, JSON, m.data
+		c.held.Keep(l.o.Memory, x.reading)
+		x.reading = 0
 		return nil
 	}
 	x.putBack(m)

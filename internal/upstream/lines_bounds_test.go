@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/budget"
 )
 
 func TestWaitingMessagesAreBoundedInBytes(t *testing.T) {
@@ -109,5 +111,58 @@ func TestSessionsAreStartedWithBackoff(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		openScripted(t, l, peers)
+	})
+}
+
+// What waits for its reader is counted, what finds no room is left out or fails its call, and nothing is held when all have ended.
+func TestMessagesOfLinesAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 100 << 10
+		memory := budget.New(250 << 10)
+		l, peers := scripted(t, LineOptions{Memory: memory})
+		session, p := openScripted(t, l, peers)
+		text := strings.Repeat("x", size)
+		for range 3 { // nobody reads them yet, and there is room for two
+			p.send(`{"jsonrpc":"2.0","method":"m","params":{"data":"` + text + `"}}`)
+		}
+		synctest.Wait()
+		if n, lost := memory.Used(), l.Status().Dropped; n < 2*size || lost != 1 {
+			t.Errorf("%d bytes are held, %d messages lost", n, lost)
+		}
+		c := ask(session, `1`, "x", "")
+		defer c.Close()
+		done := start(l, c)
+		p.expect(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
+		p.send(`{"jsonrpc":"2.0","id":2,"result":{"text":"` + text + `"}}`)
+		if err := <-done; codeOf(err) != "no_memory" {
+			t.Errorf("an answer beside them: %v", err)
+		}
+		g := &Call{Verb: Get, Session: session}
+		defer g.Close()
+		if err := l.Do(g); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if e, err := g.Next(); err != nil || len(e.Data) < size {
+				t.Fatalf("%d bytes, %v", len(e.Data), err)
+			}
+		}
+		if n := memory.Used(); n < size || n > 2*size {
+			t.Errorf("%d bytes are held while one of two is read", n)
+		}
+		p.send(`{"jsonrpc":"2.0","method":"m","params":{"data":"` + text + `"}}`)
+		synctest.Wait()
+		g.Close()
+		if n := memory.Used(); n != 0 {
+			t.Errorf("%d bytes are held when the stream is closed", n)
+		}
+		p.send(`{"jsonrpc":"2.0","method":"m","params":{"data":"` + text + `"}}`)
+		synctest.Wait()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := memory.Used(); n != 0 {
+			t.Errorf("%d bytes are held in the end", n)
+		}
 	})
 }

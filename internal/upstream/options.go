@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"net"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/budget"
 )
 
 // HTTPOptions describe a server that is reached by Streamable HTTP. Durations
@@ -20,6 +22,8 @@ type HTTPOptions struct {
 	MaxBody   int // bytes of an answer that is not a stream; 16 MiB
 	MaxEvent  int // bytes of one event of a stream; 16 MiB
 	MaxHeader int // bytes of the head of an answer; 16 KiB
+
+	Memory *budget.Budget // of which answers are taken; nil has no bound
 
 	DialTimeout time.Duration // for connection and TLS handshake; 10 s, at most the call's deadline
 	IdleTimeout time.Duration // after which an unused connection is closed; 30 s
@@ -45,11 +49,12 @@ type StdioOptions struct {
 
 // LineOptions are common to all servers that speak newline-delimited JSON.
 type LineOptions struct {
-	MaxLine     int           // bytes of one line from the server; 16 MiB
-	MaxSessions int           // legacy sessions at a time, each of which has a peer of its own; 16
-	IdleTimeout time.Duration // after which an unused session ends; 30 min
-	Timeout     time.Duration // for an answer, when the call has no deadline; 30 s
-	WriteWait   time.Duration // how long the server may leave its input unread; 10 s
+	MaxLine     int            // bytes of one line from the server; 16 MiB
+	Memory      *budget.Budget // of which messages are taken until they have been read; nil has no bound
+	MaxSessions int            // legacy sessions at a time, each of which has a peer of its own; 16
+	IdleTimeout time.Duration  // after which an unused session ends; 30 min
+	Timeout     time.Duration  // for an answer, when the call has no deadline; 30 s
+	WriteWait   time.Duration  // how long the server may leave its input unread; 10 s
 
 	BackoffMin time.Duration // first wait after the shared peer was lost; 500 ms
 	BackoffMax time.Duration // longest wait; 30 s

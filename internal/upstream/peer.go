@@ -92,6 +92,8 @@ func (p *peer) end(code ErrorCode, err error) {
 		}
 		x.signal()
 	}
+	p.forgetLocked(p.pending)
+	p.pending = nil
 	p.mu.Unlock()
 	close(p.gone)
 	go func() {
@@ -196,10 +198,20 @@ func readLine(br *bufio.Reader, buf []byte, limit int) ([]byte, error) {
 	}
 }
 
+// remove takes x out, with what it has not read.
 func (p *peer) remove(x *lineCall) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.removeLocked(x)
+	p.forgetLocked(x.waiting)
+	x.waiting, x.size = nil, 0
+}
+
+// forgetLocked gives back what is held for messages that nobody reads.
+func (p *peer) forgetLocked(list []message) {
+	for i := range list {
+		p.l.o.Memory.Give(list[i].held)
+	}
 }
 
 func (p *peer) removeLocked(x *lineCall) {

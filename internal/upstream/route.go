@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
+	"github.com/sallyport-dev/sallyport/internal/budget"
 )
 
 // receive takes one line to where it belongs. It reports false if it is not a
@@ -62,8 +63,15 @@ func (p *peer) answerLocked(root, id jsonscan.Value) {
 	e := &p.scan.edits
 	e.Replace(id, x.id)
 	p.retag(root.Path("result", "_meta", subscriptionKey))
+	m, ok := p.emit(root)
+	if !ok {
+		x.err = p.l.error(NoMemory, errNoMemory)
+		p.removeLocked(x)
+		x.signal()
+		return
+	}
 	x.answered = true
-	p.giveLocked(x, message{data: p.emit(root)})
+	p.giveLocked(x, m)
 	p.removeLocked(x)
 }
 
@@ -79,7 +87,7 @@ func (p *peer) noticeLocked(root, method jsonscan.Value) {
 			return
 		}
 		p.scan.edits.Replace(token, x.token)
-		p.giveLocked(x, message{data: p.emit(root)})
+		p.passLocked(x, root)
 		return
 	case "notifications/cancelled":
 		// In the modern era a server ends a subscription so.
@@ -95,14 +103,23 @@ func (p *peer) noticeLocked(root, method jsonscan.Value) {
 	}
 	tag := root.Path("params", "_meta", subscriptionKey)
 	if x := p.retag(tag); x != nil {
-		p.giveLocked(x, message{data: p.emit(root)})
+		p.passLocked(x, root)
 		return
 	}
 	if tag.Exists() && p.s == nil {
 		p.l.dropped.Add(1)
 		return
 	}
-	p.routeLocked(message{data: p.emit(root)})
+	if m, ok := p.emit(root); ok {
+		p.routeLocked(m)
+	}
+}
+
+// passLocked gives a notification to a stream. One for which there is no memory is lost.
+func (p *peer) passLocked(x *lineCall, root jsonscan.Value) {
+	if m, ok := p.emit(root); ok {
+		p.giveLocked(x, m)
+	}
 }
 
 // retag puts the client's listen id in the place of ours. Only the modern era,
@@ -124,11 +141,27 @@ func (p *peer) askLocked(root, id jsonscan.Value) {
 		p.tryWrite(refusalLine(raw))
 		return
 	}
-	p.routeLocked(message{data: p.emit(root), request: raw})
+	m, ok := p.emit(root)
+	if !ok {
+		p.tryWrite(refusalLine(raw))
+		return
+	}
+	m.request = raw
+	p.routeLocked(m)
 }
 
-func (p *peer) emit(root jsonscan.Value) []byte {
-	return root.AppendEdited(make([]byte, 0, len(root.Raw())+32), &p.scan.edits)
+// emit writes what was read anew, if there is memory for it until it has been taken.
+func (p *peer) emit(root jsonscan.Value) (message, bool) {
+	size := len(root.Raw()) + 32
+	m := message{}
+	if size > budget.Free {
+		if m.held = int64(size); !p.l.o.Memory.Take(m.held) {
+			p.l.dropped.Add(1)
+			return message{}, false
+		}
+	}
+	m.data = root.AppendEdited(make([]byte, 0, size), &p.scan.edits)
+	return m, true
 }
 
 // routeLocked finds a stream for a message that names none: that of the latest
@@ -139,7 +172,8 @@ func (p *peer) routeLocked(m message) {
 	switch n := len(p.order); {
 	case p.s == nil && n == 1, p.s != nil && n > 0:
 		p.giveLocked(p.order[n-1], m)
-	case p.s == nil:
+	case p.s == nil, p.dead != nil:
+		p.forgetLocked([]message{m})
 		p.l.dropped.Add(1)
 	case p.get != nil:
 		p.giveLocked(p.get, m)
@@ -177,5 +211,6 @@ func (p *peer) shedLocked(list []message) []message {
 		p.tryWrite(refusalLine(list[0].request))
 	}
 	p.l.dropped.Add(1)
+	p.forgetLocked(list[at : at+1])
 	return slices.Delete(list, at, at+1)
 }

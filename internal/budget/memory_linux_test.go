@@ -1,4 +1,4 @@
-package gateway
+package budget
 
 import (
 	"math"
