@@ -19,7 +19,7 @@ import (
 func (g *program) changes() *admin.Changes {
 	return &admin.Changes{
 		Actions: []string{"activate", "rollback", "promote", "withdraw"},
-		Do:      g.change,
+		Do:      g.change, Notified: g.notified,
 		Tokens: func() []admin.Token {
 			var all []admin.Token
 			for _, t := range g.state.build().config.Admin.Tokens {

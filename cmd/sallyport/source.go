@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
@@ -288,4 +290,15 @@ func (g *program) sourceMetrics() (telemetry.Source, bool) {
 		return telemetry.Source{}, false
 	}
 	return telemetry.Source{Age: age, Answers: g.state.build().follower.State().Err == nil, Stale: g.stale()}, true
+}
+
+// notified asks the source of the policies at once, if a notice is about it. Notices that come while it is asked are one.
+func (g *program) notified(n admin.Notice) bool {
+	b := g.state.build()
+	about := !n.Said || slices.ContainsFunc(n.Pushed, func(p admin.Pushed) bool { return fetch.Holds(b.config.Policies, p.Repository, p.Tag) })
+	if b.follower == nil || !about {
+		return false
+	}
+	b.follower.Sooner()
+	return true
 }

@@ -384,6 +384,41 @@ func TestOperatorChangesWhatIsFetched(t *testing.T) {
 	w.denies("v6")
 }
 
+// Whoever tells of a push has it decide, however seldom the gateway asks by itself.
+func TestNoticeOfAPush(t *testing.T) {
+	for name, n := range map[string]admin.Notice{
+		"of the tag":   {Said: true, Pushed: []admin.Pushed{{Repository: "acme/other", Tag: "production"}, {Repository: "acme/policies", Tag: "production"}}},
+		"of a digest":  {Said: true, Pushed: []admin.Pushed{{Repository: "acme/policies"}}},
+		"of something": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p := places["oci"](t, dir)
+			p.bundle = strings.Replace(p.bundle, "poll: 10ms", "poll: 1h", 1)
+			p.put(1)
+			w := begin(t, dir, p)
+			w.denies("v1")
+			p.put(2)
+			if !w.g.notified(n) {
+				t.Error("it is not asked")
+			}
+			w.denies("v2")
+			for _, other := range []admin.Notice{{Said: true}, {Said: true, Pushed: []admin.Pushed{{Repository: "acme/policies", Tag: "testing"}, {Repository: "acme"}}}} {
+				if w.g.notified(other) {
+					t.Errorf("asked for %+v", other)
+				}
+			}
+		})
+	}
+	dir := t.TempDir()
+	p := places["file"](t, dir)
+	p.put(1)
+	if begin(t, dir, p).g.notified(admin.Notice{}) {
+		t.Error("there is nobody to ask")
+	}
+}
+
 // What the source has, and is refused, is no word of its that there is no other.
 func TestRefusedBundleConfirmsNothing(t *testing.T) {
 	dir := t.TempDir()
@@ -415,11 +450,15 @@ func recordsOf(t *testing.T, dir string) string {
 
 // BenchmarkNewVerdict measures how long after a change a call is decided by it.
 func BenchmarkNewVerdict(b *testing.B) {
-	for _, name := range []string{"directory", "kubernetes", "file", "https-wait", "oci"} {
+	for _, name := range []string{"directory", "kubernetes", "file", "https-wait", "oci", "oci-told"} {
 		b.Run(name, func(b *testing.B) {
 			dir := b.TempDir()
-			p := places[name](b, dir)
-			p.bundle = strings.Replace(p.bundle, "poll: 10ms", "poll: 500ms", 1)
+			kind, told := strings.CutSuffix(name, "-told")
+			p, poll := places[kind](b, dir), "500ms"
+			if told {
+				poll = "1h"
+			}
+			p.bundle = strings.Replace(p.bundle, "poll: 10ms", "poll: "+poll, 1)
 			p.put(1)
 			w := begin(b, dir, p)
 			w.denies("v1")
@@ -431,6 +470,9 @@ func BenchmarkNewVerdict(b *testing.B) {
 				b.StartTimer()
 				begun := time.Now()
 				p.put(n)
+				if told {
+					w.g.notified(admin.Notice{})
+				}
 				w.denies(fmt.Sprintf("v%d", n))
 				worst = max(worst, time.Since(begun))
 			}

@@ -41,6 +41,8 @@ type Changes struct {
 	Actions []string
 	// Do makes a change. Its error is a source.Diagnostics where something is wrong with what was asked for.
 	Do func(ctx context.Context, c Change) error
+	// Notified is told that there may be something new where the policies come from, and says whether it asks there; nil: nothing can be told.
+	Notified func(n Notice) bool
 	// Refused is told of what was not even tried, and why: with whom, if the token was good.
 	Refused func(c Change, why string)
 }
@@ -81,7 +83,17 @@ func (c change) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		wanted.From = from.Addr().String()
 	}
-	status, err := c.read(w, r, &wanted)
+	status, err := c.admit(w, r, &wanted)
+	switch {
+	case err != nil:
+	case wanted.Action == notice:
+		status, err = c.notified(w, r)
+		if err == nil {
+			return
+		}
+	default:
+		status, err = wanted.read(w, r)
+	}
 	if err != nil {
 		c.Refused(wanted, err.Error())
 		answer(w, status, Refusal{Error: err.Error()})
@@ -100,9 +112,9 @@ func (c change) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, c.done())
 }
 
-// read says what is wanted, and by whom. Nothing of a body is read before the token is known.
-func (c change) read(w http.ResponseWriter, r *http.Request, wanted *Change) (status int, err error) {
-	if !slices.Contains(c.Actions, wanted.Action) {
+// admit finds out who wants something. Nothing of a body is read before that.
+func (c change) admit(w http.ResponseWriter, r *http.Request, wanted *Change) (status int, err error) {
+	if !slices.Contains(c.Actions, wanted.Action) && (wanted.Action != notice || c.Notified == nil) {
 		return http.StatusNotFound, errNoAction
 	}
 	if r.Method != http.MethodPost {
@@ -117,16 +129,21 @@ func (c change) read(w http.ResponseWriter, r *http.Request, wanted *Change) (st
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return http.StatusUnauthorized, errBadToken
 	}
+	return 0, nil
+}
+
+// read says what is wanted.
+func (c *Change) read(w http.ResponseWriter, r *http.Request) (status int, err error) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // changeTimeout bounds it; where it can't be set, the server's own does
-	if wanted.Archive, err = io.ReadAll(http.MaxBytesReader(w, r.Body, bundle.MaxArchive)); err != nil {
+	if c.Archive, err = io.ReadAll(http.MaxBytesReader(w, r.Body, bundle.MaxArchive)); err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return http.StatusRequestEntityTooLarge, errTooLarge
 		}
 		return http.StatusBadRequest, errBadBody
 	}
 	q := r.URL.Query()
-	wanted.Revision, wanted.Name = q.Get("revision"), q.Get("name")
-	if !wanted.wellFormed() {
+	c.Revision, c.Name = q.Get("revision"), q.Get("name")
+	if !c.wellFormed() {
 		return http.StatusBadRequest, errBadTarget
 	}
 	return 0, nil

@@ -17,6 +17,7 @@ import (
 type changed struct {
 	done    []Change
 	refused []string
+	noticed []Notice
 }
 
 func changing(err error, tokens ...Token) (http.Handler, *changed) {
@@ -28,6 +29,10 @@ func changing(err error, tokens ...Token) (http.Handler, *changed) {
 			Actions: []string{"activate", "rollback"},
 			Tokens:  func() []Token { return tokens },
 			Do:      func(_ context.Context, c Change) error { out.done = append(out.done, c); return err },
+			Notified: func(n Notice) bool {
+				out.noticed = append(out.noticed, n)
+				return !n.Said || len(n.Pushed) > 0
+			},
 			Refused: func(c Change, why string) {
 				out.refused = append(out.refused, fmt.Sprintf("%s by %q from %s: %s", c.Action, c.By, c.From, why))
 			},

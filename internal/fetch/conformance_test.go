@@ -288,3 +288,23 @@ func TestLocal_gone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestHolds(t *testing.T) {
+	const location = "oci://registry.example/acme/policies:production"
+	for name, c := range map[string]struct {
+		location, repository, tag string
+		want                      bool
+	}{
+		"the tag":            {location, "acme/policies", "production", true},
+		"no tag":             {location, "acme/policies", "", true},
+		"another tag":        {location, "acme/policies", "testing", false},
+		"another repository": {location, "acme/policies2", "production", false},
+		"a part of its name": {location, "policies", "production", false},
+		"a web server":       {"https://registry.example/acme/policies", "acme/policies", "", false},
+		"a directory":        {"acme/policies", "acme/policies", "", false},
+	} {
+		if got := Holds(c.location, c.repository, c.tag); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

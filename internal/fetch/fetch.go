@@ -103,6 +103,16 @@ func Check(location string) (wrong, help string) {
 	return "", ""
 }
 
+// Holds says whether what was pushed to a repository of a registry, under a tag if there is one, could be what is at a location. Whoever
+// says so may know the registry by another name.
+func Holds(location, repository, tag string) bool {
+	if !strings.HasPrefix(location, ociScheme) {
+		return false
+	}
+	ref, err := reference(location)
+	return err == nil && ref.Repository == repository && (tag == "" || ref.Reference == tag)
+}
+
 // New is the source at a location. The error says what is wrong with it, or with a file that the options name.
 func New(location string, o Options) (Source, error) {
 	if !Remote(location) {
