@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/internal/trial"
@@ -198,6 +200,10 @@ func TestCandidateThatIsRefused(t *testing.T) {
 			}
 			if g.state.build().snapshot.Candidate != nil || serving(g) != 3 || !g.bundles()[0].Last.OK {
 				t.Error("it changes what decides")
+			}
+			before, err := check(&process{ctx: t.Context(), getenv: os.LookupEnv, now: g.now}, w.file("sallyport.yaml"))
+			if diff := cmp.Diff(k.Diagnostics, before.mistakes); diff != "" || err != nil {
+				t.Errorf("check says something else (- what is shown, + what it says), %v:\n%s", err, diff)
 			}
 		})
 	}

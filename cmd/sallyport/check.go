@@ -164,7 +164,35 @@ func check(p *process, path string) (checked, error) {
 	}
 	_, wrong := route.Compile(splitSpecs(c))
 	found.mistakes = append(append(found.mistakes, ds...), wrong...)
+	tried, err := checkCandidate(p, o, c)
+	if err != nil {
+		return checked{}, err
+	}
+	found.mistakes, found.findings = append(found.mistakes, tried.mistakes...), append(found.findings, tried.findings...)
 	return found, nil
+}
+
+// checkCandidate finds the mistakes for which a candidate would not be tried, and lints it.
+func checkCandidate(p *process, o origin, c *config.Config) (checked, error) {
+	k := c.Bundle.Candidate
+	if k == nil {
+		return checked{}, nil
+	}
+	var ds source.Diagnostics
+	g, err := o.candidateBy(c, k.From, p.now())
+	if err != nil {
+		errors.As(err, &ds)
+		return checked{mistakes: ds}, onlyOther(err, ds)
+	}
+	found, err := checkPolicies(p, k.From, serverNames(c))
+	if err != nil || g.archive == nil || found.mistakes.HasErrors() {
+		return found, err
+	}
+	if _, err = prove(p.ctx, g.set, proving); err != nil {
+		errors.As(err, &ds)
+		found.mistakes = append(found.mistakes, ds...)
+	}
+	return found, onlyOther(err, ds)
 }
 
 // checkConfigured finds the mistakes in the policies that a config names.
