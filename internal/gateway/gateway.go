@@ -211,6 +211,9 @@ func (g *Gateway) Swap(s *Snapshot) {
 		}
 		s.lists = newLists(g.Memory)
 		s.pinned = newPinned(s.Policy.Lock())
+		if s.Candidate != nil {
+			s.candidatePinned = newPinned(s.Candidate.Policy.Lock())
+		}
 	}
 	g.current.swap(s)
 	g.news.end(func(x *exchange) bool { return outdated(x, s) }, s == nil)

@@ -40,36 +40,56 @@ func (x *exchange) lookup() *tool {
 			return t
 		}
 	}
-	if p := x.snap.pinned[x.serverName][x.msg.Name]; p != nil {
+	if p := x.lock()[x.serverName][x.msg.Name]; p != nil {
 		return p
 	}
 	return t
 }
 
+// lock is that of what decides this request.
+func (x *exchange) lock() pinned {
+	if x.policy(); x.tried {
+		return x.snap.candidatePinned
+	}
+	return x.snap.pinned
+}
+
 // maxDrifts bounds the records and warnings of one snapshot: a server may tell of another tool every time. What comes later is counted.
 const maxDrifts = 1000
 
-// learn keeps what the server says of a tool, and tells of what the lock doesn't say, once.
+// learn keeps what the server says of a tool, and tells of what a lock doesn't say, once: the lock of the policies that decide, and that of
+// a canary, whoever has asked.
 func (x *exchange) learn(definition jsonscan.Value) *tool {
-	tools, held := x.snap.pinned[x.serverName]
-	name := definition.Get("name").Text()
-	t, news := x.g.catalog.learn(x.serverName, x.version, definition, tools[name] != nil)
-	if !held || !news {
+	s, name := x.snap, definition.Get("name").Text()
+	kept := s.pinned[x.serverName][name] != nil || s.candidatePinned[x.serverName][name] != nil
+	t, news := x.g.catalog.learn(x.serverName, x.version, definition, kept)
+	if !news {
 		return t
 	}
-	q := engine.Request{Method: "tools/call", Server: x.serverName, Tool: name, ToolHash: t.hash}
-	reason := x.snap.Policy.PinReason(&q)
+	x.tell(name, t.hash, s.Policy, s.pinned)
+	if c := s.Candidate; c != nil && c.Canary != nil {
+		x.tell(name, t.hash, c.Policy, s.candidatePinned)
+	}
+	return t
+}
+
+// tell records that a tool is not what the lock of a policy says, if it isn't.
+func (x *exchange) tell(name, hash string, by *engine.Snapshot, locked pinned) {
+	if _, held := locked[x.serverName]; !held {
+		return
+	}
+	q := engine.Request{Method: "tools/call", Server: x.serverName, Tool: name, ToolHash: hash}
+	reason := by.PinReason(&q)
 	if reason == "" {
-		return t
+		return
 	}
 	x.g.Metrics.Drifted(x.serverName, reason)
 	if x.snap.drifts.Add(1) > maxDrifts {
-		return t
+		return
 	}
-	r := audit.Record{Kind: audit.Lifecycle, Event: reason, Revision: x.snap.Policy.Revision(), Server: x.serverName, Tool: name, Cause: "the server describes it as " + t.hash}
+	r := audit.Record{Kind: audit.Lifecycle, Event: reason, Revision: by.Revision(), Server: x.serverName, Tool: name, Cause: "the server describes it as " + hash}
 	if err := x.g.Audit.Append(&r, false); err != nil {
 		x.g.Warn("a record could not be written", err)
 	}
 	x.g.Warn("a tool is not what the lock of tools says", errors.New(reason+": "+x.serverName+"/"+name))
-	return t
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/toolset"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/trial"
 )
 
 const (
@@ -173,4 +174,60 @@ func TestDriftIsBounded(t *testing.T) {
 	if events != maxDrifts || w.catalog.bytes > maxCatalog {
 		t.Errorf("%d events, %d bytes", events, w.catalog.bytes)
 	}
+}
+
+// Under a canary each caller is held to the lock of the policies that decide for it, and a tool that either lock doesn't have so is told of
+// under the revision that has the lock.
+func TestPinsOfACanary(t *testing.T) {
+	w, s := trying(t, &Canary{Principals: []string{"alice"}}, trial.Bounds{})
+	next := snapCopy(s)
+	canary := *s.Candidate
+	next.Candidate = &canary
+	var of Snapshot
+	locked(t, allowAll, engine.PinsEnforce, lockedGet)(nil, &of)
+	next.Policy = of.Policy
+	locked(t, allowAll+"\n", engine.PinsEnforce, evilGet, lockedPut)(nil, &of)
+	canary.Policy = of.Policy
+	w.Swap(next)
+
+	const folded = `{"Path":"a"}`
+	for who, want := range map[string]string{"alice": "differs only by case", "bob": "Unknown tool"} { // one lock has the tool
+		if got := w.raw(post(call("put", folded), as(who))).body; !strings.Contains(got, want) {
+			t.Errorf("%s before any list: %s, want %s", who, got, want)
+		}
+	}
+	w.server.answer = says(200, listOf(evilGet))
+	for who, want := range map[string]bool{"alice": true, "bob": false} {
+		if got := w.raw(post(askList, as(who))).body; strings.Contains(got, `"get"`) != want {
+			t.Errorf("%s lists %s", who, got)
+		}
+	}
+	w.server.answer = says(200, listOf(lockedGet))
+	for who, want := range map[string]bool{"alice": false, "bob": true} {
+		if got := w.raw(post(askList, as(who))).body; strings.Contains(got, `"get"`) != want {
+			t.Errorf("%s lists %s", who, got)
+		}
+	}
+	drifts := map[string]string{}
+	for _, r := range w.recorded(12) {
+		if r.Kind == audit.Lifecycle {
+			drifts[r.Revision] += r.Event + " " + strings.TrimPrefix(r.Cause, "the server describes it as ") + ";"
+		}
+	}
+	want := map[string]string{
+		next.Policy.Revision():   "tool_changed " + hashOf(t, evilGet) + ";",
+		canary.Policy.Revision(): "tool_changed " + hashOf(t, lockedGet) + ";",
+	}
+	if diff := cmp.Diff(want, drifts); diff != "" {
+		t.Errorf("drifts by revision (-want +got)\n%s", diff)
+	}
+}
+
+func hashOf(t *testing.T, definition string) string {
+	t.Helper()
+	var doc jsonscan.Doc
+	if err := doc.Scan([]byte(definition), jsonscan.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return toolset.Hash(doc.Root())
 }

@@ -97,7 +97,7 @@ func (x *exchange) recordTarget(r *audit.Record) {
 	switch x.msg.Target {
 	case mcp.TargetTool:
 		r.Tool = x.msg.Name
-		if x.snap != nil && x.snap.pinned != nil {
+		if x.snap != nil && x.lock() != nil {
 			r.ToolHash = x.request.ToolHash
 		}
 	case mcp.TargetPrompt:

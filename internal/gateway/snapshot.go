@@ -43,7 +43,9 @@ type Snapshot struct {
 	metrics map[string]*telemetry.Server // by server; set by Swap
 	lists   *lists                       // likewise
 	pinned  pinned                       // likewise; nil: the policies have no lock of tools
-	drifts  atomic.Int64                 // tools that are not what the lock says, as records tell
+	// candidatePinned is that of the candidate, likewise.
+	candidatePinned pinned
+	drifts          atomic.Int64 // tools that are not what the lock says, as records tell
 }
 
 // Federation says how several servers are asked as one.
