@@ -123,6 +123,8 @@ func explain(p *process, r *audit.Record, policies string) error {
 	switch {
 	case r.Limit != "":
 		fmt.Fprintf(p.stdout, "\nnote: policy allowed it; the rate limit %s refused it (%s), with %d left\n", r.Limit, r.Reason, r.Remaining)
+	case r.Reason == r.NotReplayable && r.Reason != "":
+		fmt.Fprintf(p.stdout, "\nnote: it was not policy that refused it (%s)\n", r.Reason)
 	case r.NotReplayable != "":
 		fmt.Fprintf(p.stdout, "\nnote: the record does not hold all that was decided on (%s)\n", r.NotReplayable)
 	}

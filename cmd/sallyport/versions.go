@@ -30,6 +30,7 @@ func mainKey(c *config.Config, name string) string {
 func each(c *config.Config) iter.Seq2[string, config.Server] {
 	return func(yield func(string, config.Server) bool) {
 		for name, s := range c.Servers {
+			s.Tools = nil // which say nothing of where it is
 			if len(s.Versions) == 0 && !yield(name, s) {
 				return
 			}
@@ -91,6 +92,28 @@ func versions(b *build) map[string]*gateway.Versions {
 			vs.Servers[version] = b.servers[versionKey(name, version)].Server
 		}
 		out[name] = vs
+	}
+	return out
+}
+
+// toolEnds are the tools of a config that come to an end; nil if there are none.
+func toolEnds(c *config.Config) (out map[string]map[string]*gateway.ToolEnd) {
+	for name, s := range c.Servers {
+		if len(s.Tools) == 0 {
+			continue
+		}
+		ends := make(map[string]*gateway.ToolEnd, len(s.Tools))
+		for tool, t := range s.Tools {
+			end := &gateway.ToolEnd{Blocked: t.BlockedFrom.Time, ReplacedBy: t.ReplacedBy}
+			if d := t.Deprecated; d != nil {
+				end.Deprecated, end.Message = d.Since.Time, d.Message
+			}
+			ends[tool] = end
+		}
+		if out == nil {
+			out = map[string]map[string]*gateway.ToolEnd{}
+		}
+		out[name] = ends
 	}
 	return out
 }

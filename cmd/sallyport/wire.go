@@ -181,7 +181,7 @@ func (b *builder) names(c *config.Config) []string {
 	names := slices.Collect(maps.Keys(c.Servers))
 	names = slices.AppendSeq(names, maps.Keys(b.inProcess))
 	slices.Sort(names)
-	return names
+	return slices.Compact(names) // the demo's are in its config, too
 }
 
 // options are those of the engine that a config says.
@@ -359,7 +359,7 @@ func (b *builder) snapshot(out *build, views map[string]*federation.View) *gatew
 	for _, shared := range out.servers {
 		shared.users.Add(1)
 	}
-	s.Versions = versions(out)
+	s.Versions, s.Tools = versions(out), toolEnds(c)
 	out.shared.users.Add(1)
 	for _, j := range c.Identity.JWT {
 		if u, err := url.Parse(j.Issuer); err == nil && u.Scheme != "" {

@@ -89,7 +89,7 @@ func golden(t *testing.T, file string, got []byte) {
 
 func TestEveryConfigCodeHasAFixture(t *testing.T) {
 	for _, c := range source.Codes() {
-		if !strings.HasPrefix(c.ID, "SP11") && c.ID != "SP1201" && c.ID != "SP1301" {
+		if !strings.HasPrefix(c.ID, "SP11") && c.ID != "SP1201" && c.ID != "SP1301" && c.ID != "SP1303" {
 			continue
 		}
 		if files, _ := filepath.Glob("testdata/" + c.ID + "/*.txt"); len(files) == 0 {
@@ -146,6 +146,10 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 			"staging": {URL: "http://127.0.0.1:3002/mcp"},
 		},
 		Routes: []Route{{When: source.NewText(`"platform" in principal.groups`), Version: "staging"}},
+		Tools: map[string]ServerTool{"old": {
+			Deprecated:  &Deprecated{Since: Date{time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)}, Message: "It is slow."},
+			BlockedFrom: Date{time.Date(2027, 1, 31, 10, 0, 0, 0, time.UTC)}, ReplacedBy: "new",
+		}},
 	}
 	want.Virtual = map[string]Virtual{"support": {
 		Title: "Support", Instructions: "Be kind.",
@@ -322,7 +326,7 @@ func pageBlock(t *testing.T, code string, nth int) (string, bool) {
 
 func TestPagesShowTheMistakeAndItsFix(t *testing.T) {
 	for _, c := range source.Codes() {
-		if !strings.HasPrefix(c.ID, "SP11") && c.ID != "SP1201" && c.ID != "SP1301" {
+		if !strings.HasPrefix(c.ID, "SP11") && c.ID != "SP1201" && c.ID != "SP1301" && c.ID != "SP1303" {
 			continue
 		}
 		bad, ok := pageBlock(t, c.ID, 0)

@@ -24,6 +24,8 @@ func scalars(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string"}
 	case reflect.TypeFor[Rate]():
 		return &jsonschema.Schema{Type: "string", Pattern: rateForm.String() + "|" + expansion, Examples: []any{"100/1m", "5/1s"}}
+	case reflect.TypeFor[Date]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?$|` + expansion, Examples: []any{"2026-01-31"}}
 	case reflect.TypeFor[Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9.]+(ns|us|ms|s|m|h))+$|` + expansion, Examples: []any{"500ms", "10s", "1h"}}
 	case reflect.TypeFor[Size]():
@@ -65,6 +67,8 @@ func generate(t *testing.T) []byte {
 		{"ServerTLS", "Server TLS"},
 		{"Version", "Version of a server"},
 		{"Route", "Route to a version"},
+		{"ServerTool", "End of a tool"},
+		{"Deprecated", "Deprecation of a tool"},
 		{"Virtual", "Virtual server"},
 		{"Selection", "Selection of a server"},
 		{"NamedTool", "Tool under another name"},

@@ -46,6 +46,7 @@ func (s *Server) check(key, n *source.Node) source.Diagnostics {
 			ds = append(ds, one(k, "SP1112", "`routes` has no meaning without `versions`", "remove it, or say which versions there are")...)
 		}
 	}
+	ds = append(ds, s.checkTools(n)...)
 	if k := n.Key("queue"); k != nil && n.Key("maxConcurrent") == nil {
 		ds = append(ds, one(k, "SP1112", "`queue` has no meaning without `maxConcurrent`", "remove it, or say how many calls the server takes at a time")...)
 	}

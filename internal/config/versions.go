@@ -109,7 +109,7 @@ func (s *Server) resolveVersions(dir string) {
 	}
 	if name := s.Main(); name != "" {
 		v := s.Version(name)
-		v.Versions, v.Routes = s.Versions, s.Routes
+		v.Versions, v.Routes, v.Tools = s.Versions, s.Routes, s.Tools
 		*s = v
 	}
 }

@@ -166,6 +166,7 @@ func (x *exchange) judgeReply() *refusal {
 		x.filter(spec, result)
 	}
 	mcp.MakePrivate(result, &x.edits)
+	x.noteResult(result)
 	if r := x.judgeInputs(result); r != nil {
 		return r
 	}
@@ -259,7 +260,13 @@ func (x *exchange) filter(spec *mcp.Method, result jsonscan.Value) {
 		return
 	}
 	mcp.FilterList(result, spec.List, func(v jsonscan.Value) bool {
-		return x.listed(spec, &item, v)
+		if !x.listed(spec, &item, v) {
+			return false
+		}
+		if x.snap.Tools != nil && x.share == nil && spec.List == "tools" {
+			x.noteItem(item.Tool, v, &x.edits)
+		}
+		return true
 	}, &x.edits)
 }
 
@@ -271,6 +278,9 @@ func (x *exchange) listed(spec *mcp.Method, item *engine.Request, v jsonscan.Val
 	switch spec.List {
 	case "tools":
 		item.ToolHash = x.learn(v).hash
+		if x.snap.Tools != nil && x.endOf(name.Text()).blocked(x.start) {
+			return false
+		}
 		item.Method, item.Tool, item.Annotations = "tools/call", name.Text(), annotationsOf(v)
 	case "prompts":
 		item.Method, item.Prompt = "prompts/get", name.Text()

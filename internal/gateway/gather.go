@@ -328,7 +328,7 @@ func (x *exchange) addTo(m *federation.Merge) {
 	}
 	for i := range s.listing.Entries {
 		if e := &s.listing.Entries[i]; e.Fault == "" && (s.shown == nil || s.shown[i]) {
-			m.Add(e.JSON)
+			m.Add(x.entry(e))
 		}
 	}
 	m.Took(x.serverName, s.listing, s.ttl)

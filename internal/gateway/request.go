@@ -61,7 +61,7 @@ func (x *exchange) decide() *refusal {
 	}
 	x.decision = x.judge(telemetry.Request)
 	if x.decision.Allowed() {
-		return nil
+		return x.usable()
 	}
 	return x.denied(&x.decision)
 }

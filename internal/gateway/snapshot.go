@@ -24,7 +24,9 @@ type Snapshot struct {
 	Servers   map[string]upstream.Server
 	// Versions are those of the servers that have several. Of such a server, Servers has any one.
 	Versions map[string]*Versions
-	Names    Names
+	// Tools are those that come to an end, by server and by what it calls them; nil: none does.
+	Tools map[string]map[string]*ToolEnd
+	Names Names
 	// Views are several servers as one, by the name of the virtual server; "" is all of them.
 	Views      map[string]*federation.View
 	Federation Federation

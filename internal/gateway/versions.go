@@ -65,8 +65,11 @@ func (x *exchange) callerKey() []byte {
 // bar denies a message for a reason that is not policy's.
 func (x *exchange) bar(reason, message string, cause error) *refusal {
 	x.barred = reason
-	x.decision = engine.Decision{Effect: engine.Deny, Reason: reason, Message: message, Cause: cause, Revision: x.policy().Revision()}
-	return x.denied(&x.decision)
+	d := &x.decision
+	d.Effect, d.Rule, d.Reason, d.Message, d.Cause, d.Revision = engine.Deny, nil, reason, message, cause, x.policy().Revision()
+	r := x.denied(d)
+	r.kind = telemetry.Refused
+	return r
 }
 
 // A session id is sealed with the version that has given it before it, if its server has several.
