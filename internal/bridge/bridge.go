@@ -125,19 +125,34 @@ func (a *Adapter) Headless() bool { return a.headless }
 
 // Do implements upstream.Server.
 func (a *Adapter) Do(c *upstream.Call) error {
-	if a.o.OnDemand && !c.Translate {
+	switch {
+	case a.o.OnDemand && !c.Translate:
 		return a.inner.Do(c)
+	case c.Modern:
+		return a.doModern(c)
+	case c.Client != "": // its session is no server's
+		return a.fromLegacy(c, c.Client)
 	}
 	era, err := a.Era(c)
 	switch {
 	case err != nil:
 		return err
-	case (era == mcp.Modern) == c.Modern:
-		return a.inner.Do(c)
-	case c.Modern:
-		return a.fromModern(c)
+	case era == mcp.Modern:
+		return a.fromLegacy(c, c.Session)
 	}
-	return a.fromLegacy(c)
+	return a.inner.Do(c)
+}
+
+// doModern serves a message of 2026-07-28, whichever era the server speaks.
+func (a *Adapter) doModern(c *upstream.Call) error {
+	era, err := a.Era(c)
+	switch {
+	case err != nil:
+		return err
+	case era == mcp.Modern:
+		return a.inner.Do(c)
+	}
+	return a.fromModern(c)
 }
 
 // Close implements upstream.Server.

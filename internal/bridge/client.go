@@ -2,8 +2,6 @@ package bridge
 
 import (
 	"bytes"
-	"crypto/rand"
-	"strings"
 	"sync"
 	"time"
 
@@ -12,52 +10,20 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
-// client is a client of before 2026-07-28 on a server that knows no sessions. Its session id says all of it that does not change, so
-// that nothing is kept for a client that only calls: whoever passes ids on to clients seals them.
+// client is a client of before 2026-07-28 on a server that knows no sessions. Its session id says all of it that does not change.
 type client struct {
-	id           string // of the session, whole
-	version      string
-	capabilities jsonscan.Value
-	info         jsonscan.Value
-	kinds        kinds
-	doc          jsonscan.Doc
-}
-
-const (
-	clientPrefix = "bridged."
-	nonceLen     = 22 // 16 bytes in base64
-	maxClient    = 1000
-)
-
-// newClientID makes a session id. What a client says of itself beyond its name goes first if there is too much. It gives "" if even
-// its capabilities are too much.
-func newClientID(version string, capabilities []byte, info jsonscan.Value) string {
-	var nonce [16]byte
-	_, _ = rand.Read(nonce[:]) // never fails
-	b := append(append([]byte(clientPrefix), encoding.EncodeToString(nonce[:])...), `.{"version":`...)
-	b = append(append(append(b, quoted(version)...), `,"capabilities":`...), capabilities...)
-	names := append(append(append([]byte(`{"name":`), quoted(info.Get("name").Text())...), `,"version":`...), append(quoted(info.Get("version").Text()), '}')...)
-	for _, text := range [][]byte{info.AppendTo(nil), names, []byte(ownInfo)} {
-		if whole := string(b) + `,"info":` + string(text) + "}"; len(text) > 0 && len(whole) <= maxClient {
-			return whole
-		}
-	}
-	return ""
+	mcp.Session
+	id    string // of the session, whole
+	kinds kinds
 }
 
 // clientOf reads a session id; nil if it is none of ours.
 func clientOf(id string) *client {
-	rest, ok := strings.CutPrefix(id, clientPrefix)
-	if !ok || len(rest) < nonceLen+1 {
-		return nil
-	}
 	c := &client{id: id}
-	if c.doc.Scan([]byte(rest[nonceLen+1:]), jsonscan.Options{}) != nil {
+	if !c.Read(id) {
 		return nil
 	}
-	root := c.doc.Root()
-	c.version, c.capabilities, c.info = root.Get("version").Text(), root.Get("capabilities"), root.Get("info")
-	c.kinds = kindsOf(c.capabilities)
+	c.kinds = kindsOf(c.Capabilities)
 	return c
 }
 
@@ -133,7 +99,7 @@ func (a *Adapter) initialize(c *upstream.Call) error {
 	if r := mcp.LookupRevision(version); r == nil || r.Era != mcp.Legacy {
 		version = mcp.Versions(mcp.Legacy)[0]
 	}
-	id := newClientID(version, bridgedCapabilities(m.Params.Get("capabilities")), m.Params.Get("clientInfo"))
+	id := mcp.NewSession(version, mcp.BridgedCapabilities(m.Params.Get("capabilities")), m.Params.Get("clientInfo"))
 	cl := clientOf(id)
 	if cl == nil {
 		return reject(c, 200, c.ID, invalidParams, "Invalid params: the capabilities are too much to be carried")
@@ -216,7 +182,7 @@ func (a *Adapter) fill(c *upstream.Call, body []byte) error {
 // meta is what every request of 2026-07-28 says of its client.
 func (cl *client) meta(level string) []byte {
 	b := append(append([]byte(`{"`+metaVersion+`":`), quoted(mcp.FirstModern)...), `,"`+metaCapabilities+`":`...)
-	b = cl.info.AppendTo(append(cl.capabilities.AppendTo(b), `,"`+metaClientInfo+`":`...))
+	b = cl.Info.AppendTo(append(cl.Capabilities.AppendTo(b), `,"`+metaClientInfo+`":`...))
 	if level != "" {
 		b = append(append(b, `,"`+metaLogLevel+`":`...), quoted(level)...)
 	}

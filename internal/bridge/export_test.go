@@ -20,6 +20,15 @@ func (f *Fake) Adapter(t *testing.T, transport string) *Adapter { return f.adapt
 // Count is how often a tool has run.
 func (f *Fake) Count(tool string) int { return f.count(tool) }
 
+// Change has it tell all who listen that a resource has changed, or with "" its list of tools; "end" ends their streams.
+func (f *Fake) Change(uri string) { f.change(uri) }
+
+// Listeners is how many listen.
+func (f *Fake) Listeners() int { return f.listeners() }
+
+// Seen are the methods of all messages that it has got.
+func (f *Fake) Seen() []string { return f.seen() }
+
 // Transports are those of a Fake, Bound how long anything may take.
 var Transports = transports
 

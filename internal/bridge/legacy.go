@@ -11,15 +11,15 @@ import (
 
 // This file is clients of before 2026-07-28 on servers of that revision: what becomes of their messages.
 
-// fromLegacy serves a client of before 2026-07-28.
-func (a *Adapter) fromLegacy(c *upstream.Call) error {
+// fromLegacy serves a client of before 2026-07-28 whose session has this id, as one of 2026-07-28 is served.
+func (a *Adapter) fromLegacy(c *upstream.Call, session string) error {
 	if c.Verb == upstream.Post && c.Kind == upstream.Request && c.Method == "initialize" {
 		return a.initialize(c)
 	}
-	if c.Session == "" {
+	if session == "" {
 		return status(c, 400)
 	}
-	cl := clientOf(c.Session)
+	cl := clientOf(session)
 	if cl == nil || !a.memory.with(cl.id, a.o.Now(), func(*remembered) {}) {
 		return status(c, 404) // which has the client initialize anew
 	}
@@ -27,7 +27,7 @@ func (a *Adapter) fromLegacy(c *upstream.Call) error {
 	case c.Verb == upstream.Get:
 		return a.tune(c, cl)
 	case c.Verb == upstream.Delete:
-		a.leave(cl)
+		a.leave(c, cl)
 		return status(c, 200)
 	case c.Kind == upstream.Response:
 		return a.answered(c, cl)
@@ -42,8 +42,8 @@ func status(c *upstream.Call, code int) error {
 	return nil
 }
 
-// leave ends a client's session.
-func (a *Adapter) leave(cl *client) {
+// leave ends a client's session, and those that the server has for it alone.
+func (a *Adapter) leave(c *upstream.Call, cl *client) {
 	var open *radio
 	a.memory.with(cl.id, a.o.Now(), func(r *remembered) {
 		open = r.radio
@@ -52,6 +52,17 @@ func (a *Adapter) leave(cl *client) {
 	if open != nil {
 		open.finish()
 	}
+	if c.Client != "" {
+		a.pool.leave(&asker{owner: ownerOf(c), capabilities: mcp.BridgedCapabilities(cl.Capabilities)})
+	}
+}
+
+// ownerOf is whose the call is; of a session that is not the server's, only that session's. It stays the caller's when the call has ended.
+func ownerOf(c *upstream.Call) []byte {
+	if c.Owner == nil {
+		return nil
+	}
+	return append(bytes.Clone(c.Owner()), c.Client...)
 }
 
 // request26 serves a request: by itself, if its method is of the handshake and sessions, which the server does not have.
@@ -132,7 +143,11 @@ func (a *Adapter) answered(c *upstream.Call, cl *client) error {
 		delete(r.asking, string(m.ID))
 	})
 	if waits != nil {
-		waits.answer(string(m.ID), m.Result.AppendTo(nil), m.Error.Exists())
+		body := m.Result
+		if m.Error.Exists() {
+			body = m.Error
+		}
+		waits.answer(string(m.ID), body.AppendTo(nil), m.Error.Exists())
 	}
 	return status(c, 202)
 }

@@ -63,7 +63,7 @@ func TestTheHandshakeIsAnsweredFromWhatTheServerSaysOfItself(t *testing.T) {
 		for asked, given := range map[string]string{"2025-03-26": "2025-03-26", "2025-11-25": "2025-11-25", "2026-07-28": "2025-11-25", "2031-01-01": "2025-11-25"} {
 			g := do(t, a, legacyRequest("", "initialize", `"protocolVersion":"`+asked+`","capabilities":{},"clientInfo":{"name":"c","version":"2"}`))
 			want := `{"jsonrpc":"2.0","id":7,"result":{"protocolVersion":"` + given + `","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"extensions":{"vendor/x":{}}},"serverInfo":{"name":"new","version":"3"},"instructions":"be kind"}}`
-			if g.status != 200 || g.answer != want || g.session == "" || len(g.session) > maxClient {
+			if g.status != 200 || g.answer != want || g.session == "" || len(g.session) > 1000 {
 				t.Errorf("%s: %d %s, session of %d bytes\nwant %s", asked, g.status, g.answer, len(g.session), want)
 			}
 		}

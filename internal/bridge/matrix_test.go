@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -17,6 +19,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/bridge"
+	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
@@ -34,6 +37,12 @@ rules:
 
 // behindGateway serves s under policy and gives the URL.
 func behindGateway(t *testing.T, s upstream.Server, rules string) string {
+	t.Helper()
+	return gatewayOf(t, map[string]upstream.Server{"s": s}, rules) + "/s"
+}
+
+// gatewayOf serves servers under policy, by themselves and as one, and gives the URL of all.
+func gatewayOf(t *testing.T, servers map[string]upstream.Server, rules string) string {
 	t.Helper()
 	b, err := bundle.FS(fstest.MapFS{"policy.yaml": {Data: []byte(policyHead + rules)}})
 	if err != nil {
@@ -55,12 +64,23 @@ func behindGateway(t *testing.T, s upstream.Server, rules string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Swap(&gateway.Snapshot{Policy: policy, Identity: who, Routes: route.New("s"), Servers: map[string]upstream.Server{"s": s}})
+	all := map[string]federation.Selection{}
+	for name := range servers {
+		all[name] = federation.Selection{All: true}
+	}
+	view, err := federation.New(federation.Options{Servers: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Swap(&gateway.Snapshot{
+		Policy: policy, Identity: who, Routes: route.New(slices.Collect(maps.Keys(servers))...), Servers: servers,
+		Views: map[string]*federation.View{"": view},
+	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := "http://" + l.Addr().String() + "/mcp/s"
+	url := "http://" + l.Addr().String() + "/mcp"
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(g.Listen(l)) }()
 	t.Cleanup(func() {
@@ -84,6 +104,7 @@ type user struct {
 	session string
 	ids     int
 	asked   []string
+	refuses bool // to answer
 }
 
 func newUser(t *testing.T, url string, era mcp.Era) *user {
@@ -145,7 +166,11 @@ func (u *user) read(events *mcp.EventReader) string {
 			return string(root.Raw())
 		case root.Get("id").Exists():
 			u.asked = append(u.asked, root.Get("method").Text())
-			u.post("", `{"jsonrpc":"2.0","id":`+string(root.Get("id").Raw())+`,"result":{"action":"accept","content":{"n":1.50}}}`, "")
+			answer := `"result":{"action":"accept","content":{"n":1.50}}`
+			if u.refuses {
+				answer = `"error":{"code":-1,"message":"no"}`
+			}
+			u.post("", `{"jsonrpc":"2.0","id":`+string(root.Get("id").Raw())+`,`+answer+`}`, "")
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"slices"
 	"strconv"
@@ -57,10 +56,8 @@ func (q *asked) read(c *upstream.Call) *mcp.Refusal {
 	if r := q.msg.Decode(c.Body, jsonscan.Options{}); r != nil {
 		return r
 	}
-	if c.Owner != nil {
-		q.who.owner = bytes.Clone(c.Owner())
-	}
-	q.kinds, q.who.capabilities = kindsOf(q.msg.Capabilities), bridgedCapabilities(q.msg.Capabilities)
+	q.who.owner = ownerOf(c)
+	q.kinds, q.who.capabilities = kindsOf(q.msg.Capabilities), mcp.BridgedCapabilities(q.msg.Capabilities)
 	q.who.info = []byte(ownInfo)
 	if info := q.msg.Meta.Get(metaClientInfo); info.Kind() == jsonscan.Object {
 		q.who.info = info.AppendTo(nil)
@@ -80,27 +77,6 @@ func kindsOf(declared jsonscan.Value) kinds {
 		k.form = e.Get("form").Exists() || !k.url
 	}
 	return k
-}
-
-// bridgedCapabilities are those of a client that can be carried into the other era: of the extensions all but tasks, whose two
-// forms have nothing in common.
-func bridgedCapabilities(declared jsonscan.Value) []byte {
-	var e jsonscan.Edits
-	for c := declared.Cursor(); c.Next(); {
-		switch c.Name().Text() {
-		case "roots":
-			e.Replace(c.Value(), []byte("{}")) // a change of them can't be announced
-		case "extensions":
-			e.Remove(c.Value().Get("io.modelcontextprotocol/tasks"))
-		case "sampling", "elicitation", "experimental":
-		default:
-			e.Remove(c.Value())
-		}
-	}
-	if b := declared.AppendEdited(nil, &e); declared.Kind() == jsonscan.Object {
-		return b
-	}
-	return []byte("{}")
 }
 
 // levels are those of RFC 5424, from the least.

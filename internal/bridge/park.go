@@ -283,7 +283,11 @@ func (w *work) answer(responses jsonscan.Value) error {
 			left = append(left, q)
 			continue
 		}
-		if err := w.respond(q.id, `"result":`+string(r.AppendTo(nil))); err != nil {
+		body := `"result":` + string(r.AppendTo(nil))
+		if e := r.Get(metaError); r.Len() == 1 && e.Kind() == jsonscan.Object {
+			body = `"error":` + string(e.AppendTo(nil))
+		}
+		if err := w.respond(q.id, body); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,7 @@ type session struct {
 	ears int       // streams of clients that hear its news
 	sole bool      // one call has it for itself
 	lost bool      // it is in the pool no more
+	over bool      // and its client has ended it
 	used time.Time // when busy became 0
 
 	last atomic.Int64 // of our request ids
@@ -127,6 +129,22 @@ func (p *pool) find(key [32]byte, sole bool) (s *session, added bool, err error)
 	return s, true, nil
 }
 
+// leave ends the sessions that there are for k, each when the calls under way on it have ended.
+func (p *pool) leave(k *asker) {
+	p.mu.Lock()
+	all := slices.Clone(p.groups[k.key()])
+	for _, s := range all {
+		p.remove(s)
+		if s.over = true; s.busy == 0 {
+			p.finish(s)
+		}
+	}
+	p.mu.Unlock()
+	for _, s := range all {
+		s.news.end()
+	}
+}
+
 // release ends a call's hold on s.
 func (p *pool) release(s *session) {
 	p.mu.Lock()
@@ -134,6 +152,9 @@ func (p *pool) release(s *session) {
 	s.busy--
 	s.sole = s.sole && s.busy > 0
 	s.used = p.a.o.Now()
+	if s.over && s.busy == 0 && !p.closed {
+		p.finish(s)
+	}
 }
 
 // hear turns a call's hold on s into that of a stream, or takes that back.

@@ -70,7 +70,7 @@ func (a *Adapter) startCall(in *upstream.Call) *pump {
 	go func() {
 		defer a.pool.work.Done()
 		defer in.Close()
-		if err := a.inner.Do(in); err != nil {
+		if err := a.doModern(in); err != nil {
 			p.give(message{err: err})
 			return
 		}

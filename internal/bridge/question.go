@@ -10,7 +10,7 @@ import (
 
 // ask asks the client what the server wants to know, all of it or nothing.
 func (r *rounds) ask() ([]byte, error) {
-	if r.round++; r.round > maxRounds {
+	if r.round++; r.round > maxRounds && (r.era == mcp.Modern || r.round > maxAsked) {
 		return r.fail("The server asks for input again and again")
 	}
 	result := r.reply.Result

@@ -14,8 +14,10 @@ import (
 // radio is the GET stream of a client of before 2026-07-28: a subscription at the server. When what the client wants to hear of
 // changes, another takes its place.
 type radio struct {
-	a  *Adapter
-	cl *client
+	a     *Adapter
+	cl    *client
+	owner []byte
+	many  bool // the client hears several servers on one stream, and is told what each acknowledges
 
 	tuning sync.Mutex // held while the subscription is replaced
 
@@ -32,7 +34,8 @@ type radio struct {
 
 // tune opens a client's GET stream. It has one: an older one ends.
 func (a *Adapter) tune(c *upstream.Call, cl *client) error {
-	x := &radio{a: a, cl: cl, deadline: a.due(c), wake: make(chan struct{}, 1)}
+	x := &radio{a: a, cl: cl, owner: ownerOf(c), deadline: a.due(c), wake: make(chan struct{}, 1)}
+	x.many = c.Client != ""
 	p, code, err := x.subscribe(c)
 	switch {
 	case err != nil:
@@ -69,7 +72,7 @@ func (x *radio) subscribe(on *upstream.Call) (p *pump, code int, err error) {
 		body = append(body, quoted(uri)...)
 	}
 	body = append(append(append(body, `]},"_meta":`...), x.cl.meta("")...), "}}"...)
-	in := &upstream.Call{Start: x.a.o.Now()}
+	in := &upstream.Call{Start: x.a.o.Now(), Owner: func() []byte { return x.owner }}
 	in.Deadline = in.Start.Add(x.a.o.Timeout)
 	if err := x.a.fill(in, body); err != nil {
 		return nil, 0, err
@@ -88,6 +91,9 @@ func (x *radio) subscribe(on *upstream.Call) (p *pump, code int, err error) {
 			p.stop()
 			return nil, 405, nil
 		case m.head == nil && isAcknowledgement(m.data):
+			if x.many {
+				x.first(m.data)
+			}
 			return p, 0, nil
 		case m.head == nil && isResponse(m.data):
 			p.stop()
@@ -98,6 +104,13 @@ func (x *radio) subscribe(on *upstream.Call) (p *pump, code int, err error) {
 		p.stop()
 		return nil, 0, err
 	}
+}
+
+// first gives the client what the server has acknowledged, before anything else.
+func (x *radio) first(data []byte) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.waiting = append(x.waiting, data)
 }
 
 func isAcknowledgement(data []byte) bool {
@@ -238,7 +251,7 @@ func (x *radio) translate(data []byte) (out []byte, last bool) {
 	if m.Kind == mcp.KindResponse {
 		return nil, true
 	}
-	if m.Kind != mcp.KindNotification || m.Method == "notifications/subscriptions/acknowledged" {
+	if m.Kind != mcp.KindNotification || !x.many && m.Method == "notifications/subscriptions/acknowledged" {
 		return nil, false
 	}
 	var e jsonscan.Edits

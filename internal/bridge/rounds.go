@@ -18,6 +18,7 @@ import (
 type rounds struct {
 	a    *Adapter
 	cl   *client
+	era  mcp.Era     // of the server
 	id   []byte      // the client's
 	msg  mcp.Message // as the client has sent it
 	sent upstream.Call
@@ -54,6 +55,7 @@ const (
 // Bounds of one request.
 const (
 	maxRounds = 8
+	maxAsked  = 100                    // of a server of before 2026-07-28, which has no rounds
 	firstWait = 250 * time.Millisecond // before a request is tried again that the server has put off; doubled with every round
 )
 
@@ -63,7 +65,12 @@ const defaultLevel = "info"
 // callModern sends a client's request.
 func (a *Adapter) callModern(c *upstream.Call, cl *client) error {
 	r := &rounds{a: a, cl: cl, id: bytes.Clone(c.ID), deadline: a.due(c), wake: make(chan struct{}, 1), open: map[string]string{}}
-	r.sent.Header, r.sent.Deadline = traceOnly(nil, c.Header), r.deadline
+	var err error
+	if r.era, err = a.Era(c); err != nil {
+		return err
+	}
+	owner := ownerOf(c)
+	r.sent.Header, r.sent.Deadline, r.sent.Owner = traceOnly(nil, c.Header), r.deadline, func() []byte { return owner }
 	for i, f := range r.sent.Header {
 		r.sent.Header[i].Value = strings.Clone(f.Value) // it may outlive the client's request
 	}
@@ -79,8 +86,7 @@ func (a *Adapter) callModern(c *upstream.Call, cl *client) error {
 		}
 		m.running[string(r.id)] = r
 	})
-	err := r.send()
-	if err == nil {
+	if err = r.send(); err == nil {
 		err = r.begin(c)
 	}
 	if err != nil {
@@ -174,6 +180,9 @@ func (r *rounds) signal() {
 // send sends the request, or its next round with what the client has answered.
 func (r *rounds) send() error {
 	level := defaultLevel
+	if r.era == mcp.Legacy && r.a.headless {
+		level = "" // whoever wants its log has such a server for himself
+	}
 	r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
 		if m.level != "" {
 			level = m.level
@@ -191,7 +200,7 @@ func (r *rounds) send() error {
 	}
 	own := strconv.AppendInt(nil, r.a.ids.Add(1), 10)
 	in := &upstream.Call{Start: r.a.o.Now(), Header: append([]upstream.Field(nil), r.sent.Header...)}
-	in.Deadline = in.Start.Add(r.a.o.Timeout)
+	in.Deadline, in.Owner = in.Start.Add(r.a.o.Timeout), r.sent.Owner
 	if r.round == 0 {
 		in.Deadline = r.sent.Deadline
 	}
@@ -304,7 +313,7 @@ func (r *rounds) answered() bool {
 	return len(r.open) == 0
 }
 
-// answer takes the client's answer to the question id.
+// answer takes the client's answer to the question id: a result, or an error. A server of before 2026-07-28 can be told of the error.
 func (r *rounds) answer(id string, result []byte, failed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -313,9 +322,14 @@ func (r *rounds) answer(id string, result []byte, failed bool) {
 		return
 	}
 	delete(r.open, id)
-	if failed {
+	switch {
+	case !failed:
+	case r.era == mcp.Legacy:
+		result = append(append([]byte(`{"`+metaError+`":`), result...), '}')
+	default:
 		r.refused = true
-	} else {
+	}
+	if !r.refused {
 		r.answers = append(between(r.answers, 0), quoted(key)...)
 		r.answers = append(append(r.answers, ':'), result...)
 	}

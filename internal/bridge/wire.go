@@ -16,6 +16,7 @@ const (
 	metaClientInfo   = "io.modelcontextprotocol/clientInfo"
 	metaServerInfo   = "io.modelcontextprotocol/serverInfo"
 	metaLogLevel     = "io.modelcontextprotocol/logLevel"
+	metaError        = "dev.sallyport/error" // in inputResponses: what a client of before 2026-07-28 has answered with an error
 	metaSubscription = "io.modelcontextprotocol/subscriptionId"
 
 	headerVersion = "MCP-Protocol-Version"
@@ -34,7 +35,7 @@ const (
 )
 
 // ownInfo is what the gateway calls itself where no client has a name.
-const ownInfo = `{"name":"sallyport","version":"1"}`
+const ownInfo = mcp.OwnInfo
 
 func quoted(s string) []byte { return jsonscan.AppendQuote(nil, s) }
 

@@ -32,7 +32,7 @@ func Lists(list string) bool {
 // Serves says whether a request that names something is carried to the server that has it, with every name in it and its answer.
 func Serves(method string) bool {
 	switch method {
-	case "tools/call", "prompts/get", "resources/read", "completion/complete":
+	case "tools/call", "prompts/get", "resources/read", "completion/complete", "resources/subscribe", "resources/unsubscribe":
 		return true
 	}
 	return false
@@ -142,22 +142,11 @@ func (d *Discovery) Append(dst, id []byte, v *View, version string, report bool)
 }
 
 // AppendInitialized appends the answer to a client of before 2026-07-28 that has asked with initialize: protocol is the version that it
-// will speak. It promises lists, calls and completions, and nothing of which such a client would have to be told.
+// will speak.
 func (d *Discovery) AppendInitialized(dst, id []byte, v *View, protocol, version string, report bool) []byte {
 	dst = append(append(append(dst, `{"jsonrpc":"2.0","id":`...), id...), `,"result":{"protocolVersion":`...)
-	dst = append(jsonscan.AppendQuote(dst, protocol), `,"capabilities":{`...)
-	first := true
-	for _, c := range carried {
-		if !d.has[c.name] || c.name == "logging" {
-			continue
-		}
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = append(jsonscan.AppendQuote(dst, c.name), ":{}"...)
-	}
-	dst = v.appendInfo(append(dst, `},"serverInfo":`...), version)
+	dst = d.appendCapabilities(append(jsonscan.AppendQuote(dst, protocol), `,"capabilities":`...))
+	dst = v.appendInfo(append(dst, `,"serverInfo":`...), version)
 	if v.o.Instructions != "" {
 		dst = jsonscan.AppendQuote(append(dst, `,"instructions":`...), v.o.Instructions)
 	}

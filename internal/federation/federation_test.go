@@ -290,6 +290,52 @@ func TestLinksAreRewritten(t *testing.T) {
 	}
 }
 
+// What a model that was sampled repeats of a server's URIs goes back in the form that this server knows.
+func TestURIsOfAnswersAreTheServersOwn(t *testing.T) {
+	v := all(t, "s", "other")
+	const said = `[{"type":"tool_result","content":[{"type":"resource_link","uri":"s+x:a"},{"type":"resource","resource":{"uri":"ui://s/v"}}]},` +
+		`{"type":"resource_link","uri":"other+x:a"},{"type":"resource_link","uri":"x:a"},{"type":"resource_link","uri":7},{"type":"text","text":"s+x:a","uri":"s+x:a"}]`
+	const own = `[{"type":"tool_result","content":[{"type":"resource_link","uri":"x:a"},{"type":"resource","resource":{"uri":"ui://v"}}]},` +
+		`{"type":"resource_link","uri":"other+x:a"},{"type":"resource_link","uri":"x:a"},{"type":"resource_link","uri":7},{"type":"text","text":"s+x:a","uri":"s+x:a"}]`
+	for method, want := range map[string]string{"sampling/createMessage": own, "elicitation/create": said, "roots/list": said} {
+		var e jsonscan.Edits
+		answer := scan(t, `{"role":"assistant","content":`+said+`}`)
+		v.EditAnswer("s", method, answer, &e)
+		if got := string(answer.AppendEdited(nil, &e)); got != `{"role":"assistant","content":`+want+`}` {
+			t.Errorf("%s: got %s\nwant %s", method, got, want)
+		}
+	}
+	var e jsonscan.Edits
+	inputs := scan(t, `{"a":{"role":"assistant","content":`+said+`},"b":{"action":"accept","content":{"type":"resource_link","uri":"s+x:a"}},"c":7}`)
+	v.EditInputs("s", inputs, &e)
+	if got, want := string(inputs.AppendEdited(nil, &e)), `{"a":{"role":"assistant","content":`+own+`},"b":{"action":"accept","content":{"type":"resource_link","uri":"s+x:a"}},"c":7}`; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	var m mcp.Message
+	if r := m.DecodeServer([]byte(`{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"messages":[{"role":"user","content":{"type":"resource_link","uri":"x:a"}}]}}`), jsonscan.Options{}); r != nil {
+		t.Fatal(r)
+	}
+	var q jsonscan.Edits
+	EditReply("s", &m, &q)
+	if got := string(m.AppendEdited(nil, &q)); !strings.Contains(got, `"uri":"s+x:a"`) {
+		t.Errorf("a question: %s", got)
+	}
+}
+
+func TestNewsThatWereMissed(t *testing.T) {
+	got := News(scan(t, `{"_meta":{"k":1},"notifications":{"toolsListChanged":true,"promptsListChanged":false,"resourceSubscriptions":["x:\"",7]}}`))
+	want := []string{
+		`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"k":1}}}`,
+		`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"_meta":{"k":1},"uri":"x:\""}}`,
+	}
+	if len(got) != 2 || string(got[0]) != want[0] || string(got[1]) != want[1] {
+		t.Errorf("got %q", got)
+	}
+	if got := News(scan(t, `{"notifications":{"promptsListChanged":true}}`)); len(got) != 1 || string(got[0]) != `{"jsonrpc":"2.0","method":"notifications/prompts/list_changed","params":{}}` {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestCapabilitiesThatNobodyCarries(t *testing.T) {
 	v := scan(t, `{"elicitation":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"x":1}}}`)
 	var e jsonscan.Edits

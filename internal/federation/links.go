@@ -16,7 +16,56 @@ func EditReply(server string, m *mcp.Message, e *jsonscan.Edits) {
 		if m.Target == mcp.TargetResource {
 			editURI(server, m.Params.Get("uri"), e)
 		}
-	case mcp.KindRequest, mcp.KindBatch, mcp.KindNone:
+	case mcp.KindRequest:
+		editMessages(server, m.Params.Get("messages"), e)
+	case mcp.KindBatch, mcp.KindNone:
+	}
+}
+
+// EditAnswer gives the URIs in what a client has answered to a request of a server the form that this server knows. Nobody but a model that was
+// sampled repeats what servers have sent: roots and what a form holds are the client's own.
+func (v *View) EditAnswer(server, method string, result jsonscan.Value, e *jsonscan.Edits) {
+	if method == "sampling/createMessage" {
+		v.ownContent(server, result.Get("content"), e)
+	}
+}
+
+// EditInputs does so with what a request says of its inputResponses. Which request each answers its form says: only a model's has a role.
+func (v *View) EditInputs(server string, responses jsonscan.Value, e *jsonscan.Edits) {
+	for c := responses.Cursor(); c.Next(); {
+		if c.Value().Get("role").Exists() {
+			v.ownContent(server, c.Value().Get("content"), e)
+		}
+	}
+}
+
+func (v *View) ownContent(server string, content jsonscan.Value, e *jsonscan.Edits) {
+	eachURI(content, func(uri jsonscan.Value) {
+		if m, own := v.splitURI(uri.Text()); m != nil && m.name == server && own != "" {
+			e.Replace(uri, jsonscan.AppendQuote(nil, own))
+		}
+	})
+}
+
+// eachURI finds the URIs in one block of content, or a list of them. The scan has bounded how deep they nest.
+func eachURI(v jsonscan.Value, found func(uri jsonscan.Value)) {
+	if v.Kind() == jsonscan.Array {
+		for c := v.Cursor(); c.Next(); {
+			eachURI(c.Value(), found)
+		}
+		return
+	}
+	var uri jsonscan.Value
+	switch kind := v.Get("type"); {
+	case kind.TextIs("resource_link"):
+		uri = v.Get("uri")
+	case kind.TextIs("resource"):
+		uri = v.Path("resource", "uri")
+	case kind.TextIs("tool_result"):
+		eachURI(v.Get("content"), found)
+	}
+	if uri.Kind() == jsonscan.String {
+		found(uri)
 	}
 }
 

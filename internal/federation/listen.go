@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"bytes"
 	"reflect"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
@@ -106,6 +107,30 @@ func (a *Acknowledged) appendFilter(dst []byte) []byte {
 		dst = jsonscan.AppendQuote(dst, uri)
 	}
 	return append(dst, "]}"...)
+}
+
+// News is what the reader of a stream may have missed, as the server would say it that has acknowledged with these params: that anything it
+// tells of may have changed.
+func News(params jsonscan.Value) (out [][]byte) {
+	var tag []byte // with what follows it
+	if meta := params.Get("_meta"); meta.Exists() {
+		tag = append(meta.AppendTo([]byte(`"_meta":`)), ',')
+	}
+	filter := params.Get("notifications")
+	for _, k := range kinds {
+		if yes, _ := filter.Get(k.name).Bool(); yes {
+			b := append([]byte(`{"jsonrpc":"2.0","method":"notifications/`+k.list+`/list_changed","params":{`), bytes.TrimSuffix(tag, []byte(","))...)
+			out = append(out, append(b, "}}"...))
+		}
+	}
+	for c := filter.Get(subscribed).Cursor(); c.Next(); {
+		if c.Value().Kind() == jsonscan.String {
+			b := append([]byte(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{`), tag...)
+			b = append(c.Value().AppendTo(append(b, `"uri":`...)), "}}"...)
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // Same says whether two views show the same.

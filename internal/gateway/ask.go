@@ -85,7 +85,7 @@ func (x *exchange) requestPasses() bool {
 		x.answerServer(x.reply.ID)
 		return false
 	}
-	x.g.asked.put(x.awaited(x.reply.ID), ask{method: strings.Clone(x.reply.Method)}, x.g.Now())
+	x.g.asked.put(x.awaited(x.reply.ID), ask{strings.Clone(x.reply.Method), x.version}, x.g.Now())
 	x.asking = x.answerTime()
 	return true
 }
@@ -116,7 +116,8 @@ func (x *exchange) recordNews(d *engine.Decision, kind audit.Kind) error {
 func (x *exchange) answerServer(id []byte) {
 	var c upstream.Call
 	defer c.Close()
-	c.Kind, c.Session, c.Version, c.Owner = upstream.Response, string(x.session), x.msg.Version, x.ownerOf
+	x.address(&c)
+	c.Kind, c.Version = upstream.Response, x.msg.Version
 	c.Body = mcp.AppendError(nil, id, mcp.CodeDenied, "Denied by policy", nil)
 	c.Deadline = x.g.Now().Add(x.g.Limits.CallTimeout)
 	if err := x.server.Do(&c); err != nil {

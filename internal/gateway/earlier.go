@@ -9,36 +9,60 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
-// This file is clients of before 2026-07-28 at several servers as one. What one says is read anew as the request of 2026-07-28 that it
-// would be, and is from there on that request, for policy, records and servers; only how the client is answered stays that of its own
-// revision. There are no sessions, since nothing has to be kept between its messages: such a client can't be asked anything here.
+// This file is clients of before 2026-07-28 at several servers as one. What one asks of all of them, or asks without a session, is read anew as
+// the request of 2026-07-28 that it would be, and is from there on that request, for policy, records and servers; only how the client is
+// answered stays that of its own revision. What it asks of one of them in a session is the request that it would be at /mcp/<server>.
 
 // Keys of _meta.
 const (
 	metaVersion      = "io.modelcontextprotocol/protocolVersion"
 	metaCapabilities = "io.modelcontextprotocol/clientCapabilities"
+	metaInfo         = "io.modelcontextprotocol/clientInfo"
 	metaLogLevel     = "io.modelcontextprotocol/logLevel"
 )
 
-// raisedMeta is what such a client says of itself: that it can't be asked.
-const raisedMeta = `{"` + metaVersion + `":"` + mcp.FirstModern + `","` + metaCapabilities + `":{}}`
+// raisedMeta is what such a client says of itself with each request, as JSON; without a session, that it can't be asked.
+func (x *exchange) raisedMeta() (capabilities, info string) {
+	if !x.joined {
+		return "{}", ""
+	}
+	return string(x.seat.Capabilities.Raw()), string(x.seat.Info.Raw())
+}
 
-var errNoSessions = errors.New("several servers as one give no sessions")
+func appendRaisedMeta(dst []byte, capabilities, info string) []byte {
+	dst = append(dst, `{"`+metaVersion+`":"`+mcp.FirstModern+`","`+metaCapabilities+`":`...)
+	dst = append(dst, capabilities...)
+	if info != "" {
+		dst = append(append(dst, `,"`+metaInfo+`":`...), info...)
+	}
+	return append(dst, '}')
+}
 
 // serveEarlier serves a message of a client of before 2026-07-28.
 func (x *exchange) serveEarlier() *refusal {
 	m := &x.msg
-	if x.head.SessionID != nil { // of another configuration: the client is to initialize anew
-		return noSession(m.ID, errNoSessions)
+	if m.Kind == mcp.KindBatch {
+		return x.serveBatch()
+	}
+	if m.Method != "initialize" {
+		if r := x.join(); r != nil {
+			return r
+		}
 	}
 	switch m.Kind {
-	case mcp.KindBatch:
-		return x.serveBatch()
 	case mcp.KindNotification:
 		return x.hear()
-	case mcp.KindResponse, mcp.KindNone:
-		return plain(400, invalidRequest, "response_not_expected", "Invalid Request: nobody waits for this response", nil)
+	case mcp.KindResponse:
+		return x.hearAnswer()
+	case mcp.KindBatch, mcp.KindNone:
+		return unexpected()
 	case mcp.KindRequest:
+	}
+	switch {
+	case x.joined && federation.Serves(m.Method):
+		return x.serveJoined()
+	case x.joined && m.Method == "logging/setLevel":
+		return x.setLevel()
 	}
 	x.lifted = true
 	switch {
@@ -51,7 +75,7 @@ func (x *exchange) serveEarlier() *refusal {
 			return r
 		}
 		return x.gather()
-	case federation.Serves(m.Method):
+	case federation.Serves(m.Method) && m.Spec.In(mcp.Modern):
 		if r := x.raise(); r != nil {
 			return r
 		}
@@ -63,15 +87,22 @@ func (x *exchange) serveEarlier() *refusal {
 	return badMessage(m, mcp.MethodNotFound(m))
 }
 
+func unexpected() *refusal {
+	return plain(400, invalidRequest, "response_not_expected", "Invalid Request: nobody waits for this response", nil)
+}
+
 // permit records what concerns no server, and so needs no decision.
 func (x *exchange) permit() *refusal {
 	x.decision = engine.Decision{Effect: engine.Allow, Revision: x.policy().Revision()}
 	return x.commit()
 }
 
-// hear takes the notifications that a client sends without being asked. They end here: no server knows of the handshake, and
-// a request that is cancelled goes on, as the specification leaves open.
+// hear takes the notifications that a client sends without being asked. They end here, since no server knows of the handshake; but
+// the server hears of a request in a session that is cancelled.
 func (x *exchange) hear() *refusal {
+	if x.msg.Method == "notifications/cancelled" && x.findRunning() {
+		return x.serveMessage()
+	}
 	switch x.msg.Method {
 	case "notifications/initialized", "notifications/roots/list_changed", "notifications/cancelled":
 	default:
@@ -87,8 +118,7 @@ func (x *exchange) pong() *refusal {
 	if r := x.permit(); r != nil {
 		return r
 	}
-	x.out = append(append(append(x.out[:0], `{"jsonrpc":"2.0","id":`...), x.msg.ID...), `,"result":{}}`...)
-	return x.send(200, x.out)
+	return x.succeed()
 }
 
 // initialize asks the servers what they are. The answer promises what can be carried.
@@ -97,7 +127,12 @@ func (x *exchange) initialize() *refusal {
 	if r := mcp.LookupRevision(m.Version); r == nil || r.Era != mcp.Legacy {
 		m.Version = mcp.Versions(mcp.Legacy)[0]
 	}
-	x.raised = append(append(append(x.raised[:0], `{"jsonrpc":"2.0","id":`...), m.ID...), `,"method":"server/discover","params":{"_meta":`+raisedMeta+`}}`...)
+	if r := x.seatClient(); r != nil {
+		return r
+	}
+	x.raised = append(append(append(x.raised[:0], `{"jsonrpc":"2.0","id":`...), m.ID...), `,"method":"server/discover","params":{"_meta":`...)
+	capabilities, info := x.raisedMeta()
+	x.raised = append(appendRaisedMeta(x.raised, capabilities, info), "}}"...)
 	if r := x.readAgain(x.raised); r != nil {
 		return badMessage(m, r)
 	}
@@ -107,15 +142,19 @@ func (x *exchange) initialize() *refusal {
 // raise makes the message the request of 2026-07-28 that says the same.
 func (x *exchange) raise() *refusal {
 	m, e := &x.msg, &x.edits
+	capabilities, info := x.raisedMeta()
 	e.Reset()
 	switch {
 	case !m.Params.Exists():
-		e.Set(m.Root(), "params", []byte(`{"_meta":`+raisedMeta+`}`))
+		e.Set(m.Root(), "params", append(appendRaisedMeta([]byte(`{"_meta":`), capabilities, info), '}'))
 	case !m.Meta.Exists():
-		e.Set(m.Params, "_meta", []byte(raisedMeta))
+		e.Set(m.Params, "_meta", appendRaisedMeta(nil, capabilities, info))
 	default:
 		e.Set(m.Meta, metaVersion, []byte(`"`+mcp.FirstModern+`"`))
-		e.Set(m.Meta, metaCapabilities, []byte("{}"))
+		e.Set(m.Meta, metaCapabilities, []byte(capabilities))
+		if info != "" {
+			e.Set(m.Meta, metaInfo, []byte(info))
+		}
 		e.Remove(m.Meta.Get(metaLogLevel))
 	}
 	for _, name := range []string{"inputResponses", "requestState"} { // which mean nothing in its revision
@@ -140,7 +179,7 @@ func (x *exchange) readAgain(body []byte) *mcp.Refusal {
 	if r := m.Check(nil); r != nil {
 		return r
 	}
-	if x.lifted {
+	if x.lifted || x.joined {
 		m.Era, m.Version = mcp.Legacy, version
 	}
 	return nil

@@ -35,13 +35,14 @@ func TestEarlierInitialize(t *testing.T) {
 		mail := &script{answer: answers(map[string]string{"server/discover": discovered})}
 		w := newWorld(t, viewPolicy, twoServers(t, mail))
 		w.server.answer = mail.answer
-		r := w.raw(earlier("/mcp/support", "", "initialize", `"protocolVersion":"`+asked+`","capabilities":{"sampling":{}},"clientInfo":{"name":"c","version":"1"}`))
-		want := `{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"` + spoken + `","capabilities":{"tools":{}},` +
+		r := w.raw(earlier("/mcp/support", "", "initialize", `"protocolVersion":"`+asked+`","capabilities":{"sampling":{},"tasks":{},"extensions":{"vendor/x":{}}},"clientInfo":{"name":"c","version":"1"}`))
+		want := `{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"` + spoken + `","capabilities":{"tools":{"listChanged":true},"logging":{},"extensions":{"io.modelcontextprotocol/ui":{}}},` +
 			`"serverInfo":{"name":"support","version":"1.2.3"},"instructions":"Be kind."}}`
-		if r.status != 200 || r.body != want || r.header.Get("Mcp-Session-Id") != "" {
+		if r.status != 200 || r.body != want || r.header.Get("Mcp-Session-Id") == "" {
 			t.Errorf("client got %d %v %s\nwant %s", r.status, r.header, r.body, want)
 		}
-		sent := `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
+		sent := `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{},"extensions":{}},` +
+			`"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}`
 		if got := w.server.received(); len(got) != 1 || got[0] != sent {
 			t.Errorf("files got %q", got)
 		}
@@ -50,7 +51,7 @@ func TestEarlierInitialize(t *testing.T) {
 			t.Fatalf("%d decisions, %d outcomes", len(decisions), len(outcomes))
 		}
 		for id, d := range decisions {
-			if d.Method != "server/discover" || d.ProtocolVersion != spoken || d.Server == "" || outcomes[id].Status != 200 {
+			if d.Method != "server/discover" || d.ProtocolVersion != spoken || d.Server == "" || d.Session.IsZero() || outcomes[id].Status != 200 {
 				t.Errorf("records %+v %+v", d, outcomes[id])
 			}
 		}

@@ -46,6 +46,11 @@ type exchange struct {
 	session     []byte            // the server's own session id
 	sessionHash audit.SessionHash // what records call it: the tag of the sealed id
 	opened      bool              // the client named a session, and it opened
+	joined      bool              // and it is one with several servers: session is none of theirs
+	seat        mcp.Session       // what that client has said of itself
+	sealed      []byte            // the id of a session that begins
+	led         bool              // the version of its server is settled
+	tracked     bool              // the client may cancel it by its id
 
 	msg      mcp.Message
 	params   []mcp.HeaderParam // arguments of it that headers mirror, as far as is known
@@ -84,6 +89,7 @@ type exchange struct {
 	resumable  bool        // an event had an id: the client may fetch the rest elsewhere
 	unrecorded bool        // its messages have records of their own
 	element    bool        // one message of a batch
+	fan        *fan        // it makes one stream of several servers' news
 	lifted     bool        // a request of a client of before 2026-07-28 that goes on as one of that revision
 	body       []byte      // an element's answer
 	ending     atomic.Bool // the gateway ends the stream
@@ -167,6 +173,9 @@ func (x *exchange) finish() {
 		x.conn.disarm()
 	}
 	x.call.Reset()
+	if x.tracked {
+		x.g.running.take(x.runningKey(x.msg.ID), x.mark)
+	}
 	x.complete()
 	x.letGo()
 	x.reset()
@@ -194,10 +203,13 @@ const keep = 64 << 10
 
 func (x *exchange) reset() {
 	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn, x.client = nil, nil, nil, nil, nil, nil, nil
-	x.view, x.share = nil, nil
+	x.view, x.share, x.fan = nil, nil, nil
 	x.version, x.versioned, x.barred = "", nil, ""
 	x.by, x.settled, x.tried = nil, false, false
 	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
+	if x.joined {
+		x.joined, x.tracked, x.led, x.seat, x.sealed = false, false, false, mcp.Session{}, nil
+	}
 	x.sessionHash = audit.SessionHash{}
 	x.head.Reset()
 	if x.element {
@@ -321,7 +333,7 @@ func (x *exchange) bound() []byte {
 
 // openSession opens the session that a legacy message names. The modern era has none, and ignores the header.
 func (x *exchange) openSession() *refusal {
-	if x.msg.Era == mcp.Modern || x.head.SessionID == nil {
+	if x.msg.Era == mcp.Modern || x.head.SessionID == nil || x.view != nil {
 		return nil
 	}
 	if x.client.recalls(x) {

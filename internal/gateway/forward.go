@@ -26,7 +26,7 @@ func (x *exchange) forward() *refusal {
 	c.Body = x.out
 	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern || x.lifted
 	c.Progress = x.msg.ProgressToken.Raw()
-	c.Session, c.Owner, c.Translate = string(x.session), x.ownerOf, x.view != nil
+	x.address(c)
 	switch x.msg.Kind {
 	case mcp.KindRequest:
 		c.Kind = upstream.Request
@@ -40,6 +40,16 @@ func (x *exchange) forward() *refusal {
 		x.arm()
 	}
 	return x.do()
+}
+
+// address says on whose behalf a call is, and in which session.
+func (x *exchange) address(c *upstream.Call) {
+	c.Owner, c.Translate = x.ownerOf, x.view != nil
+	if x.joined {
+		c.Client = string(x.session)
+		return
+	}
+	c.Session = string(x.session)
 }
 
 // headless is a server whose messages may travel without headers: trace context then belongs in the message.

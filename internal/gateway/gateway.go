@@ -111,6 +111,9 @@ type Gateway struct {
 	ids        *audit.IDs
 	asked      *ledger[ask]       // requests of servers that clients have yet to answer
 	suspended  *ledger[suspended] // calls whose stream ended before the answer
+	running    *ledger[place]    // requests in sessions with several servers, and the server that each is for
+	over       *ledger[struct{}]  // such sessions that their clients have ended
+	reask      time.Duration      // after which a server is first asked again whose stream has ended
 	catalog    *catalog
 	operations map[*mcp.Method]*telemetry.Operation
 	exchanges  sync.Pool
@@ -161,6 +164,9 @@ func New(o Options) (*Gateway, error) {
 		ids:       ids,
 		asked:     newLedger[ask](maxAwaited, o.Limits.AnswerTimeout),
 		suspended: newLedger[suspended](maxAwaited, o.Limits.StreamTimeout),
+		running:   newLedger[place](maxAwaited, o.Limits.StreamTimeout),
+		over:      newLedger[struct{}](maxOver, overTime),
+		reask:     time.Second,
 		catalog:   newCatalog(),
 		watch:     newWatch(o.Limits),
 		bodies:    newBodies(o.Limits.Bodies, o.Limits.Body, o.Memory),

@@ -34,7 +34,10 @@ type share struct {
 }
 
 // gather asks several servers for a list, all at once, and answers with what they have. Who doesn't answer adds nothing.
-func (x *exchange) gather() *refusal {
+func (x *exchange) gather() *refusal { return x.askAll(x.answerParts) }
+
+// askAll asks several servers, all at once.
+func (x *exchange) askAll(answer func([]*exchange) *refusal) *refusal {
 	positions, r := x.positions()
 	if r != nil {
 		return r
@@ -61,7 +64,7 @@ func (x *exchange) gather() *refusal {
 	} else {
 		x.unrecorded = true // its parts are recorded
 	}
-	return x.answerParts(parts)
+	return answer(parts)
 }
 
 // positions says which servers are asked, and where their lists go on.
@@ -194,6 +197,9 @@ func (x *exchange) askServer() *refusal {
 
 var errNoList = errors.New("the stream ended without a list")
 
+// reasonError says that a server has answered with an error, which is none of the client's.
+const reasonError = "upstream_error"
+
 // codeNoMethod is what a server answers that has nothing to list.
 const codeNoMethod = -32601
 
@@ -210,7 +216,7 @@ func (x *exchange) take() *refusal {
 			return nil
 		}
 		r := badAnswer(x.msg.ID, errors.New("the server has answered with an error"))
-		r.reason = "upstream_error"
+		r.reason = reasonError
 		return r
 	}
 	if s.listing == nil {
@@ -341,6 +347,7 @@ func (x *exchange) sendParts(merge *federation.Merge, found *federation.Discover
 	}
 	if x.msg.Spec.List == "" && x.lifted {
 		x.out = found.AppendInitialized(x.out[:0], x.msg.ID, x.view, x.msg.Version, x.snap.Federation.Version, report)
+		x.giveSeat()
 		return x.send(200, x.out)
 	}
 	if x.msg.Spec.List == "" {

@@ -39,6 +39,15 @@ func (l *ledger[V]) put(key string, value V, now time.Time) {
 	l.evict(now)
 }
 
+// find gives an entry, and keeps it.
+func (l *ledger[V]) find(key string, now time.Time) (V, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.evict(now)
+	e, ok := l.entries[key]
+	return e.value, ok
+}
+
 // take gives an entry once.
 func (l *ledger[V]) take(key string, now time.Time) (V, bool) {
 	l.mu.Lock()

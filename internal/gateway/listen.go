@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
@@ -18,7 +17,7 @@ import (
 // may pass goes to the client in the order in which it comes.
 type fan struct {
 	x       *exchange
-	parts   []*exchange
+	wanted  []federation.Subscription // what each part asks for
 	acked   federation.Acknowledged
 	heard   chan struct{} // a part has acknowledged, or never will
 	events  chan event    // what may pass
@@ -26,9 +25,11 @@ type fan struct {
 	quitted sync.Once
 	running sync.WaitGroup
 	closed  bool
-	renewed atomic.Bool // the gateway has ended a part: the client is to come back, and be asked anew
+	renewed atomic.Bool // the gateway ends it: the client is to come back, and be asked anew
 
 	mu     sync.Mutex
+	parts  []*exchange
+	took   []bool          // the server has once acknowledged: it is asked again when its stream ends
 	queued map[string]bool // news of lists that wait to be written: once is enough
 }
 
@@ -40,30 +41,33 @@ type event struct {
 
 // listen asks every server for what the client wants to know, and answers with a stream of it all.
 func (x *exchange) listen() *refusal {
-	filter := x.msg.Params.Get("notifications")
-	wanted, ok := x.view.Subscriptions(filter)
+	wanted, ok := x.view.Subscriptions(x.msg.Params.Get("notifications"))
 	if !ok {
 		return plain(400, invalidParams, mcp.ReasonInvalidParams, "Invalid params: notifications is an object, and resourceSubscriptions a list of URIs", x.msg.ID)
 	}
-	f := &fan{x: x, heard: make(chan struct{}, len(wanted)), events: make(chan event), quit: make(chan struct{}), queued: map[string]bool{}}
-	for _, w := range wanted {
-		y := x.split(w.Server)
+	return x.hearAll(wanted)
+}
+
+// hearAll answers with a stream of what servers tell of.
+func (x *exchange) hearAll(wanted []federation.Subscription) *refusal {
+	f := &fan{
+		x: x, wanted: wanted, heard: make(chan struct{}, len(wanted)), events: make(chan event), quit: make(chan struct{}),
+		took: make([]bool, len(wanted)), queued: map[string]bool{},
+	}
+	x.fan = f
+	for i := range wanted {
+		y := x.split(wanted[i].Server)
 		f.parts = append(f.parts, y)
-		if y.share.failed == nil {
-			y.edits.Reset()
-			federation.EditCapabilities(y.msg.Capabilities, &y.edits)
-			y.edits.Replace(y.msg.Params.Get("notifications"), w.Filter)
-			y.share.failed = y.admit(y.reissue())
-		}
+		f.admit(i, y)
 	}
 	if len(f.parts) == 0 {
-		x.decision = engine.Decision{Effect: engine.Allow, Revision: x.policy().Revision()}
-		if r := x.commit(); r != nil {
+		if r := x.permit(); r != nil {
 			return r
 		}
 	} else {
 		x.unrecorded = true // its parts are recorded
 	}
+	x.g.await(x)
 	if r := f.open(); r != nil {
 		f.close()
 		return r
@@ -72,36 +76,52 @@ func (x *exchange) listen() *refusal {
 	return nil
 }
 
+// plain says that the client is one of before 2026-07-28, which has asked for its stream, and is told neither what it hears nor of the end.
+func (f *fan) plain() bool { return f.x.msg.Kind == mcp.KindNone }
+
+// admit makes y what asks its server, and is the first door for it.
+func (f *fan) admit(i int, y *exchange) {
+	switch {
+	case y.share.failed != nil:
+	case f.plain():
+		if y.share.failed = y.choose(); y.share.failed == nil {
+			y.share.failed = y.permit()
+		}
+	default:
+		y.edits.Reset()
+		federation.EditCapabilities(y.msg.Capabilities, &y.edits)
+		y.edits.Replace(y.msg.Params.Get("notifications"), f.wanted[i].Filter)
+		y.share.failed = y.admit(y.reissue())
+	}
+}
+
 // open waits until each server has acknowledged or failed, or its time is up. If none has, the first that failed speaks for all.
 func (f *fan) open() *refusal {
 	x := f.x
 	x.watchClient(f.leave)
 	waiting := 0
-	for _, y := range f.parts {
+	for i, y := range f.parts {
 		if y.share.failed == nil {
 			waiting++
 			y.call.Deadline = x.start.Add(x.listTimeout())
-			f.running.Go(func() {
-				y.apart(func() { f.run(y) })
-				if !y.share.acked {
-					y.share.failed = first(y.share.failed, badAnswer(y.msg.ID, errNotAcknowledged))
-					f.heard <- struct{}{}
-				}
-			})
+			f.running.Go(func() { f.follow(i, y) })
 		}
 	}
 	for ; waiting > 0; waiting-- {
 		<-f.heard
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	took := len(f.parts) == 0
 	var failed *refusal
-	for _, y := range f.parts { // those that have acknowledged go on, and are not touched
-		if y.share.acked {
+	for i, y := range f.parts { // those that have acknowledged go on, and are not touched
+		if f.took[i] {
 			took = true
 			continue
 		}
 		failed = first(failed, y.share.failed)
 		y.refuse(y.share.failed)
+		y.share.failed = nil
 	}
 	if !took {
 		return failed
@@ -110,9 +130,11 @@ func (f *fan) open() *refusal {
 }
 
 // run is one server's stream, from the question to its end.
-func (f *fan) run(y *exchange) {
-	r := y.forward()
-	if r == nil {
+func (f *fan) run(i int, y *exchange) {
+	var r *refusal
+	if f.plain() {
+		r = y.fetch(string(y.head.ProtocolVersion))
+	} else if r = y.forward(); r == nil {
 		r = y.answer()
 	}
 	if y.share.failed = r; r != nil || !y.streaming {
@@ -133,8 +155,8 @@ func (f *fan) run(y *exchange) {
 			return // the server has ended it
 		case len(out) == 0 || len(ev.Data) == 0:
 		case y.reply.Method == acknowledgement:
-			if !y.share.acked {
-				f.take(y)
+			if !y.share.acked && !f.take(i, y) {
+				return
 			}
 		case y.share.acked && !f.pass(event{listNews(y.reply), bytes.Clone(out)}):
 			return
@@ -146,14 +168,22 @@ const acknowledgement = "notifications/subscriptions/acknowledged"
 
 var errNotAcknowledged = errors.New("the server has not acknowledged the subscription")
 
-// take notes what a server has acknowledged. From now on its stream lives as long as the client's.
-func (f *fan) take(y *exchange) {
-	f.mu.Lock()
-	f.acked.Took(y.serverName, y.reply.Params)
-	f.mu.Unlock()
-	y.call.Extend(y.start.Add(y.g.Limits.StreamTimeout))
+// take notes what a server has acknowledged, and says whether anybody still listens. From now on its stream lives as long as the client's.
+func (f *fan) take(i int, y *exchange) bool {
+	y.call.Extend(f.end())
 	y.outcome.status, y.share.acked = 200, true
+	f.mu.Lock()
+	again := f.took[i]
+	f.took[i] = true
+	if !again {
+		f.acked.Took(y.serverName, y.reply.Params)
+	}
+	f.mu.Unlock()
+	if again {
+		return f.missed(y)
+	}
 	f.heard <- struct{}{}
+	return true
 }
 
 // lost is the end of a server's stream that it has not announced.
@@ -206,6 +236,8 @@ func (f *fan) stop() { f.quitted.Do(func() { close(f.quit) }) }
 // leave ends all calls: the client has gone, or the stream is at its end.
 func (f *fan) leave() {
 	f.stop()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, y := range f.parts {
 		y.call.Cancel()
 	}
@@ -243,10 +275,7 @@ func (f *fan) WriteTo(to io.Writer) (n int64, err error) {
 		f.running.Wait()
 		close(over)
 	}()
-	f.mu.Lock()
-	x.out = f.acked.Append(x.out[:0], x.msg.ID)
-	f.mu.Unlock()
-	if _, err := w.Write(mcp.AppendEvent(nil, mcp.Event{Name: []byte("message"), Data: x.out})); err != nil {
+	if err := f.acknowledge(w); err != nil {
 		return 0, err
 	}
 	for {
@@ -267,8 +296,23 @@ func (f *fan) WriteTo(to io.Writer) (n int64, err error) {
 			}
 		case <-over:
 		}
+		if f.plain() {
+			return 0, nil
+		}
 		return 0, x.endListen(w)
 	}
+}
+
+// acknowledge tells the client what it hears.
+func (f *fan) acknowledge(w io.Writer) error {
+	if f.plain() {
+		return nil
+	}
+	f.mu.Lock()
+	f.x.out = f.acked.Append(f.x.out[:0], f.x.msg.ID)
+	f.mu.Unlock()
+	_, err := w.Write(mcp.AppendEvent(nil, mcp.Event{Name: []byte("message"), Data: f.x.out}))
+	return err
 }
 
 // Close ends the parts and the exchange, when the stream has been written, or could not be.
@@ -285,6 +329,7 @@ func (f *fan) Close() error {
 
 // close ends the parts.
 func (f *fan) close() {
+	f.x.g.news.remove(f.x)
 	if f.x.conn != nil {
 		f.x.conn.disarm()
 		f.x.conn = nil
@@ -292,9 +337,6 @@ func (f *fan) close() {
 	f.leave()
 	f.running.Wait()
 	for _, y := range f.parts {
-		if y.share.acked && y.share.failed != nil { // it has panicked since
-			y.refuse(y.share.failed)
-		}
-		y.finish()
+		f.finish(y)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ type teller struct {
 	opened chan struct{} // a stream has been acknowledged
 	closed chan struct{} // one whose reader has gone
 	server upstream.Server
+	over   atomic.Bool // its streams have ended, and it opens no other
 }
 
 const tag = `"_meta":{"io.modelcontextprotocol/subscriptionId":"a"}`
@@ -47,8 +49,16 @@ func newTeller(t *testing.T) *teller {
 	s := &teller{say: make(chan string), opened: make(chan struct{}, 8), closed: make(chan struct{}, 8)}
 	p, served := newPeer(t, func(w http.ResponseWriter, r *http.Request, body string) {
 		var d jsonscan.Doc
+		if r.Method == http.MethodGet {
+			body = `{"params":{"notifications":{"toolsListChanged":true}}}`
+		}
 		if err := d.Scan([]byte(body), jsonscan.Options{}); err != nil {
 			t.Error(err)
+		}
+		if s.over.Load() {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"jsonrpc":"2.0","id":"a","error":{"code":-32603,"message":"over"}}`))
+			return
 		}
 		events(w, `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{`+tag+`,"notifications":`+string(d.Root().Path("params", "notifications").Raw())+`}}`)
 		s.opened <- struct{}{}
@@ -56,8 +66,12 @@ func newTeller(t *testing.T) *teller {
 			select {
 			case text, open := <-s.say:
 				if !open {
+					s.over.Store(true)
 					events(w, `{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete",`+tag+`}}`)
 					return
+				}
+				if text == "cut" {
+					panic(http.ErrAbortHandler)
 				}
 				events(w, text)
 			case <-r.Context().Done():
@@ -139,14 +153,92 @@ func TestViewListens(t *testing.T) {
 	if f, m := files.filter(t), mail.filter(t); f != `{"toolsListChanged":true,"resourceSubscriptions":["file:///docs/a","file:///etc/x"]}` || m != `{"toolsListChanged":true,"resourceSubscriptions":["mail:1"]}` {
 		t.Errorf("files was asked %s, mail %s", f, m)
 	}
-	decisions, outcomes := bothKinds(w.recorded(5)) // and the refusal of what nobody may read
+	decisions, outcomes := bothKinds(w.recorded(9)) // and the refusal of what nobody may read
+	statuses := map[int]int{}
 	for id, r := range decisions {
-		if r.Method != "subscriptions/listen" || r.Policy != "listen" || outcomes[id].Status != 200 {
+		if r.Method != "subscriptions/listen" || r.Policy != "listen" {
 			t.Errorf("the outcome of %+v is %+v", r, outcomes[id])
 		}
+		statuses[outcomes[id].Status]++
 	}
-	if len(decisions) != 2 {
-		t.Errorf("%d decisions", len(decisions))
+	if len(decisions) != 4 || statuses[200] != 2 || statuses[502] != 2 { // each is asked once more, and refuses
+		t.Errorf("%d decisions, outcomes %v", len(decisions), statuses)
+	}
+}
+
+// A server whose stream ends is asked again, under policy. The client hears that it may have missed something, and remembered lists are forgotten.
+func TestViewListensAgain(t *testing.T) {
+	files, mail := newTeller(t), newTeller(t)
+	var snap *Snapshot
+	w := newWorld(t, listenPolicy, tellers(t, files.server, mail.server), func(_ *Options, s *Snapshot) { snap = s })
+	c, answer := dial(t, w.onTCP()), make(chan reply, 1)
+	epoch := snap.lists.epoch()
+	go func() { answer <- w.on(c, modernAt("/mcp", "subscriptions/listen", "", listenTo)) }()
+	wait(t, files.opened)
+	wait(t, mail.opened)
+	files.say <- "cut"
+	wait(t, files.opened)
+	files.say <- `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{` + tag + `,"uri":"file:///docs/new"}}`
+	for end := time.Now().Add(20 * time.Second); snap.lists.epoch() == epoch; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("lists are still remembered")
+		}
+	}
+	close(files.say)
+	close(mail.say)
+	got := dataOf((<-answer).body)
+	const updated = `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{` + tag + `,"uri":"`
+	want := []string{
+		`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{` + tag + `}}`,
+		updated + `files+file:///docs/a"}}`, // and not that of which policy lets nobody hear
+		updated + `files+file:///docs/new"}}`,
+		`{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete",` + tag + `}}`,
+	}
+	if diff := cmp.Diff(want, got[min(1, len(got)):]); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if len(files.requests()) != 3 || files.requests()[0].body != files.requests()[1].body {
+		t.Errorf("files was asked %+v", files.requests())
+	}
+	asked := 0
+	for _, r := range w.recorded(11) {
+		if r.Kind == audit.Decision && r.Server == "files" && r.Rule == "all" {
+			asked++
+		}
+	}
+	if asked != 3 {
+		t.Errorf("%d decisions about files", asked)
+	}
+}
+
+// A server that policy lets nobody ask any more is not asked again.
+func TestViewListensAgainUnderPolicy(t *testing.T) {
+	files, mail := newTeller(t), newTeller(t)
+	var snap *Snapshot
+	w := newWorld(t, listenPolicy, tellers(t, files.server, mail.server), func(_ *Options, s *Snapshot) { snap = s })
+	c, answer := dial(t, w.onTCP()), make(chan reply, 1)
+	go func() { answer <- w.on(c, modernAt("/mcp", "subscriptions/listen", "", listenTo)) }()
+	wait(t, files.opened)
+	wait(t, mail.opened)
+	next := snapCopy(snap)
+	next.Policy, next.Views = compile(t, strings.Replace(listenPolicy, "allow }", "deny }", 1)), snap.Views
+	w.Swap(next)
+	files.say <- "cut"
+	mail.say <- "cut"
+	if got := dataOf((<-answer).body); len(got) != 2 || !strings.Contains(got[1], `"resultType":"complete"`) {
+		t.Errorf("the client got %q", got)
+	}
+	if len(files.requests()) != 1 || len(mail.requests()) != 1 {
+		t.Errorf("files was asked %d times, mail %d", len(files.requests()), len(mail.requests()))
+	}
+	denied := 0
+	for _, r := range w.recorded(6) {
+		if r.Kind == audit.Refusal && r.Method == "subscriptions/listen" && r.Rule == "all" {
+			denied++
+		}
+	}
+	if denied != 2 {
+		t.Errorf("%d refusals", denied)
 	}
 }
 

@@ -1,6 +1,10 @@
 package gateway
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/sallyport-dev/sallyport/internal/audit"
+)
 
 // news are the streams that wait for what a server has to say: legacy GET streams and subscriptions/listen. They are no work under
 // way, and would outlive a shutdown or a change of who may read them.
@@ -14,8 +18,7 @@ func (n *news) add(x *exchange) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
-		x.ending.Store(true)
-		x.call.Cancel()
+		x.endNews()
 		return
 	}
 	if n.streams == nil {
@@ -34,8 +37,29 @@ func (n *news) remove(x *exchange) {
 func (g *Gateway) await(x *exchange) {
 	g.news.add(x)
 	if s := g.current.p.Load(); s != x.snap && outdated(x, s) {
-		x.ending.Store(true)
-		x.call.Cancel()
+		x.endNews()
+	}
+}
+
+// endNews ends a stream in good order.
+func (x *exchange) endNews() {
+	if x.fan != nil {
+		x.fan.renewed.Store(true)
+		x.fan.stop()
+		return
+	}
+	x.ending.Store(true)
+	x.call.Cancel()
+}
+
+// hangUp ends the streams of a session with several servers.
+func (n *news) hangUp(session audit.SessionHash) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for x := range n.streams {
+		if x.fan != nil && x.joined && x.sessionHash == session {
+			x.endNews()
+		}
 	}
 }
 
@@ -46,8 +70,7 @@ func (n *news) end(match func(*exchange) bool, closed bool) {
 	n.closed = closed
 	for x := range n.streams {
 		if match(x) {
-			x.ending.Store(true)
-			x.call.Cancel()
+			x.endNews()
 		}
 	}
 }

@@ -153,7 +153,7 @@ func (x *exchange) denial(d *engine.Decision) mcp.Denial {
 }
 
 // ask is a request of a server that went to a client.
-type ask struct{ method string }
+type ask struct{ method, version string }
 
 // awaited is the key of what is awaited from this principal, on this server and session, under a JSON-RPC id. The parts before the
 // id have fixed or stated lengths, so that no two keys read the same.

@@ -278,23 +278,30 @@ func (x *exchange) serveStream() *refusal {
 	if version != "" && mcp.LookupRevision(version) == nil {
 		return plain(400, invalidRequest, mcp.ReasonUnsupportedVersion, "Invalid Request: unsupported MCP-Protocol-Version", nil)
 	}
+	if x.view != nil {
+		return x.serveJoinedStream()
+	}
 	if r := x.openSession(); r != nil {
 		return r
 	}
 	if r := x.choose(); r != nil {
 		return r
 	}
-	x.decision = engine.Decision{Effect: engine.Allow, Revision: x.policy().Revision()}
-	if r := x.commit(); r != nil {
+	if r := x.permit(); r != nil {
 		return r
 	}
+	return x.fetch(version)
+}
+
+// fetch asks the server for its stream, or tells it that a session is over.
+func (x *exchange) fetch(version string) *refusal {
 	c := &x.call
-	c.Session, c.Version, c.Owner = string(x.session), version, x.ownerOf
-	c.Verb = upstream.Delete
+	x.address(c)
+	c.Version, c.Verb = version, upstream.Delete
 	if x.isGet() {
 		c.Verb = upstream.Get
 		x.arm()
-		if x.opened && x.head.LastEventID != nil {
+		if x.opened && x.head.LastEventID != nil && !x.joined {
 			c.Header = append(c.Header, upstream.Field{Name: "Last-Event-ID", Value: string(x.head.LastEventID)})
 		}
 	}

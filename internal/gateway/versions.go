@@ -35,7 +35,7 @@ func (x *exchange) choose() *refusal {
 	if vs == nil {
 		return nil
 	}
-	if !x.opened {
+	if !x.opened || x.joined && !x.led {
 		x.fill(&x.msg)
 		version, err := vs.Split.Choose(background, &x.request, x.callerKey())
 		if err != nil {
@@ -52,6 +52,9 @@ func (x *exchange) callerKey() []byte {
 	if x.who != nil && x.who.Kind != engine.KindAnonymous {
 		key := identity.PrincipalKey(x.who)
 		return key[:]
+	}
+	if x.joined {
+		return x.sessionHash[:]
 	}
 	if x.msg.Method == "initialize" {
 		x.newID()

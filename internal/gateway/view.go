@@ -17,8 +17,8 @@ func (x *exchange) matchView() *refusal {
 		x.view = nil
 		return notFound()
 	}
-	if !x.isPost() {
-		return methodNotAllowed("POST")
+	if !x.isPost() && !x.isGet() && string(x.head.Method) != "DELETE" {
+		return methodNotAllowed("POST, GET, DELETE")
 	}
 	return x.accepted()
 }
@@ -54,10 +54,12 @@ func (x *exchange) resolve() *refusal {
 		r.reason = "unknown_name"
 		return r
 	}
-	if federation.Carries(m.Capabilities) && m.Rename(own) {
+	inputs := m.Params.Get("inputResponses")
+	if federation.Carries(m.Capabilities) && !inputs.Exists() && m.Rename(own) {
 		return nil
 	}
 	x.edits.Reset()
+	x.view.EditInputs(server, inputs, &x.edits)
 	m.EditName(own, &x.edits)
 	federation.EditCapabilities(m.Capabilities, &x.edits)
 	return x.reissue()
@@ -111,16 +113,23 @@ func (x *exchange) outward() bool {
 	}
 	federation.EditReply(x.serverName, x.reply, &x.edits)
 	x.lower()
-	return true
+	return x.markQuestion()
 }
 
 // split makes the part of x that is for one server of its view. It is finished before x ends.
 func (x *exchange) split(server string) *exchange {
-	y := x.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
-	x.snap.refs.Add(1)
-	y.ctx, y.snap, y.start, y.mark, y.head, y.client, y.who = x.ctx, x.snap, x.start, x.start, x.head, x.client, x.who
-	y.view, y.element, y.lifted, y.share = x.view, true, x.lifted, &share{}
+	y := x.splitOn(x.snap, server)
 	y.decideLike(x)
+	return y
+}
+
+// splitOn makes it on another snapshot.
+func (x *exchange) splitOn(s *Snapshot, server string) *exchange {
+	y := x.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
+	s.refs.Add(1)
+	y.ctx, y.snap, y.start, y.mark, y.head, y.client, y.who = x.ctx, s, x.start, x.start, x.head, x.client, x.who
+	y.view, y.element, y.lifted, y.share = x.view, true, x.lifted, &share{}
+	y.joined, y.opened, y.session, y.sessionHash = x.joined, x.opened, append(y.session[:0], x.session...), x.sessionHash
 	y.msg = x.msg.Share()
 	if !y.enter(server) {
 		y.share.failed = notFound()

@@ -124,6 +124,7 @@ func newWorld(t *testing.T, policy string, options ...option) *world {
 	if w.Gateway, err = New(o); err != nil {
 		t.Fatal(err)
 	}
+	w.reask = time.Millisecond
 	w.Swap(s)
 	done := make(chan error, 1)
 	go func() { done <- w.Serve(w.Listen(w.listener)) }()

@@ -26,6 +26,8 @@ type Call struct {
 	Progress []byte  // raw JSON progress token; nil for none
 	// Owner is whose call it is, told apart as sessions are, for a Server that keeps something for each owner. nil: nobody's.
 	Owner func() []byte
+	// Client is the session of a client of before 2026-07-28 that is none of the server's, as mcp.NewSession has made it; "" for none.
+	Client string
 	// Translate says that the message may be of another era than the server, and is to be translated then by a Server that can.
 	Translate bool
 	Start     time.Time // when the call begins, which whoever times it knows already; zero: now
@@ -146,7 +148,7 @@ func (c *Call) Reset() {
 	c.mu.Unlock()
 	c.Verb, c.Body, c.Kind, c.Method, c.ID = Post, nil, Request, "", nil
 	c.Modern, c.Session, c.Version, c.Header, c.Progress = false, "", "", c.Header[:0], nil
-	c.Owner, c.Translate, c.Start, c.Deadline = nil, false, time.Time{}, time.Time{}
+	c.Owner, c.Client, c.Translate, c.Start, c.Deadline = nil, "", false, time.Time{}, time.Time{}
 	c.Status, c.Reply, c.ReplySession = 0, Empty, ""
 }
 
