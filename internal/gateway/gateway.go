@@ -111,7 +111,7 @@ type Gateway struct {
 	ids        *audit.IDs
 	asked      *ledger[ask]       // requests of servers that clients have yet to answer
 	suspended  *ledger[suspended] // calls whose stream ended before the answer
-	running    *ledger[place]    // requests in sessions with several servers, and the server that each is for
+	running    *ledger[place]     // requests in sessions with several servers, and the server that each is for
 	over       *ledger[struct{}]  // such sessions that their clients have ended
 	reask      time.Duration      // after which a server is first asked again whose stream has ended
 	catalog    *catalog

@@ -250,6 +250,8 @@ func TestJoinedStreamEnds(t *testing.T) {
 	if got := lines(older, "0"); len(got) != 0 { // the last chunk
 		t.Errorf("the older got %q", got)
 	}
+	wait(t, files.closed)
+	wait(t, mail.closed)
 	files.say <- `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
 	files.say <- `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///docs/a"}}`
 	files.say <- `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///etc/a"}}`
@@ -272,4 +274,25 @@ func anonymous(t *testing.T, s *Snapshot) [32]byte {
 		t.Fatal(err)
 	}
 	return identity.PrincipalKey(who)
+}
+
+// A request in a session goes to the version that it is led to, and the end of the session to all.
+func TestJoinedVersions(t *testing.T) {
+	mail := &script{answer: answers(map[string]string{"server/discover": discovered})}
+	next := &script{answer: mail.answer}
+	w := newWorld(t, joinPolicy, twoServers(t, mail, versioned(next)))
+	w.server.answer = mail.answer
+	session := w.joined("/mcp", "{}")
+	next.answer = says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":"next"}]}}`)
+	if r := w.raw(earlier("/mcp", "2025-11-25", "tools/call", readParams, session, "X-Next: 1")); !strings.Contains(r.body, `"text":"next"`) {
+		t.Errorf("client got %d %s", r.status, r.body)
+	}
+	if r := w.raw("DELETE /mcp HTTP/1.1\r\nHost: gw.test\r\n" + session + "\r\n\r\n"); r.status != 200 {
+		t.Fatalf("DELETE: %d %s", r.status, r.body)
+	}
+	for what, s := range map[string]*script{"stable": w.server, "next": next, "mail": mail} {
+		if got := s.received(); len(got) == 0 || got[len(got)-1] != "" {
+			t.Errorf("%s got %q", what, got)
+		}
+	}
 }
