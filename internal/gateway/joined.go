@@ -200,10 +200,10 @@ func (x *exchange) depart() *refusal {
 	x.g.over.put(string(x.sessionHash[:]), struct{}{}, x.start)
 	x.g.news.hangUp(x.sessionHash)
 	for _, name := range x.view.Servers() {
-		x.tell(name, x.snap.Servers[name])
+		x.tellOver(name, x.snap.Servers[name])
 		if vs := x.snap.Versions[name]; vs != nil {
 			for _, server := range vs.Servers {
-				x.tell(name, server)
+				x.tellOver(name, server)
 			}
 		}
 	}
@@ -212,8 +212,8 @@ func (x *exchange) depart() *refusal {
 	return nil
 }
 
-// tell tells a server that the session is over.
-func (x *exchange) tell(name string, server upstream.Server) {
+// tellOver tells a server that the session is over.
+func (x *exchange) tellOver(name string, server upstream.Server) {
 	if server == nil {
 		return
 	}
