@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/trial"
@@ -26,11 +27,12 @@ import (
 // the trial.
 type candidate struct {
 	config config.Candidate
-	given  *given
+	given  *given           // nil: it could not be read, or was not fetched yet
 	policy *engine.Snapshot // nil: it is not tried, and state says why
 	active *sharedPolicy    // that it is compared with
 	trial  *trial.Trial     // begun when it is first served
 	since  time.Time
+	source *fetch.Follower // of what is fetched; nil: it is at hand
 	users  atomic.Int32
 
 	state     string // one of the states
@@ -44,6 +46,7 @@ const (
 	stateActive    = "active" // it decides already
 	stateWithdrawn = "withdrawn"
 	stateRefused   = "refused"
+	stateAwaited   = "awaited" // its source has not answered yet
 )
 
 func (k *candidate) tried() bool { return k != nil && k.policy != nil }
@@ -74,13 +77,44 @@ func (k *candidate) canary() *gateway.Canary {
 	}
 }
 
-// candidate reads the candidate of a config and makes it ready to be tried. One that can't be tried changes nothing for those that decide.
-func (b *builder) candidate(ctx context.Context, out, prev *build) *candidate {
+// candidate reads the candidate of a config and makes it ready to be tried. One that can't be tried changes nothing for those that decide;
+// one that is fetched is not waited for.
+func (b *builder) candidate(ctx context.Context, out, prev *build) (*fetch.Follower, *candidate) {
 	if out.config.Bundle.Candidate == nil {
-		return nil
+		return nil, nil
 	}
 	k := &candidate{config: *out.config.Bundle.Candidate, since: out.at}
-	if k.given, k.err = b.origin.candidateBy(out.config, k.config.From, b.now()); k.err == nil {
+	k.source, k.err = b.candidateSource(out.config, prev)
+	if k.source != nil && k.source.Content() == nil {
+		k.state = stateAwaited
+		return k.source, k
+	}
+	return k.source, b.candidateOf(ctx, k, out, prev)
+}
+
+// candidateSource gives what follows the source of a candidate; nil if it is at hand. One that does already goes on.
+func (b *builder) candidateSource(c *config.Config, prev *build) (*fetch.Follower, error) {
+	from := c.Bundle.Candidate.From
+	if !fetch.Remote(from) {
+		return nil, nil //nolint:nilnil // there is nothing to follow
+	}
+	to := c.Bundle
+	if fetch.Remote(c.Policies) && !fetch.SameServer(c.Policies, from) {
+		to.Token, to.TokenFile = "", "" // they are for the server of the policies
+	}
+	if prev != nil && prev.trying != nil && prev.config.Bundle.Candidate.From == from && prev.config.Policies == c.Policies && way(prev.config.Bundle) == way(c.Bundle) {
+		return prev.trying, nil
+	}
+	to.MaxAge = 0 // a candidate may be of any age
+	return b.follow(from, to)
+}
+
+// candidateOf makes a candidate ready that is there to be read.
+func (b *builder) candidateOf(ctx context.Context, k *candidate, out, prev *build) *candidate {
+	if k.err == nil {
+		k.given, k.err = b.origin.candidateBy(out.config, k, b.now())
+	}
+	if k.err == nil {
 		k.state = stateActive
 		if k.given.set.Revision == out.policy.Revision() {
 			return k
@@ -126,8 +160,9 @@ func (k *candidate) sameAs(next *candidate, out *build) bool {
 }
 
 // candidateBy reads a candidate. A bundle is verified as that of policies is.
-func (o origin) candidateBy(c *config.Config, name string, now time.Time) (*given, error) {
-	if !bundle.IsArchive(name) {
+func (o origin) candidateBy(c *config.Config, k *candidate, now time.Time) (*given, error) {
+	name := k.config.From
+	if !signable(name) {
 		if c.Bundle.Trust != "" {
 			return nil, source.Diagnostics{c.At("bundle", "candidate", "from").Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", name),
 				"name a bundle, FILE.tar.gz; or remove `trust` from `bundle`")}
@@ -139,11 +174,13 @@ func (o origin) candidateBy(c *config.Config, name string, now time.Time) (*give
 	if err != nil {
 		return nil, err
 	}
-	data, err := bundle.ReadPacked(name)
-	if err != nil {
+	var data []byte
+	if k.source != nil {
+		data = k.source.Content().Packed
+	} else if data, err = bundle.ReadPacked(name); err != nil {
 		return nil, unread(err)
 	}
-	g, err := r.read(name, data)
+	g, err := r.read(fetch.Shown(name), data)
 	if err != nil {
 		return nil, err
 	}
@@ -207,9 +244,9 @@ func (g *program) tryOut(b, prev *build) {
 		if ds, ok := errors.AsType[source.Diagnostics](k.err); ok {
 			g.logMistakes(ds)
 		}
-		g.log.Error("the candidate is not tried", "from", k.config.From, "error", k.err)
+		g.log.Error("the candidate is not tried", "from", fetch.Shown(k.config.From), "error", k.err)
 	default:
-		g.log.Info("the candidate is not tried", "from", k.config.From, "state", k.state)
+		g.log.Info("the candidate is not tried", "from", fetch.Shown(k.config.From), "state", k.state)
 	}
 	if b.snapshot.Candidate != nil {
 		b.snapshot.Candidate.Trial = k.trial
@@ -230,6 +267,36 @@ func (g *program) trialOptions(k *candidate, l config.Limits) trial.Options {
 		o.Bounds = trial.Bounds{After: w.After, Denials: w.Denials, Errors: w.Errors}
 	}
 	return o
+}
+
+// hearCandidate does what the last answer of the candidate's source asks for.
+func (g *program) hearCandidate(s *following) {
+	err := s.follower.State().Err
+	switch {
+	case err == nil && s.failed != "":
+		s.failed = ""
+		g.log.Info("the source of the candidate answers again")
+	case err != nil && err.Error() != s.failed:
+		s.failed = err.Error()
+		g.log.Warn("the source of the candidate doesn't answer", "error", s.failed)
+	}
+	if c := s.follower.Content(); c != s.tried {
+		s.tried = c
+		g.tryAgain()
+	}
+}
+
+// tryAgain reads the candidate anew, beside what decides.
+func (g *program) tryAgain() {
+	g.state.changing.Lock()
+	defer g.state.changing.Unlock()
+	prev := g.state.build()
+	next, err := g.builder.around(g.ctx, prev.config, prev, prev.follower, prev.shared, prev.given)
+	if err != nil {
+		g.log.Error("the candidate can't be tried: what is tried stays", "error", err)
+		return
+	}
+	g.swap(next)
 }
 
 // withdrawPassed withdraws a candidate that has passed a bound. It decides no more by then.
@@ -306,6 +373,7 @@ type shownCandidate struct {
 	Revision    string             `json:"revision,omitempty"`
 	Since       time.Time          `json:"since"`
 	Withdrawn   *bundle.Withdrawal `json:"withdrawn,omitempty"`
+	SourceError string             `json:"sourceError,omitempty"`
 	Error       string             `json:"error,omitempty"`
 	Diagnostics source.Diagnostics `json:"diagnostics,omitempty"`
 	Text        string             `json:"text,omitempty"`
@@ -318,13 +386,18 @@ func (g *program) candidate() any {
 	if k == nil {
 		return nil
 	}
-	out := shownCandidate{Source: k.config.From, Mode: k.config.Mode, State: k.state, Since: k.since.UTC(), Withdrawn: k.withdrawn}
-	if k.err == nil {
+	out := shownCandidate{Source: fetch.Shown(k.config.From), Mode: k.config.Mode, State: k.state, Since: k.since.UTC(), Withdrawn: k.withdrawn}
+	if k.source != nil && k.source.State().Err != nil {
+		out.SourceError = k.source.State().Err.Error()
+	}
+	switch {
+	case k.state == stateAwaited:
+	case k.err == nil:
 		out.Revision = k.given.set.Revision
 		if m := k.given.manifest; m != nil {
 			out.Name, out.Version = m.Name, m.Version
 		}
-	} else {
+	default:
 		out.Error = k.err.Error()
 		if ds, ok := errors.AsType[source.Diagnostics](k.err); ok {
 			out.Diagnostics, out.Error, out.Text = ds, why(ds), asPrinted(ds)

@@ -175,11 +175,11 @@ func check(p *process, path string) (checked, error) {
 // checkCandidate finds the mistakes for which a candidate would not be tried, and lints it.
 func checkCandidate(p *process, o origin, c *config.Config) (checked, error) {
 	k := c.Bundle.Candidate
-	if k == nil {
+	if k == nil || fetch.Remote(k.From) { // what is there now needn't be there when it is fetched
 		return checked{}, nil
 	}
 	var ds source.Diagnostics
-	g, err := o.candidateBy(c, k.From, p.now())
+	g, err := o.candidateBy(c, &candidate{config: *k}, p.now())
 	if err != nil {
 		errors.As(err, &ds)
 		return checked{mistakes: ds}, onlyOther(err, ds)

@@ -39,7 +39,7 @@ func (o origin) files(c *config.Config) []string {
 	if c.Bundle.Trust != "" {
 		files = append(files, c.Bundle.Trust)
 	}
-	if k := c.Bundle.Candidate; k != nil {
+	if k := c.Bundle.Candidate; k != nil && !fetch.Remote(k.From) {
 		files = append(files, k.From)
 	}
 	return files

@@ -134,12 +134,13 @@ func (g *program) watch(ctx context.Context) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	last := g.read
-	var from following
+	var from, trying following
 	defer from.stop()
+	defer trying.stop()
 	var late <-chan time.Time
 	quiet := time.After(0) // what has changed since the first build began
 	for g.follow(w); ; {
-		news := from.to(ctx, g.state.build().follower)
+		news, tried := from.to(ctx, g.state.build().follower), trying.to(ctx, g.state.build().trying)
 		select {
 		case <-ctx.Done():
 			return
@@ -151,10 +152,14 @@ func (g *program) watch(ctx context.Context) {
 			//nolint:contextcheck // a trial outlives what begins it
 			g.reload("SIGHUP")
 			from.sooner()
+			trying.sooner()
 			g.follow(w)
 			continue
 		case <-news:
 			g.hear(&from) //nolint:contextcheck // closing is not to be cancelled
+			continue
+		case <-tried:
+			g.hearCandidate(&trying) //nolint:contextcheck // a trial outlives what begins it
 			continue
 		case <-g.ages():
 			g.freshen() //nolint:contextcheck // likewise

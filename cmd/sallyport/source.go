@@ -28,18 +28,25 @@ func (b *builder) followed(c *config.Config, prev *build) (*fetch.Follower, erro
 	if prev != nil && prev.follower != nil && prev.config.Policies == c.Policies && way(prev.config.Bundle) == way(c.Bundle) {
 		return prev.follower, nil
 	}
-	s, err := fetch.New(c.Policies, fetch.Options{
-		Token: c.Bundle.Token, TokenFile: c.Bundle.TokenFile, CAFile: c.Bundle.CA, DockerConfig: dockerConfig(b.getenv),
-	})
+	f, err := b.follow(c.Policies, c.Bundle)
 	if err != nil {
 		return nil, failf(exitInvalid, "policies: %w", err)
 	}
-	return fetch.Follow(s, time.Duration(c.Bundle.Poll), time.Duration(c.Bundle.MaxAge)/3, b.now), nil
+	return f, nil
+}
+
+// follow makes what follows a location.
+func (b *builder) follow(location string, c config.Bundle) (*fetch.Follower, error) {
+	s, err := fetch.New(location, fetch.Options{Token: c.Token, TokenFile: c.TokenFile, CAFile: c.CA, DockerConfig: dockerConfig(b.getenv)})
+	if err != nil {
+		return nil, err
+	}
+	return fetch.Follow(s, time.Duration(c.Poll), time.Duration(c.MaxAge)/3, b.now), nil
 }
 
 // way is what of a config makes a difference to how a source is asked.
 func way(c config.Bundle) config.Bundle {
-	c.Trust, c.State, c.Audience, c.Unsigned = "", "", "", false
+	c.Trust, c.State, c.Audience, c.Unsigned, c.Candidate = "", "", "", false, nil
 	return c
 }
 
@@ -295,10 +302,14 @@ func (g *program) sourceMetrics() (telemetry.Source, bool) {
 // notified asks the source of the policies at once, if a notice is about it. Notices that come while it is asked are one.
 func (g *program) notified(n admin.Notice) bool {
 	b := g.state.build()
-	about := !n.Said || slices.ContainsFunc(n.Pushed, func(p admin.Pushed) bool { return fetch.Holds(b.config.Policies, p.Repository, p.Tag) })
-	if b.follower == nil || !about {
-		return false
+	ask := func(f *fetch.Follower, location string) bool {
+		about := !n.Said || slices.ContainsFunc(n.Pushed, func(p admin.Pushed) bool { return fetch.Holds(location, p.Repository, p.Tag) })
+		if f == nil || !about {
+			return false
+		}
+		f.Sooner()
+		return true
 	}
-	b.follower.Sooner()
-	return true
+	asked := ask(b.follower, b.config.Policies)
+	return b.trying != nil && ask(b.trying, b.config.Bundle.Candidate.From) || asked
 }

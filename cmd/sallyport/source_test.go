@@ -480,3 +480,100 @@ func BenchmarkNewVerdict(b *testing.B) {
 		})
 	}
 }
+
+// A candidate is fetched as policies are: from wherever they come, verified as they are, beside them, and promoted as any other.
+func TestCandidateIsFetched(t *testing.T) {
+	for _, name := range []string{"https-poll", "https-wait", "oci"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			next := places[name](t, dir)
+			p := place{policies: "p.tar.gz", bundle: next.bundle + ", candidate: { from: '" + next.policies + "' }"}
+			put(t, filepath.Join(dir, "p.tar.gz"), packed(t, 1, dir))
+			next.remove()
+			w := begin(t, dir, p)
+			w.denies("v1")
+			shown := func() shownCandidate { return shownOf(t, w.g) }
+			w.until("its source is said not to answer", func() bool { return shown().SourceError != "" })
+			if k := shown(); k.State != stateAwaited || k.Revision != "" || k.Error != "" || strings.Contains(k.Source+k.SourceError, "s3cret") {
+				t.Errorf("%+v", k)
+			}
+			next.restore()
+			next.put(2)
+			w.until("version 2 is tried", func() bool { k := shown(); return k.State == stateTried && k.Version == 2 && k.SourceError == "" })
+			before := w.g.state.build().trying
+			w.g.reload("a test")
+			if k := shown(); k.State != stateTried || w.g.state.build().trying != before {
+				t.Errorf("a reload begins anew: %+v", k)
+			}
+			next.put(3)
+			w.until("version 3 is tried", func() bool { k := shown(); return k.State == stateTried && k.Version == 3 })
+			if got := w.verdict(); got != "v1" {
+				t.Errorf("a candidate decides: %s", got)
+			}
+			if err := w.g.change(t.Context(), admin.Change{Action: "promote", By: "alice"}); err != nil {
+				t.Fatal(err)
+			}
+			if got, k := w.verdict(), shown(); got != "v3" || k.State != stateActive {
+				t.Errorf("promoted: %s %+v", got, k)
+			}
+			next.put(2)
+			w.until("an older one is refused", func() bool {
+				k := shown()
+				return k.State == stateRefused && len(k.Diagnostics) > 0 && k.Diagnostics[0].Code == "SP8113" && !strings.Contains(k.Text, "s3cret")
+			})
+			if got := w.verdict(); got != "v3" {
+				t.Errorf("it has changed what decides: %s", got)
+			}
+			if strings.Contains(w.log.String(), "s3cret") {
+				t.Errorf("a secret is in the log:\n%s", w.log.String())
+			}
+		})
+	}
+}
+
+// A candidate that is told of is asked for, and what decides is not.
+func TestNoticeOfACandidate(t *testing.T) {
+	dir := t.TempDir()
+	next := places["oci"](t, dir)
+	put(t, filepath.Join(dir, "p.tar.gz"), packed(t, 1, dir))
+	next.put(2)
+	w := begin(t, dir, place{policies: "p.tar.gz", bundle: strings.Replace(next.bundle, "poll: 10ms", "poll: 1h", 1) + ", candidate: { from: '" + next.policies + "' }"})
+	w.until("version 2 is tried", func() bool { return shownOf(t, w.g).Version == 2 })
+	next.put(3)
+	if !w.g.notified(admin.Notice{Said: true, Pushed: []admin.Pushed{{Repository: "acme/policies", Tag: "production"}}}) || w.g.notified(admin.Notice{Said: true}) {
+		t.Error("it is not asked, or is for nothing")
+	}
+	w.until("version 3 is tried", func() bool { return shownOf(t, w.g).Version == 3 })
+}
+
+// A token is for the server of the policies: a candidate elsewhere is asked without.
+func TestCandidateGetsNoTokenOfAnother(t *testing.T) {
+	for name, same := range map[string]bool{"the same server": true, "another": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			keyIn(t, dir)
+			web := new(fetchtest.Web)
+			web.Put(packed(t, 1, dir))
+			var sent atomic.Value
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/next.tar.gz" {
+					sent.Store("got: " + r.Header.Get("Authorization"))
+				}
+				web.ServeHTTP(w, r)
+			})
+			first, _ := served(t, h)
+			second, want := first, "got: Bearer s3cret"
+			if !same {
+				second, _ = served(t, h)
+				want = "got: "
+			}
+			w := begin(t, dir, place{policies: first + "/p.tar.gz", bundle: trusted + ", poll: 10ms, token: s3cret, candidate: { from: '" + second + "/next.tar.gz' }"})
+			w.until("the candidate is asked for", func() bool { return sent.Load() != nil })
+			if got := sent.Load(); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		})
+	}
+}

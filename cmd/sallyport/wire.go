@@ -46,7 +46,8 @@ type build struct {
 	snapshot *gateway.Snapshot
 	at       time.Time
 
-	candidate *candidate // nil: the config names none
+	candidate *candidate      // nil: the config names none
+	trying    *fetch.Follower // of the candidate's source; nil: it is at hand, or there is none
 
 	splits map[string]*route.Split // of the servers that have versions
 }
@@ -172,7 +173,7 @@ func (b *builder) finish(ctx context.Context, out *build, c *config.Config, prev
 		out.limiter.abandon()
 		return failf(exitInvalid, "%w", err)
 	}
-	out.candidate = b.candidate(ctx, out, prev)
+	out.trying, out.candidate = b.candidate(ctx, out, prev)
 	out.snapshot = b.snapshot(out, views) //nolint:contextcheck // likewise
 	return nil
 }

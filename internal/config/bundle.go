@@ -7,6 +7,8 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
 
+const ociScheme = "oci://"
+
 // checkBundle checks which bundle is taken, and from where.
 func (c *Config) checkBundle() source.Diagnostics {
 	var ds source.Diagnostics
@@ -24,10 +26,14 @@ func (c *Config) checkBundle() source.Diagnostics {
 			return append(ds, one(n, "SP1103", "`"+source.Brief(fetch.Shown(c.Policies))+"`: "+wrong, help)...)
 		}
 	}
-	oci := strings.HasPrefix(c.Policies, "oci://")
+	try := ""
+	if c.Bundle.Candidate != nil {
+		try = c.Bundle.Candidate.From
+	}
+	oci := strings.HasPrefix(c.Policies, ociScheme) && !strings.HasPrefix(try, "http") || strings.HasPrefix(try, ociScheme) && !fetch.Remote(c.Policies)
 	for _, key := range []string{"poll", "maxAge", "token", "tokenFile", "ca"} {
 		switch is := b.Get(key) != nil; {
-		case is && c.node.Get("policies").Kind() == source.String && !fetch.Remote(c.Policies):
+		case is && c.node.Get("policies").Kind() == source.String && !fetch.Remote(c.Policies) && (key == "maxAge" || !fetch.Remote(try)):
 			refuse(key, "`"+key+"` is for a bundle that is fetched, and `policies` names a path", "remove `"+key+"`, or name a URL")
 		case is && oci && strings.HasPrefix(key, "token"):
 			refuse(key, "`"+key+"` is for web servers", "log in to the registry with docker or oras: credentials are read from docker's config")

@@ -4,11 +4,12 @@ import (
 	"fmt"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
 
 // Candidate is policies that are tried before they decide.
 type Candidate struct {
-	From       string              `yaml:"from" jsonschema:"required,minLength=1" jsonschema_description:"Where they are: a directory, a file, or a bundle, which is verified as that of policies is."`
+	From       string              `yaml:"from" jsonschema:"required,minLength=1" jsonschema_description:"Where they are: a directory, a file, or a bundle, at hand or fetched as policies can be, which is verified as that of policies is."`
 	Mode       string              `yaml:"mode" jsonschema:"enum=shadow,enum=canary,default=shadow" jsonschema_description:"They decide nothing, and what they would have decided is compared (shadow); or they decide for some callers, too (canary)."`
 	Share      float64             `yaml:"share" jsonschema:"minimum=0.01,maximum=100" jsonschema_description:"The callers that a canary decides for, in percent: the same callers as long as the candidate is the same."`
 	Principals []string            `yaml:"principals" jsonschema:"minItems=1" jsonschema_description:"The ids of callers that a canary decides for, too."`
@@ -52,6 +53,11 @@ func (c *Config) checkCandidate() source.Diagnostics {
 		return nil
 	}
 	var ds source.Diagnostics
+	if from := n.Get("from"); from.Kind() == source.String && fetch.Remote(k.From) {
+		if wrong, help := fetch.Check(k.From); wrong != "" {
+			ds = append(ds, one(from, "SP1103", "`"+source.Brief(fetch.Shown(k.From))+"`: "+wrong, help)...)
+		}
+	}
 	chosen := false
 	for _, field := range []string{"share", "principals", "groups", "claims", "withdraw"} {
 		key := n.Key(field)

@@ -36,7 +36,7 @@ func Parse(file string, data []byte, lookup Lookup) (*Config, source.Diagnostics
 // resolve makes the paths of a Config start from dir.
 func (c *Config) resolve(dir string) {
 	paths := []*string{&c.Audit.File, &c.Sessions.KeyFile, &c.Plugins.Cache, &c.Bundle.Trust, &c.Bundle.State, &c.Bundle.TokenFile, &c.Bundle.CA}
-	if c.Bundle.Candidate != nil {
+	if c.Bundle.Candidate != nil && !fetch.Remote(c.Bundle.Candidate.From) {
 		paths = append(paths, &c.Bundle.Candidate.From)
 	}
 	if c.Audit.Encrypt != nil {

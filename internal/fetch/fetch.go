@@ -113,6 +113,13 @@ func Holds(location, repository, tag string) bool {
 	return err == nil && ref.Repository == repository && (tag == "" || ref.Reference == tag)
 }
 
+// SameServer says whether two locations are at one server, so that a token for the one is for the other.
+func SameServer(a, b string) bool {
+	one, err := url.Parse(a)
+	two, err2 := url.Parse(b)
+	return err == nil && err2 == nil && sameOrigin(one, two)
+}
+
 // New is the source at a location. The error says what is wrong with it, or with a file that the options name.
 func New(location string, o Options) (Source, error) {
 	if !Remote(location) {
