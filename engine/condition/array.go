@@ -11,11 +11,20 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 )
 
-// jsonArray is a CEL list over a JSON array.
+// jsonArray is a CEL list over a JSON array. It remembers what it was asked for: a rule that loops over elements must not walk the array,
+// or what an element is, anew for each.
 type jsonArray struct {
 	reader
-	v     jsonscan.Value
-	elems []jsonscan.Value // filled when an element is asked for by index
+	v      jsonscan.Value
+	first  ref.Val       // the element, once it was asked for by index
+	elems  []element     // all of them, once another was
+	size   int           // plus one once counted
+	native traits.Lister // of CEL values, once something was added
+}
+
+type element struct {
+	v   jsonscan.Value
+	val ref.Val // nil: not asked for
 }
 
 var (
@@ -24,30 +33,33 @@ var (
 	_ traits.Zeroer   = (*jsonArray)(nil)
 )
 
-// at returns the i-th element, absent if there is none. It indexes the array on first use:
-// a rule that asks for every element in turn must not be quadratic.
-func (a *jsonArray) at(i int64) jsonscan.Value {
+// at returns the i-th element, nil if there is none. It indexes the array when one but the first is asked for.
+func (a *jsonArray) at(i int64) ref.Val {
 	if i == 0 {
-		return a.v.Index(0)
+		if v := a.v.Index(0); a.first == nil && v.Exists() {
+			a.first = a.value(v)
+		}
+		return a.first
 	}
 	if a.elems == nil {
 		for c := a.v.Cursor(); c.Next(); {
-			a.elems = append(a.elems, c.Value())
+			a.elems = append(a.elems, element{v: c.Value()})
 		}
 	}
 	if i < 0 || i >= int64(len(a.elems)) {
-		return jsonscan.Value{}
+		return nil
 	}
-	return a.elems[i]
+	e := &a.elems[i]
+	if e.val == nil {
+		e.val = a.value(e.v)
+	}
+	return e.val
 }
 
 // GetInt64Index is the fast path that cel-go takes for a constant index.
 func (a *jsonArray) GetInt64Index(i int64) (any, bool) {
 	v := a.at(i)
-	if !v.Exists() {
-		return nil, false
-	}
-	return a.value(v), true
+	return v, v != nil
 }
 
 // Get implements traits.Indexer.
@@ -56,11 +68,10 @@ func (a *jsonArray) Get(index ref.Val) ref.Val {
 	if err != nil {
 		return types.WrapErr(err)
 	}
-	v := a.at(int64(i))
-	if !v.Exists() {
-		return types.NewErr("index out of bounds: %v", index)
+	if v := a.at(int64(i)); v != nil {
+		return v
 	}
-	return a.value(v)
+	return types.NewErr("index out of bounds: %v", index)
 }
 
 // Contains implements traits.Container.
@@ -85,6 +96,9 @@ func (a *jsonArray) Add(other ref.Val) ref.Val {
 
 // list returns the array as a list of CEL values.
 func (a *jsonArray) list() (traits.Lister, bool) {
+	if a.native != nil {
+		return a.native, true
+	}
 	a.mustWhole(a.v)
 	vals := []ref.Val{}
 	for c := a.v.Cursor(); c.Next(); {
@@ -94,25 +108,30 @@ func (a *jsonArray) list() (traits.Lister, bool) {
 		}
 		vals = append(vals, v)
 	}
-	return types.NewRefValList(types.DefaultTypeAdapter, vals), true
+	a.native = types.NewRefValList(types.DefaultTypeAdapter, vals)
+	return a.native, true
 }
 
 // Size implements traits.Sizer.
 func (a *jsonArray) Size() ref.Val {
 	a.mustWhole(a.v)
-	if a.elems != nil {
-		return types.Int(len(a.elems))
+	return types.Int(a.count())
+}
+
+func (a *jsonArray) count() int {
+	if a.size == 0 {
+		a.size = a.v.Len() + 1
 	}
-	return types.Int(a.v.Len())
+	return a.size - 1
 }
 
 // IsZeroValue implements traits.Zeroer.
-func (a *jsonArray) IsZeroValue() bool { return !a.at(0).Exists() }
+func (a *jsonArray) IsZeroValue() bool { return !a.v.Index(0).Exists() }
 
 // Iterator implements traits.Iterable.
 func (a *jsonArray) Iterator() traits.Iterator {
 	a.mustWhole(a.v)
-	return &elemIterator{reader: a.reader, cursor: a.v.Cursor()}
+	return &elemIterator{array: a, cursor: a.v.Cursor()}
 }
 
 // Fold implements traits.Foldable.
@@ -120,10 +139,18 @@ func (a *jsonArray) Fold(f traits.Folder) {
 	a.mustWhole(a.v)
 	i := 0
 	for c := a.v.Cursor(); c.Next(); i++ {
-		if !f.FoldEntry(types.Int(i), a.value(c.Value())) {
+		if !f.FoldEntry(types.Int(i), a.loop(i, c.Value())) {
 			return
 		}
 	}
+}
+
+// loop is the i-th element as a loop has it. What is an array or an object itself is remembered, for what it remembers.
+func (a *jsonArray) loop(i int, v jsonscan.Value) ref.Val {
+	if k := v.Kind(); k == jsonscan.Array || k == jsonscan.Object {
+		return a.at(int64(i))
+	}
+	return a.value(v)
 }
 
 // Equal implements ref.Val.
@@ -188,7 +215,8 @@ func (a *jsonArray) String() string { return fmt.Sprintf("[%d bytes]", len(a.v.R
 // elemIterator goes over the elements of an array.
 type elemIterator struct {
 	noValue
-	reader
+	array  *jsonArray
+	next   int
 	cursor jsonscan.Cursor
 }
 
@@ -201,5 +229,6 @@ func (it *elemIterator) Next() ref.Val {
 	if !it.cursor.Next() {
 		return nil
 	}
-	return it.value(it.cursor.Value())
+	it.next++
+	return it.array.loop(it.next-1, it.cursor.Value())
 }

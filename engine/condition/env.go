@@ -82,6 +82,13 @@ func New(o Options) (*Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("environment %s: %w", e.name, err)
 	}
+	again, err := bounded(base, e.costLimit)
+	if err != nil {
+		return nil, fmt.Errorf("environment %s: %w", e.name, err)
+	}
+	if base, err = base.Extend(again...); err != nil {
+		return nil, fmt.Errorf("environment %s: %w", e.name, err)
+	}
 	e.functions, e.macros = functionNames(base), macroNames(base)
 	for i := range e.phases {
 		response := i == 1
@@ -163,7 +170,7 @@ func hot() []cel.ProgramOption { return []cel.ProgramOption{cel.EvalOptions(cel.
 
 // limited are the options of a program whose cost is not bounded by analysis.
 func (e *Env) limited() []cel.ProgramOption {
-	return append(hot(), cel.CostLimit(e.costLimit), cel.InterruptCheckFrequency(interruptEvery))
+	return append(append(hot(), metered()...), cel.CostLimit(e.costLimit), cel.InterruptCheckFrequency(interruptEvery))
 }
 
 // tracked are the options of a program that remembers the value of each part. A cheap one needs no limit.
@@ -172,7 +179,7 @@ func (e *Env) tracked(cheap bool) []cel.ProgramOption {
 	if cheap {
 		return []cel.ProgramOption{track}
 	}
-	return []cel.ProgramOption{track, cel.CostLimit(e.costLimit), cel.InterruptCheckFrequency(interruptEvery)}
+	return append(metered(), track, cel.CostLimit(e.costLimit), cel.InterruptCheckFrequency(interruptEvery))
 }
 
 var _ interpreter.Activation = (*Frame)(nil)

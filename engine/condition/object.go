@@ -18,7 +18,7 @@ type jsonObject struct {
 	reader
 	v     jsonscan.Value
 	asked []member
-	index map[string]jsonscan.Value
+	index map[string]element
 	size  int // members, plus one once counted
 }
 
@@ -58,15 +58,19 @@ func (o *jsonObject) find(name string) ref.Val {
 			return o.asked[i].val
 		}
 	}
-	if o.index != nil {
-		return o.member(o.index[name])
-	}
-	if len(o.asked) >= indexAfter {
-		o.index = make(map[string]jsonscan.Value)
+	if o.index == nil && len(o.asked) >= indexAfter {
+		o.index = make(map[string]element)
 		for c := o.v.Cursor(); c.Next(); {
-			o.index[c.Name().Text()] = c.Value()
+			o.index[c.Name().Text()] = element{v: c.Value()}
 		}
-		return o.member(o.index[name])
+	}
+	if o.index != nil {
+		e := o.index[name]
+		if e.val == nil && e.v.Exists() {
+			e.val = o.value(e.v)
+			o.index[name] = e
+		}
+		return e.val
 	}
 	val := o.member(o.v.Get(name))
 	o.asked = append(o.asked, member{name, val})
@@ -114,10 +118,14 @@ func (o *jsonObject) Contains(key ref.Val) ref.Val {
 // Size implements traits.Sizer.
 func (o *jsonObject) Size() ref.Val {
 	o.mustWhole(o.v)
+	return types.Int(o.count())
+}
+
+func (o *jsonObject) count() int {
 	if o.size == 0 {
 		o.size = o.v.Len() + 1
 	}
-	return types.Int(o.size - 1)
+	return o.size - 1
 }
 
 // IsZeroValue implements traits.Zeroer.
@@ -133,10 +141,18 @@ func (o *jsonObject) Iterator() traits.Iterator {
 func (o *jsonObject) Fold(f traits.Folder) {
 	o.mustWhole(o.v)
 	for c := o.v.Cursor(); c.Next(); {
-		if !f.FoldEntry(types.String(c.Name().Text()), o.value(c.Value())) {
+		if !f.FoldEntry(types.String(c.Name().Text()), o.loop(c.Name().Text(), c.Value())) {
 			return
 		}
 	}
+}
+
+// loop is a member as a loop has it: see jsonArray.loop.
+func (o *jsonObject) loop(name string, v jsonscan.Value) ref.Val {
+	if k := v.Kind(); k == jsonscan.Array || k == jsonscan.Object {
+		return o.find(name)
+	}
+	return o.value(v)
 }
 
 // Equal implements ref.Val.
