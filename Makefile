@@ -13,7 +13,7 @@ SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-gateways bench-policy bench-replay conformance e2e tools toolchains valkey sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-gateways bench-policy bench-replay bench-activate soak-swap conformance e2e tools toolchains valkey sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -94,6 +94,12 @@ rego: ## compare modules of Rego, and what they answer, with OPA itself; OPA=-up
 
 bench-replay: ## measure how fast recorded decisions are made again
 	$(GO) test -count=1 -run '^$$' -bench Replay -benchtime 3s ./internal/replay
+
+soak-swap: ## activate a thousand times during a million calls on a socket, and see that none is lost or mixed (some minutes)
+	$(GO) test -count=1 -v -timeout 60m -run TestSwapHammer ./internal/gateway -soak
+
+bench-activate: ## measure a compile of 1,000 rules and 6 plugins with warm caches, and calls meanwhile
+	$(GO) test -count=1 -run '^$$' -bench Activate -benchtime 10x ./internal/gateway
 
 bench-rego: ## measure decisions in Rego against OPA itself
 	$(GO) test -modfile=.ci/opa.mod -tags opa -count=1 -run '^$$' -bench Rego ./engine/wasm

@@ -2,11 +2,8 @@ package gateway
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,90 +184,6 @@ func TestBatchIsPolicedByElement(t *testing.T) {
 	if r := w.raw(post(`[{"jsonrpc":"2.0","method":"notifications/initialized"}]`)); r.status != 202 || r.body != "" {
 		t.Errorf("a batch of notifications got %+v", r)
 	}
-}
-
-// A thousand swaps while clients call: no request is lost, and none is decided on a mix of two policies.
-func TestSwapHammer(t *testing.T) {
-	policies := [2]string{
-		strings.ReplaceAll(allowAll, "name: all", "name: open"),
-		`
-apiVersion: sallyport/v1
-kind: Policy
-metadata: { name: shut }
-rules:
-  - { name: everything, effect: allow }
-  - { name: nothing, when: 'mcp.tool.name == "read_file"', effect: deny, reason: shut }
-`,
-	}
-	w := newWorld(t, policies[0])
-	snaps := [2]*Snapshot{w.snapshot(policies[0]), w.snapshot(policies[1])}
-	revisions := [2]string{snaps[0].Policy.Revision(), snaps[1].Policy.Revision()}
-	var released atomic.Int64
-	var stop atomic.Bool
-	var clients sync.WaitGroup
-	var calls atomic.Int64
-	for range 8 {
-		clients.Go(func() {
-			c, err := w.listener.Dial()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			client := &http.Client{Transport: oneConn(c)}
-			for !stop.Load() {
-				req, _ := http.NewRequest("POST", "http://gw.test/mcp", strings.NewReader(call("read_file", `{}`)))
-				req.Header.Set("Content-Type", "application/json")
-				req.Header.Set("Accept", "application/json, text/event-stream")
-				resp, err := client.Do(req)
-				if err != nil {
-					t.Error("lost:", err)
-					return
-				}
-				body, _ := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				if s := string(body); resp.StatusCode != 200 || !strings.Contains(s, `"result"`) && !strings.Contains(s, "Unknown tool") {
-					t.Errorf("answer %d %s", resp.StatusCode, s)
-				}
-				calls.Add(1)
-			}
-		})
-	}
-	for i := range 1000 {
-		s := snapCopy(snaps[i%2])
-		s.Release = func() { released.Add(1) }
-		w.Swap(s)
-		if i%10 == 0 {
-			for n := calls.Load(); calls.Load() == n && !t.Failed(); time.Sleep(50 * time.Microsecond) {
-			}
-		}
-	}
-	stop.Store(true)
-	clients.Wait()
-	w.Swap(snaps[0])
-	if got := released.Load(); got != 1000 {
-		t.Errorf("%d of 1000 replaced snapshots were released", got)
-	}
-	decided := int64(0)
-	for n := calls.Load(); decided < calls.Load() && !t.Failed(); n++ {
-		decided = w.explained(int(n), revisions)
-	}
-	t.Log(calls.Load(), "calls")
-}
-
-// explained waits for n records and counts the decisions among them, each of which must follow from the policy that it names.
-func (w *world) explained(n int, revisions [2]string) (decided int64) {
-	w.t.Helper()
-	for _, r := range w.recorded(n) {
-		if r.Revision == "" {
-			continue // an outcome
-		}
-		decided++
-		open, shut := r.Revision == revisions[0] && r.Effect == "allow" && r.Policy == "open", r.Revision == revisions[1] && r.Effect == "deny" && r.Reason == "shut"
-		if !open && !shut {
-			w.t.Fatalf("revision %s does not explain effect %q by %s/%s", r.Revision, r.Effect, r.Policy, r.Rule)
-		}
-	}
-	return decided
 }
 
 // An exchange is used again and again: nothing of one request shows in the record of another, whoever's it was.

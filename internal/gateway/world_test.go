@@ -264,10 +264,6 @@ func snapCopy(s *Snapshot) *Snapshot {
 	return &Snapshot{Policy: s.Policy, Identity: s.Identity, Routes: s.Routes, Servers: s.Servers, Names: s.Names, Denials: s.Denials, Limits: s.Limits, Candidate: s.Candidate}
 }
 
-func oneConn(c net.Conn) http.RoundTripper {
-	return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }, MaxConnsPerHost: 1}
-}
-
 func sum(key string) [32]byte { return sha256.Sum256([]byte(key)) }
 
 func bare(tb testing.TB, log *audit.Log) *Gateway {
