@@ -29,7 +29,7 @@ var floors = [][]string{
 	{"engine/bundle", "engine/format", "engine/lint", "internal/federation", "plugins", "sdk/js", "bench/internal/duel"},
 	{"engine", "internal/fetch", "sdk/js/compile"},
 	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/limit", "internal/config", "internal/admin", "internal/clients", "internal/demo", "internal/starter", "internal/toolchain", "internal/trial", "internal/foreign"},
-	{"internal/gateway", "internal/stdio", "internal/bridge", "internal/replay"},
+	{"internal/gateway", "internal/stdio", "internal/bridge", "internal/replay", "internal/discovery"},
 	{
 		"cmd/sallyport", "internal/e2e", "bench/cmd/duel", "bench/cmd/mockmcp", "bench/cmd/bareproxy",
 		"examples/embed", "examples/server", "examples/jwt/mint",

@@ -291,7 +291,7 @@ func (g *program) tryAgain() {
 	g.state.changing.Lock()
 	defer g.state.changing.Unlock()
 	prev := g.state.build()
-	next, err := g.builder.around(g.ctx, prev.config, prev, prev.follower, prev.shared, prev.given)
+	next, err := g.builder.around(g.ctx, prev.but(prev.given), prev, prev.shared)
 	if err != nil {
 		g.log.Error("the candidate can't be tried: what is tried stays", "error", err)
 		return
@@ -325,7 +325,7 @@ func (g *program) withdraw(ctx context.Context, c admin.Change, why string) erro
 		}
 	}
 	g.builder.withdrawn = w
-	next, err := g.builder.around(ctx, prev.config, prev, prev.follower, prev.shared, prev.given)
+	next, err := g.builder.around(ctx, prev.but(prev.given), prev, prev.shared)
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 	if err != nil {
 		return err
 	}
-	next, err := g.builder.around(ctx, prev.config, prev, prev.follower, shared, given)
+	next, err := g.builder.around(ctx, prev.but(given), prev, shared)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -155,10 +156,13 @@ func check(p *process, path string) (checked, error) {
 	if errors.As(err, &ds) || err != nil {
 		return checked{mistakes: ds}, onlyOther(err, ds)
 	}
+	servers := (&builder{getenv: p.getenv, now: p.now, log: slog.New(slog.DiscardHandler)}).discover(c, nil)
+	c = servers.Into(c)
 	found, err := checkConfigured(p, o, c)
 	if err != nil {
 		return checked{}, err
 	}
+	found.mistakes = append(found.mistakes, servers.All()...)
 	if ds, err = limitMistakes(p, c); err != nil {
 		return checked{}, err
 	}

@@ -168,7 +168,7 @@ func freePort(t *testing.T) int {
 const documentPatience = 10 * time.Second
 
 var (
-	reads = regexp.MustCompile(`^(grep|tail|cat|(bin/)?sallyport (audit|explain|replay))\b`)
+	reads = regexp.MustCompile(`^(grep|tail|cat|(bin/)?sallyport (audit|explain|replay|servers))\b`)
 	hup   = regexp.MustCompile(`^kill -HUP\b`)
 )
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/discovery"
 )
 
 // fingerprint is a digest of what a reload would read, as far as it can be read: the reload will say what can't be, and why.
@@ -24,6 +25,8 @@ func (o origin) fingerprint(c *config.Config) [32]byte {
 			_, _ = fmt.Fprintln(h, info.Size(), info.ModTime().UnixNano(), info.Mode())
 		}
 	}
+	found := discovery.Fingerprint(c)
+	_, _ = h.Write(found[:])
 	return [32]byte(h.Sum(nil))
 }
 

@@ -63,7 +63,8 @@ type commands struct {
 	Doctor  doctorCommand  `cmd:"" help:"Look at all that a gateway needs, and say what to do about what is not right."`
 	Call    callCommand    `cmd:"" help:"Call a tool through the gateway, and say what came of it."`
 	Wrap    wrapCommand    `cmd:"" help:"Be an MCP server on standard input and output: the one that a command is, with policy in front."`
-	Tools   toolsCommand   `cmd:"" help:"Work with what servers say of their tools."`
+	Servers serversCommand `cmd:"" help:"Say which servers a running gateway has, and how they are."`
+	Tools   toolsCommand   `cmd:"" help:"Say which tools the servers of a running gateway have, or lock them."`
 	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`
 	Policy  policyCommand  `cmd:"" help:"Work with policies of other programs."`
 	Bundle  bundleCommand  `cmd:"" help:"Work with bundles: policies, plugins, tables and tests in one signed file."`

@@ -73,44 +73,67 @@ func (c bundleWithdraw) Run(p *process) error {
 const asking = 3 * time.Minute
 
 // maxAnswer bounds what a gateway may answer.
-const maxAnswer = 4 << 20
+const maxAnswer = 32 << 20
 
 // ask has the gateway do something, and prints what decides from then on.
 func (c operator) ask(p *process, action string, query url.Values, body []byte) error {
-	to, err := c.url(action, query)
-	if err != nil {
-		return err
-	}
 	token, err := c.token(p)
 	if err != nil {
 		return err
 	}
+	status, text, err := c.send(p, http.MethodPost, "bundles/"+action, query, body, token)
+	if err != nil {
+		return err
+	}
+	return printAnswer(p, status, text)
+}
+
+// show has the gateway show something, and reads it.
+func (c operator) show(p *process, path string, into any) error {
+	status, text, err := c.send(p, http.MethodGet, path, nil, nil, "")
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK || json.Unmarshal(text, into) != nil {
+		return failf(exitUnexpected, "the gateway answers with status %d, and not as an admin API does", status)
+	}
+	return nil
+}
+
+// send asks the admin API.
+func (c operator) send(p *process, method, path string, query url.Values, body []byte, token string) (status int, text []byte, err error) {
+	to, err := c.url(path, query)
+	if err != nil {
+		return 0, nil, err
+	}
 	ctx, cancel := context.WithTimeout(p.ctx, asking)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
-		return failf(exitUsage, "--admin: %w", err)
+		return 0, nil, failf(exitUsage, "--admin: %w", err)
 	}
-	r.Header.Set("Authorization", "Bearer "+token)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
 	client := http.Client{
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirected },
 	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return failf(exitUnreachable, "%w", err)
+		return 0, nil, failf(exitUnreachable, "%w", err)
 	}
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	text, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err = errors.Join(err, answer.Body.Close()); err != nil {
-		return failf(exitUnreachable, "%w", err)
+		return 0, nil, failf(exitUnreachable, "%w", err)
 	}
-	return printAnswer(p, answer.StatusCode, text)
+	return answer.StatusCode, text, nil
 }
 
 var errRedirected = errors.New("the gateway wants the token to go elsewhere")
 
-// url is where a change is asked for. A token goes to this machine, or under TLS.
-func (c operator) url(action string, query url.Values) (string, error) {
+// url is where something is asked. A token goes to this machine, or under TLS.
+func (c operator) url(path string, query url.Values) (string, error) {
 	u, err := url.Parse(c.Admin)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", failf(exitUsage, "--admin: `%s` is not the URL of an admin API, such as http://127.0.0.1:9090", c.Admin)
@@ -118,7 +141,7 @@ func (c operator) url(action string, query url.Values) (string, error) {
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return "", failf(exitUsage, "--admin: a token is not sent to other machines without TLS: forward the port, or write https")
 	}
-	u = u.JoinPath("admin", "v1", "bundles", action)
+	u = u.JoinPath("admin", "v1", path)
 	u.RawQuery = query.Encode()
 	return u.String(), nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -19,7 +18,6 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/audit"
-	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
 // state is what serves now, and how the last attempt to replace it went.
@@ -66,6 +64,10 @@ func (g *program) swap(b *build) {
 		_, ok := b.config.Servers[server].Versions[version]
 		return ok
 	})
+	if prev != nil {
+		g.tell(prev, b)
+		g.probes.sooner()
+	}
 }
 
 func (g *program) reloaded(r admin.Reload) {
@@ -193,7 +195,9 @@ func (g *program) watch(ctx context.Context) {
 func (g *program) concerns(name string) bool {
 	swap := strings.HasPrefix(filepath.Base(name), "..") // Kubernetes swaps the link ..data
 	named := func(file string) bool { return filepath.Clean(file) == filepath.Clean(name) }
-	return bundle.IsSource(name) || swap || filepath.Ext(name) == "" || slices.ContainsFunc(g.builder.origin.files(g.state.build().config), named)
+	d := g.state.build().config.Discovery
+	found := d != nil && filepath.Dir(name) == filepath.Clean(d.Directory)
+	return bundle.IsSource(name) || found || swap || filepath.Ext(name) == "" || slices.ContainsFunc(g.builder.origin.files(g.state.build().config), named)
 }
 
 // follow watches the folders of the files: an editor, and Kubernetes' symlink swap, replace a file and don't change it.
@@ -202,7 +206,12 @@ func (g *program) follow(w *fsnotify.Watcher) {
 	for _, name := range w.WatchList() {
 		watched[name] = true
 	}
-	for _, name := range g.builder.origin.files(g.state.build().config) {
+	c := g.state.build().config
+	names := g.builder.origin.files(c)
+	if c.Discovery != nil && c.Discovery.Directory != "" {
+		names = append(names, c.Discovery.Directory)
+	}
+	for _, name := range names {
 		for _, dir := range []string{filepath.Dir(name), name, filepath.Join(name, "detectors"), filepath.Join(name, "tables")} {
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() || watched[filepath.Clean(dir)] {
 				continue
@@ -232,34 +241,5 @@ func (g *program) status() admin.Status {
 	g.state.mu.Unlock()
 	s.Servers = g.servers()
 	s.Plugins = pluginStatus(b.policy)
-	return s
-}
-
-// servers is what the admin API shows of the servers, by name.
-func (g *program) servers() []admin.Server {
-	b := g.state.build()
-	out := []admin.Server{}
-	for _, name := range g.builder.names(b.config) {
-		conf := b.config.Servers[name]
-		if len(conf.Versions) == 0 {
-			out = append(out, shown(name, "", b.servers[name].Status()))
-		}
-		for _, version := range slices.Sorted(maps.Keys(conf.Versions)) {
-			out = append(out, shown(name, version, b.servers[versionKey(name, version)].Status()))
-		}
-	}
-	return out
-}
-
-// shown is what the admin API shows of a server, or of a version of one.
-func shown(name, version string, st upstream.Status) admin.Server {
-	s := admin.Server{
-		Name: name, Version: version, Transport: st.Transport, Up: st.State != upstream.Down, Error: st.LastError, InFlight: st.InFlight, Conns: st.Conns,
-		Waiting: st.Waiting, Breaker: st.Breaker,
-	}
-	if !st.Since.IsZero() {
-		since := st.Since.UTC()
-		s.Since = &since
-	}
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/admin"
@@ -70,6 +71,7 @@ type program struct {
 	admin   net.Listener
 	adminer *http.Server
 	state   state
+	probes  probes
 	read    [32]byte // the fingerprint of what the first build has read
 	started time.Time
 }
@@ -154,6 +156,7 @@ func (g *program) openAudit(c *config.Config) (err error) {
 	})
 	g.metrics.WatchSource(g.sourceMetrics)
 	g.metrics.WatchMemory(func() (used, limit int64) { return g.builder.memory.Used(), g.builder.memory.Limit() })
+	g.metrics.WatchServers(func() []telemetry.Servers { return serverMetrics(g.state.build()) })
 	return nil
 }
 
@@ -194,7 +197,7 @@ func (g *program) listen(c *config.Config) (err error) {
 	}
 	g.adminer = admin.NewServer(admin.Handler(admin.Options{
 		Ready:   []admin.Check{{Name: "policy", Run: g.policyReady}, {Name: "audit", Run: func(context.Context) error { return g.audit.Err() }}},
-		Metrics: g.metrics.Handler(), Status: g.status, Servers: g.servers, Bundles: g.bundles, Candidate: g.candidate, Changes: g.changes(), Text: asPrinted,
+		Metrics: g.metrics.Handler(), Status: g.status, Servers: g.servers, Tools: g.tools, Bundles: g.bundles, Candidate: g.candidate, Changes: g.changes(), Text: asPrinted,
 	}), nil)
 	return nil
 }
@@ -205,15 +208,14 @@ func (g *program) run() error {
 	if err := g.audit.Lifecycle(audit.Started, g.state.build().policy.Revision(), "sallyport "+v); err != nil {
 		return errors.Join(failf(exitUnexpected, "%w", err), g.stop())
 	}
+	g.tell(&build{}, g.state.build())
 	failed := make(chan error, 2)
 	go func() { failed <- g.gateway.Serve(g.data) }()
 	go func() { failed <- g.adminer.Serve(g.admin) }()
-	reloads := make(chan struct{})
 	ctx, stop := context.WithCancel(g.ctx)
-	go func() {
-		defer close(reloads)
-		g.watch(ctx)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { g.watch(ctx) })
+	beside.Go(func() { g.probe(ctx) })
 	b := g.state.build()
 	g.log.Info("serving", "listen", g.data.Addr(), "admin", g.admin.Addr(), "servers", g.builder.names(b.config), "revision", b.policy.Revision())
 	if b.given != nil && b.given.instead != nil {
@@ -225,7 +227,7 @@ func (g *program) run() error {
 	case <-g.ctx.Done():
 	}
 	stop()
-	<-reloads
+	beside.Wait()
 	return errors.Join(err, g.stop())
 }
 

@@ -18,6 +18,7 @@ import (
 )
 
 type toolsCommand struct {
+	List toolsList `cmd:"" default:"withargs" help:"The tools of all servers of a running gateway."`
 	Lock toolsLock `cmd:"" help:"Record what servers say of their tools, so that policies are typed by it."`
 }
 

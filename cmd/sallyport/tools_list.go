@@ -23,6 +23,7 @@ const (
 	listTime    = 2 * time.Minute  // for all of it; its own timeout bounds each answer
 	probeTime   = 10 * time.Second // for a command to say that it is of the modern era
 	maxListSize = 2 * toolset.MaxSize
+	maxVersions = 20
 )
 
 // lister is a client of one server, for as long as it takes to ask what tools it has.
@@ -35,6 +36,7 @@ type lister struct {
 
 	modern           bool
 	session, version string
+	versions         []string // that the server says it speaks
 	id, size         int
 }
 
@@ -115,11 +117,13 @@ func (l *lister) discover() error {
 	var r *refused
 	switch {
 	case err == nil:
-		versions := result.Get("supportedVersions").Elems()
-		for v := range versions {
-			if v.TextIs(mcp.FirstModern) {
-				return nil
+		for v := range result.Get("supportedVersions").Elems() {
+			if len(l.versions) < maxVersions {
+				l.versions = append(l.versions, strings.Clone(v.Text()))
 			}
+		}
+		if slices.Contains(l.versions, mcp.FirstModern) {
+			return nil
 		}
 	case l.ctx.Err() != nil:
 		return err
@@ -141,6 +145,7 @@ func (l *lister) initialize() error {
 	if !slices.Contains(mcp.Versions(mcp.Legacy), l.version) {
 		return fmt.Errorf("it speaks version %q of the protocol, which is not known", l.version)
 	}
+	l.versions = []string{l.version}
 	_, err = l.do(&upstream.Call{Kind: upstream.Notification, Method: "notifications/initialized", Body: []byte(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)})
 	return err
 }

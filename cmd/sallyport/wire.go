@@ -22,6 +22,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/bridge"
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/discovery"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
@@ -34,7 +35,9 @@ import (
 
 // build is one config turned into what serves it. Parts that a new config leaves as they were are carried over from the one before.
 type build struct {
-	config   *config.Config
+	config   *config.Config   // with the servers that were found
+	base     *config.Config   // as it was read
+	found    *discovery.Found // nil: nothing is looked for
 	policy   *engine.Snapshot // nil: none
 	shared   *sharedPolicy    // it, with its users
 	given    *given           // what it was compiled from; nil: nothing
@@ -68,6 +71,19 @@ type sharedPolicy struct {
 func (s *sharedPolicy) release() {
 	if s.users.Add(-1) == 0 {
 		s.Close()
+	}
+}
+
+// hold takes a share of a server, to be released; false: it is closed, or about to be.
+func (s *sharedServer) hold() bool {
+	for {
+		n := s.users.Load()
+		if n <= 0 {
+			return false
+		}
+		if s.users.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
 }
 
@@ -131,6 +147,8 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if b.memory == nil {
 		b.memory = newMemory(c.Limits)
 	}
+	base, found := c, b.discover(c, prev)
+	c = found.Into(base)
 	follower, err := b.followed(c, prev)
 	if err != nil {
 		return nil, err
@@ -139,19 +157,24 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.around(ctx, c, prev, follower, shared, g)
+	return b.around(ctx, &build{config: c, base: base, found: found, follower: follower, given: g}, prev, shared)
 }
 
-// around builds what serves a policy.
-func (b *builder) around(ctx context.Context, c *config.Config, prev *build, f *fetch.Follower, shared *sharedPolicy, g *given) (*build, error) {
-	out := &build{config: c, shared: shared, given: g, follower: f, policy: shared.Snapshot, at: b.now()}
-	if err := b.finish(ctx, out, c, prev); err != nil {
+// around completes a build, of which the config, what was found and what is given are known: it makes what serves a policy.
+func (b *builder) around(ctx context.Context, out, prev *build, shared *sharedPolicy) (*build, error) {
+	out.shared, out.policy, out.at = shared, shared.Snapshot, b.now()
+	if err := b.finish(ctx, out, out.config, prev); err != nil {
 		if shared.users.Load() == 0 {
 			shared.Close() //nolint:contextcheck // closing is not to be cancelled
 		}
 		return nil, err
 	}
 	return out, nil
+}
+
+// but is b with other policies: what it is made of.
+func (b *build) but(g *given) *build {
+	return &build{config: b.config, base: b.base, found: b.found, follower: b.follower, given: g}
 }
 
 // finish makes what stands beside the policy.

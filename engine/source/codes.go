@@ -11,7 +11,7 @@ type Code struct {
 	Title string // "unknown field"
 }
 
-// codes holds every code: SP10xx the text of files, SP11xx the config, SP12xx its rate limits, SP13xx the versions of servers and the ends of tools, SP20xx conditions, SP30xx policies, SP31xx what is wrong with policies that compile, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP70xx the lock of tools and what it says of rules, SP80xx archives of bundles, SP81xx whether they are to be trusted, SP90xx rules of other programs.
+// codes holds every code: SP10xx the text of files, SP11xx the config, SP12xx its rate limits, SP13xx the versions of servers and the ends of tools, SP14xx servers that the config doesn't name, SP20xx conditions, SP30xx policies, SP31xx what is wrong with policies that compile, SP40xx plugins, SP50xx cases, SP60xx detectors and tables, SP70xx the lock of tools and what it says of rules, SP80xx archives of bundles, SP81xx whether they are to be trusted, SP90xx rules of other programs.
 var codes = []Code{
 	{"SP1001", "not YAML"},
 	{"SP1002", "unknown field"},
@@ -49,6 +49,8 @@ var codes = []Code{
 	{"SP1301", "versions that don't share out their calls"},
 	{"SP1302", "route that can't choose"},
 	{"SP1303", "tool whose end makes no sense"},
+	{"SP1401", "server that can't be taken"},
+	{"SP1402", "servers that can't be read"},
 	{"SP2001", "syntax error in a condition"},
 	{"SP2002", "unknown name in a condition"},
 	{"SP2003", "types don't fit"},

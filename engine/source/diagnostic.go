@@ -36,6 +36,17 @@ func (s Severity) String() string {
 // MarshalText writes the severity as String does.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads what MarshalText writes. What is neither is an error.
+func (s *Severity) UnmarshalText(text []byte) error {
+	*s = Error
+	for _, known := range []Severity{Warning, Info} {
+		if string(text) == known.String() {
+			*s = known
+		}
+	}
+	return nil
+}
+
 // Pos is a place in a file: Width code points of one line. The zero Pos is no place; a Line of 0 means that only the file is known.
 type Pos struct {
 	File                string

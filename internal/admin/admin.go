@@ -19,7 +19,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
 
-// Options says what the admin endpoints show. Checks, Metrics, Status, Servers and Bundles may be nil.
+// Options says what the admin endpoints show. Checks, Metrics, Status, Servers, Tools and Bundles may be nil.
 type Options struct {
 	// Ready are the checks of /readyz, in their order.
 	Ready []Check
@@ -31,6 +31,8 @@ type Options struct {
 	Status func() Status
 	// Servers is what /admin/v1/servers shows.
 	Servers func() []Server
+	// Tools is what /admin/v1/tools shows.
+	Tools func() []Tool
 	// Bundles is what /admin/v1/bundles shows.
 	Bundles func() []Bundle
 	// Candidate is what /admin/v1/candidate shows; nil = there is no such path.
@@ -69,6 +71,9 @@ func Handler(o Options) http.Handler {
 	}
 	if o.Servers != nil {
 		mux.Handle("/admin/v1/servers", show[[]Server](o.Servers))
+	}
+	if o.Tools != nil {
+		mux.Handle("/admin/v1/tools", show[[]Tool](o.Tools))
 	}
 	if o.Bundles != nil {
 		mux.Handle("/admin/v1/bundles", show[[]Bundle](o.Bundles))

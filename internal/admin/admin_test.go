@@ -27,7 +27,7 @@ func handler() http.Handler {
 			return Status{
 				Version: "v1", Started: time.Unix(1795330800, 0).UTC(), Revision: "sha256:aa", Loaded: time.Unix(1795330801, 0).UTC(),
 				Reload:  Reload{Time: time.Unix(1795330802, 0).UTC(), Error: "2 mistakes", Diagnostics: source.Diagnostics{{Code: "SP1002", File: "p.yaml", Line: 3, Column: 5, Message: "unknown field"}}},
-				Servers: []Server{{Name: "files", Transport: "http", Up: true}},
+				Servers: []Server{{Name: "files", Source: "config", State: "serving", Transport: "http", Up: true}},
 				Audit:   Audit{OK: true, Seq: 7, Head: "ab"},
 			}
 		},
@@ -121,6 +121,8 @@ func TestStatus(t *testing.T) {
   "servers": [
     {
       "name": "files",
+      "source": "config",
+      "state": "serving",
       "transport": "http",
       "up": true
     }

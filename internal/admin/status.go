@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
@@ -67,19 +68,46 @@ type Plugin struct {
 	Lowered  []string `json:"lowered,omitempty"`  // limits that are lower than it asks for
 }
 
-// Server is the state of one upstream.
+// Server is one server, and its state.
 type Server struct {
 	Name      string `json:"name"`
 	Version   string `json:"version,omitempty"` // of several
-	Transport string `json:"transport"`         // http, stdio or inprocess
+	Source    string `json:"source"`            // config, directory or inprocess
+	From      string `json:"from,omitempty"`    // what says that there is one: a file
+	State     string `json:"state"`             // serving, or refused: it can't be used
+	Digest    string `json:"digest,omitempty"`  // of what was written there
+	Address   string `json:"address,omitempty"`
+	Transport string `json:"transport,omitempty"` // http, stdio or inprocess
 	Up        bool   `json:"up"`
 	Error     string `json:"error,omitempty"`
+	// Mistakes are why it is refused, or why what is there now is not what is served.
+	Mistakes source.Diagnostics `json:"mistakes,omitempty"`
+	// Of a server that is asked about itself: when, the revisions of MCP that it speaks, the era of the newest, and how many tools it has.
+	Probed    *time.Time `json:"probed,omitempty"`
+	Era       string     `json:"era,omitempty"` // modern or legacy
+	Protocols []string   `json:"protocolVersions,omitempty"`
+	Tools     *int       `json:"tools,omitempty"`
 
 	Since    *time.Time `json:"since,omitempty"`       // it was found up, or down; nil: nobody has called it yet
 	InFlight int        `json:"inFlight,omitempty"`    // calls under way
 	Waiting  int        `json:"waiting,omitempty"`     // calls that wait for one of those to end
 	Breaker  string     `json:"breaker,omitempty"`     // closed, half-open or open
 	Conns    int        `json:"connections,omitempty"` // open to it, or its processes
+}
+
+// Tool is one tool of a server, as the server or the lock of tools describes it.
+type Tool struct {
+	Server      string          `json:"server"`
+	Name        string          `json:"name"`
+	Title       string          `json:"title,omitempty"`
+	Description string          `json:"description,omitempty"`
+	Annotations json.RawMessage `json:"annotations,omitempty"`
+	Hash        string          `json:"hash"`
+	// Lock says how the lock of tools has it: locked, changed (its server describes it otherwise), unlocked (it isn't there), gone (its server
+	// doesn't have it any more); nothing if the server is not in the lock.
+	Lock string `json:"lock,omitempty"`
+	// Known says from whom it is known: the server was asked (probe), has told clients (list), or only the lock has it (lock).
+	Known string `json:"known"`
 }
 
 // Audit is the state of the audit log. Seq and Head, kept elsewhere, show whether the file was cut.

@@ -18,6 +18,7 @@ func (c *Config) check() source.Diagnostics {
 	ds := c.checkListeners()
 	ds = append(ds, c.checkNames()...)
 	ds = append(ds, c.checkServers()...)
+	ds = append(ds, c.checkDiscovery()...)
 	ds = append(ds, c.checkVirtual()...)
 	ds = append(ds, c.checkRateLimits()...)
 	ds = append(ds, c.checkBundle()...)

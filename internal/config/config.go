@@ -18,7 +18,8 @@ type Config struct {
 	Hosts      []string           `yaml:"hosts" jsonschema:"minItems=1" jsonschema_description:"The Host headers that are accepted: names or addresses, with or without a port. Left out, only loopback names are. A star accepts all."`
 	Origins    []string           `yaml:"origins" jsonschema:"minItems=1" jsonschema_description:"The Origin headers that are accepted, such as https://app.example. Left out, those whose host is among the hosts are. A star accepts all."`
 	Admin      Admin              `yaml:"admin" jsonschema_description:"The listener for health, metrics and the admin API."`
-	Servers    map[string]Server  `yaml:"servers" jsonschema:"required" jsonschema_description:"The MCP servers behind the gateway, by name. Each is served at /mcp/NAME."`
+	Servers    map[string]Server  `yaml:"servers" jsonschema_description:"The MCP servers behind the gateway, by name. Each is served at /mcp/NAME."`
+	Discovery  *Discovery         `yaml:"discovery" jsonschema_description:"Where there are servers beside those that are named here, and what is asked of them."`
 	Virtual    map[string]Virtual `yaml:"virtual" jsonschema_description:"Virtual servers, by name: selections of the servers, each served at /mcp/NAME as one."`
 	Federation Federation         `yaml:"federation" jsonschema_description:"How several servers are asked as one, at /mcp and by virtual servers."`
 	Policies   string             `yaml:"policies" jsonschema:"minLength=1" jsonschema_description:"Where the policies are: a directory, a file, a bundle (.tar.gz), or what a bundle is fetched from: https://HOST/PATH, or oci://REGISTRY/REPOSITORY:TAG. Left out, every call is denied."`
@@ -218,14 +219,9 @@ func Default() Config {
 // fill sets what a file left out of its lists and maps, where Default cannot reach.
 func (c *Config) fill() {
 	c.fillCandidate()
+	c.fillDiscovery()
 	for name, s := range c.Servers {
-		if s.Timeout == 0 {
-			s.Timeout = c.Limits.CallTimeout
-		}
-		if s.MaxSessions == 0 {
-			s.MaxSessions = c.Limits.Sessions
-		}
-		s.fillTraffic(c.node.Get("servers").Get(name))
+		s.fill(&c.Limits, c.node.Get("servers").Get(name))
 		c.Servers[name] = s
 	}
 	for i := range c.RateLimits {

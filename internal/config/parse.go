@@ -48,6 +48,9 @@ func (c *Config) resolve(dir string) {
 	if v := c.Store.Valkey; v != nil && v.TLS != nil {
 		paths = append(paths, &v.TLS.CA)
 	}
+	if d := c.Discovery; d != nil {
+		paths = append(paths, d.paths()...)
+	}
 	if !fetch.Remote(c.Policies) {
 		paths = append(paths, &c.Policies)
 	}
@@ -57,14 +60,7 @@ func (c *Config) resolve(dir string) {
 		}
 	}
 	for name, s := range c.Servers {
-		own := []*string{&s.Cwd}
-		if s.TLS != nil {
-			own = append(own, &s.TLS.CA)
-		}
-		if len(s.Command) > 0 && strings.ContainsRune(s.Command[0], '/') {
-			s.Command[0] = program(dir, s.Command[0])
-		}
-		join(dir, own)
+		s.resolve(dir)
 		s.resolveVersions(dir)
 		c.Servers[name] = s
 	}

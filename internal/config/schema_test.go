@@ -56,7 +56,6 @@ func generate(t *testing.T) []byte {
 	s.Description = "The config file of sallyport serve. ${NAME}, ${NAME:-default} and ${NAME:?message} are expanded in text; relative paths start from this file."
 	one := uint64(1)
 	servers, _ := s.Properties.Get("servers")
-	servers.MinProperties = &one
 	servers.PropertyNames = &jsonschema.Schema{Pattern: serverName.String()}
 	virtual, _ := s.Properties.Get("virtual")
 	virtual.PropertyNames = &jsonschema.Schema{Pattern: serverName.String()}
@@ -69,6 +68,8 @@ func generate(t *testing.T) []byte {
 		{"Route", "Route to a version"},
 		{"ServerTool", "End of a tool"},
 		{"Deprecated", "Deprecation of a tool"},
+		{"Discovery", "Discovery"},
+		{"Probe", "Probe"},
 		{"Virtual", "Virtual server"},
 		{"Selection", "Selection of a server"},
 		{"NamedTool", "Tool under another name"},
@@ -95,6 +96,9 @@ func generate(t *testing.T) []byte {
 	versions, _ := s.Definitions["Server"].Properties.Get("versions")
 	versions.MinProperties, versions.PropertyNames = &one, servers.PropertyNames
 	s.Definitions["Version"].OneOf = s.Definitions["Server"].OneOf[:2]
+	named := jsonschema.NewProperties()
+	named.Set("servers", &jsonschema.Schema{MinProperties: &one})
+	s.AnyOf = []*jsonschema.Schema{{Required: []string{"servers"}, Properties: named}, {Required: []string{"discovery"}}}
 	s.Definitions["Sessions"].Not = &jsonschema.Schema{Required: []string{"key", "keyFile"}}
 	limits, defaults := s.Definitions["Limits"].Properties, reflect.ValueOf(Default().Limits)
 	for i := range defaults.NumField() {

@@ -18,8 +18,10 @@ const maxServerName = 64
 func (c *Config) checkServers() source.Diagnostics {
 	var ds source.Diagnostics
 	servers := c.node.Get("servers")
-	if servers.Kind() == source.Map && servers.Len() == 0 {
+	if found := c.node.Get("discovery") != nil; !found && servers.Kind() == source.Map && servers.Len() == 0 {
 		ds = append(ds, one(servers, "SP1011", "`servers` is empty", "add a server: `files: { url: http://127.0.0.1:3001/mcp }`")...)
+	} else if !found && servers == nil && c.node.Kind() == source.Map {
+		ds = append(ds, one(c.node, "SP1006", "missing field `servers`", "add `servers`")...)
 	}
 	for key, n := range servers.Fields() {
 		name := key.Text().Value
@@ -29,19 +31,19 @@ func (c *Config) checkServers() source.Diagnostics {
 		}
 		if n.Kind() == source.Map {
 			s := c.Servers[name]
-			ds = append(ds, s.check(key, n)...)
+			ds = append(ds, s.check(name, key, n)...)
 		}
 	}
 	return ds
 }
 
-// check checks the server that stands at n.
-func (s *Server) check(key, n *source.Node) source.Diagnostics {
+// check checks the server that stands at n; key is where it is named.
+func (s *Server) check(name string, key, n *source.Node) source.Diagnostics {
 	var ds source.Diagnostics
 	if n.Key("versions") != nil {
 		ds = s.checkVersions(key, n)
 	} else {
-		ds = s.checkPlace("server", key, n)
+		ds = s.checkPlace("server", name, key, n)
 		if k := n.Key("routes"); k != nil {
 			ds = append(ds, one(k, "SP1112", "`routes` has no meaning without `versions`", "remove it, or say which versions there are")...)
 		}
@@ -54,14 +56,14 @@ func (s *Server) check(key, n *source.Node) source.Diagnostics {
 }
 
 // checkPlace checks where a server is, or a version of one, which stands at n.
-func (s *Server) checkPlace(what string, key, n *source.Node) source.Diagnostics {
+func (s *Server) checkPlace(what, name string, key, n *source.Node) source.Diagnostics {
 	var ds source.Diagnostics
 	remote, local := n.Get("url") != nil, n.Get("command") != nil
 	switch {
 	case remote && local:
-		ds = append(ds, one(n.Key("command"), "SP1106", fmt.Sprintf("%s `%s` has both `url` and `command`", what, key.Text().Value), "keep one: a server is called, or run")...)
+		ds = append(ds, one(n.Key("command"), "SP1106", fmt.Sprintf("%s `%s` has both `url` and `command`", what, name), "keep one: a server is called, or run")...)
 	case !remote && !local:
-		ds = append(ds, one(key, "SP1106", fmt.Sprintf("%s `%s` has neither `url` nor `command`", what, key.Text().Value), "add `url: https://...`, or `command: [program, argument]`")...)
+		ds = append(ds, one(key, "SP1106", fmt.Sprintf("%s `%s` has neither `url` nor `command`", what, name), "add `url: https://...`, or `command: [program, argument]`")...)
 	}
 	for _, field := range []string{"headers", "tls", "env", "cwd", "maxSessions"} {
 		needs, has := "url", remote
@@ -114,6 +116,29 @@ func checkSecret(key, value *source.Node) source.Diagnostics {
 		return nil
 	}
 	return one(value, "SP1109", fmt.Sprintf("`%s` is a placeholder, not a secret", shown(value)), "write `${NAME}` and set the environment variable")
+}
+
+// fill sets what a file left out of the server that stands at n.
+func (s *Server) fill(l *Limits, n *source.Node) {
+	if s.Timeout == 0 {
+		s.Timeout = l.CallTimeout
+	}
+	if s.MaxSessions == 0 {
+		s.MaxSessions = l.Sessions
+	}
+	s.fillTraffic(n)
+}
+
+// resolve makes the paths of a server start from dir.
+func (s *Server) resolve(dir string) {
+	own := []*string{&s.Cwd}
+	if s.TLS != nil {
+		own = append(own, &s.TLS.CA)
+	}
+	if len(s.Command) > 0 && strings.ContainsRune(s.Command[0], '/') {
+		s.Command[0] = program(dir, s.Command[0])
+	}
+	join(dir, own)
 }
 
 // fillTraffic sets what a file left out of what bounds the calls of a server.

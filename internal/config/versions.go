@@ -73,7 +73,7 @@ func (s *Server) checkVersions(key, n *source.Node) source.Diagnostics {
 		}
 		if at.Kind() == source.Map {
 			v := s.Version(name.Text().Value)
-			ds = append(ds, v.checkPlace("version", name, at)...)
+			ds = append(ds, v.checkPlace("version", name.Text().Value, name, at)...)
 		}
 		sum += s.Versions[name.Text().Value].Weight
 	}

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -99,4 +101,35 @@ func (c *catalog) keep(key toolKey, t *tool, pinned bool) {
 		return
 	}
 	c.tools[key], c.bytes = t, grown
+}
+
+// Tools are the tools of a server, or of a version of one, as it has listed them to clients, one JSON object each, by name. They must not be changed.
+func (g *Gateway) Tools(server, version string) [][]byte {
+	c := g.catalog
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	found := map[string][]byte{}
+	for key, t := range c.tools {
+		if key.server == server && key.version == version && t.raw != nil {
+			found[key.name] = t.raw
+		}
+	}
+	all := make([][]byte, 0, len(found))
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, found[name])
+	}
+	return all
+}
+
+// Forget drops what a server has said of its tools: under its name there is another now.
+func (g *Gateway) Forget(server string) {
+	c := g.catalog
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, t := range c.tools {
+		if key.server == server {
+			c.bytes -= len(t.raw)
+			delete(c.tools, key)
+		}
+	}
 }

@@ -79,6 +79,7 @@ var docs = []MetricDoc{
 	{Name: "sallyport_rate_limit_evicted_total", Type: "counter", Help: "Keys of a rate limit that were forgotten before they were full again, for want of room.", Labels: []string{"limit"}},
 	{Name: "sallyport_rate_limit_keys", Type: "gauge", Help: "Keys of a rate limit that are remembered in the process, because they have used some of it.", Labels: []string{"limit"}},
 	{Name: "sallyport_refusals_total", Type: "counter", Help: "Requests refused outside of policy: framing, identity, limits, audit.", Labels: []string{"reason"}},
+	{Name: "sallyport_servers", Type: "gauge", Help: "Servers by where they come from, and what is done with them.", Labels: []string{"source", "state"}},
 	{Name: "sallyport_shadow_total", Type: "counter", Help: "What shadow rules would have done.", Labels: []string{"policy", "rule", "effect"}},
 	{Name: "sallyport_tool_drift_total", Type: "counter", Help: "Definitions of tools that servers gave and the lock of tools does not have.", Labels: []string{"server", "reason"}},
 	{Name: "sallyport_upstream_breaker_state", Type: "gauge", Help: "The circuit breaker of an upstream server that has one: 0 closed, 1 half-open, 2 open.", Labels: []string{"server"}},

@@ -42,6 +42,7 @@ func everything() *Metrics {
 	m.WatchLimits(func() []Limit {
 		return []Limit{{Name: "here", Admitted: 5, Refused: 4, Failed: 3, Error: 2, Local: true, Keys: 6, Evicted: 7}, {Name: "there", Admitted: 1}}
 	})
+	m.WatchServers(func() []Servers { return []Servers{{"config", "serving", 3}, {"directory", "refused", 1}} })
 	m.WatchCache(func() (Cache, bool) { return Cache{Bytes: 100, Limit: 1000, Evicted: 1, Rejected: 2, Dropped: 3}, true })
 	m.WatchMemory(func() (used, limit int64) { return 50, 500 })
 	m.WatchSource(func() (Source, bool) { return Source{Age: 90 * time.Second, Answers: true, Stale: true}, true })
@@ -150,6 +151,8 @@ func TestScrape(t *testing.T) {
 		`sallyport_rate_limit_evicted_total{limit="here"} 7`,
 		`sallyport_rate_limit_keys{limit="here"} 6`,
 		`sallyport_refusals_total{reason="bad_credential"} 1`,
+		`sallyport_servers{source="config",state="serving"} 3`,
+		`sallyport_servers{source="directory",state="refused"} 1`,
 		`sallyport_shadow_total{effect="deny",policy="p",rule="r"} 1`,
 		`sallyport_tool_drift_total{reason="tool_changed",server="files"} 1`,
 		`sallyport_upstream_breaker_state{server="files"} 2`,

@@ -1,0 +1,150 @@
+package discovery
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/config"
+)
+
+// MaxServers bounds the servers of one source.
+const MaxServers = 1000
+
+// directory reads the servers of a directory.
+type directory struct {
+	config *config.Config
+	lookup config.Lookup
+	prev   *Found
+}
+
+// read gives the servers by name. A file that can't be used leaves its server as it was before; a directory that can't be read, all.
+func (d directory) read(dir string) ([]Entry, source.Diagnostics) {
+	files, err := serverFiles(dir)
+	if err != nil {
+		ds := source.Diagnostics{source.Pos{File: dir}.Diagnose("SP1402", "the directory can't be read: "+clean(err), "see `discovery.directory`; servers that were found before stay")}
+		return d.before(dir), ds
+	}
+	var out []Entry
+	for _, file := range files {
+		out = append(out, d.file(file))
+	}
+	return single(out), nil
+}
+
+// single refuses those that share a name: nobody can say which is meant.
+func single(all []Entry) (out []Entry) {
+	slices.SortFunc(all, byName)
+	for _, e := range all {
+		last := len(out) - 1
+		if last < 0 || out[last].Name != e.Name {
+			out = append(out, e)
+			continue
+		}
+		message := fmt.Sprintf("`%s` and `%s` are the same server", filepath.Base(out[last].From), filepath.Base(e.From))
+		out[last].refuse(e.pos().Diagnose("SP1401", message, "remove one of them"))
+	}
+	return out
+}
+
+// before are the servers that the directory had when it could be read.
+func (d directory) before(dir string) (all []Entry) {
+	if d.prev == nil {
+		return nil
+	}
+	for _, e := range d.prev.Entries {
+		if e.Source == Directory && filepath.Dir(e.From) == filepath.Clean(dir) {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// file reads one server.
+func (d directory) file(file string) Entry {
+	e := Entry{Name: config.NameOfFile(file), Source: Directory, From: file, State: Refused}
+	data, err := readBounded(file)
+	if err != nil {
+		e.Mistakes = source.Diagnostics{source.Pos{File: file}.Diagnose("SP1402", "the file can't be read: "+clean(err), "")}
+	} else {
+		named, ds := d.config.ParseServer(file, data, d.lookup)
+		if e.Mistakes = ds; !ds.HasErrors() {
+			e.State, e.Server, e.Digest = Serving, named.Server, named.Digest
+			return e
+		}
+	}
+	if was, ok := d.prev.Entry(e.Name); ok && was.Source == Directory && was.From == file && was.State != Refused {
+		was.Mistakes = e.Mistakes
+		return was
+	}
+	if !config.ValidName(e.Name) {
+		e.Name = source.Brief(e.Name)
+	}
+	return e
+}
+
+// serverFiles are the files of a directory that are servers. Kubernetes mounts them as links through ..data; what begins with a dot is none.
+func serverFiles(dir string) (files []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); !strings.HasPrefix(name, ".") && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)) {
+			files = append(files, filepath.Join(dir, name))
+		}
+	}
+	if len(files) > MaxServers {
+		return nil, fmt.Errorf("it has more than %d servers", MaxServers)
+	}
+	return files, nil
+}
+
+// readBounded reads a file that has an end.
+func readBounded(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, errors.New("it is not a file"))
+	}
+	data, err := io.ReadAll(io.LimitReader(f, source.MaxSize+1))
+	if err == nil && len(data) > source.MaxSize {
+		err = fmt.Errorf("it is larger than %d KiB", source.MaxSize>>10)
+	}
+	return data, err
+}
+
+// clean says what is wrong without the name of the file, which stands beside it.
+func clean(err error) string {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// Fingerprint is a digest of what Find would read of the files that c names: two that are the same give the same servers.
+func Fingerprint(c *config.Config) [32]byte {
+	h := sha256.New()
+	if c.Discovery == nil || c.Discovery.Directory == "" {
+		return [32]byte(h.Sum(nil))
+	}
+	files, err := serverFiles(c.Discovery.Directory)
+	_, _ = fmt.Fprintf(h, "%v\n", err)
+	for _, file := range files {
+		data, err := readBounded(file)
+		_, _ = fmt.Fprintf(h, "%q %d %v\n", file, len(data), err)
+		_, _ = h.Write(data)
+	}
+	return [32]byte(h.Sum(nil))
+}
