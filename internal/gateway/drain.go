@@ -48,6 +48,9 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cutTime)
 	defer cancel()
 	ended := g.server.ShutdownWithContext(late)
+	if ended == nil {
+		ended = g.drain(late) // the frugal server's
+	}
 	g.watching.Do(func() { close(g.stopped) })
 	close(g.stop)
 	<-g.stopped

@@ -125,6 +125,7 @@ type Gateway struct {
 	stop       chan struct{} // ends the watch
 	stopped    chan struct{} // it has ended
 	server     *fasthttp.Server
+	frugal     *fasthttp.Server // serves the connections beyond the first fewConnections
 	head       httphead.Limits
 
 	listening sync.Mutex
@@ -180,14 +181,20 @@ func New(o Options) (*Gateway, error) {
 		g.operations[mcp.LookupMethod(name)] = o.Metrics.Operation(name)
 	}
 	g.exchanges.New = func() any { return newExchange(g) }
-	g.server = &fasthttp.Server{
+	g.server, g.frugal = g.newServer(false), g.newServer(true)
+	return g, nil
+}
+
+// newServer makes what speaks HTTP. A frugal one holds no buffers for a connection that waits, which costs each request some time.
+func (g *Gateway) newServer(frugal bool) *fasthttp.Server {
+	return &fasthttp.Server{
 		Handler:                       g.handle,
 		ErrorHandler:                  g.handleError,
 		ExpectHandler:                 g.handleExpect,
 		HeaderReceived:                g.received,
-		MaxRequestBodySize:            o.Limits.Body,
-		ReadBufferSize:                o.Limits.Header + 4<<10,  // the request line comes on top
-		Concurrency:                   o.Limits.Connections + 1, // the listener counts
+		MaxRequestBodySize:            g.Limits.Body,
+		ReadBufferSize:                g.Limits.Header + 4<<10,  // the request line comes on top
+		Concurrency:                   g.Limits.Connections + 1, // the listener counts
 		DisablePreParseMultipartForm:  true,
 		NoDefaultServerHeader:         true,
 		NoDefaultContentType:          true,
@@ -196,8 +203,9 @@ func New(o Options) (*Gateway, error) {
 		CloseOnShutdown:               true,
 		ConnState:                     rested,
 		Logger:                        silent{},
+		MaxIdleWorkerDuration:         time.Second,
+		ReduceMemoryUsage:             frugal,
 	}
-	return g, nil
 }
 
 // Swap makes s the snapshot that new requests are served by. What only the replaced one holds is released when its last request ends.
@@ -249,7 +257,7 @@ func (g *Gateway) Serve(l net.Listener) error {
 	})
 	g.serving.Add(1)
 	defer g.serving.Add(-1)
-	return g.server.Serve(l)
+	return g.server.Serve(&crowd{Listener: l, g: g})
 }
 
 // Listen bounds the writes of l's connections and watches their clients. TLS goes on top of it.

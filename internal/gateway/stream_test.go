@@ -339,7 +339,7 @@ func leave(t *testing.T, w *world, request string, seen <-chan struct{}) {
 	c.Close()
 }
 
-func (w *world) server2(l net.Listener) { _ = w.Gateway.server.Serve(w.Listen(l)) }
+func (w *world) server2(l net.Listener) { _ = w.Gateway.server.Serve(&crowd{w.Listen(l), w.Gateway}) }
 
 // In the modern era a client that goes away cancels its call at the server; in the legacy era it does not.
 func TestClientThatLeaves(t *testing.T) {

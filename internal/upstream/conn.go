@@ -2,8 +2,10 @@ package upstream
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"time"
 
@@ -76,6 +78,16 @@ func (k *conn) Read(p []byte) (n int, err error) {
 // count has h grow with what is read from here on. nil ends it.
 func (k *conn) count(h *budget.Held, of *budget.Budget, got int) {
 	k.held, k.memory, k.got = h, of, got
+}
+
+// newsBuffer is what a stream is read with that may rest for long: lines between chunks have to fit.
+const newsBuffer = 1 << 10
+
+// slim gives up the buffers that are for requests and the heads of answers. k takes no other request after it.
+func (k *conn) slim() {
+	rest, _ := k.br.Peek(k.br.Buffered())
+	k.br = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(rest)), k), newsBuffer)
+	k.out = nil
 }
 
 // stale tells that an idle connection has ended, or that the server has sent

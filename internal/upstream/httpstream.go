@@ -15,18 +15,23 @@ type httpStream struct {
 	h      *HTTP
 	k      *conn
 	events *mcp.EventReader
+	news   bool // it may rest for long, and k has no buffers for another request
 	clean  bool // the body has ended as it should
 	err    error
 }
 
 func (h *HTTP) startStream(c *Call, k *conn) error {
 	c.answer.StreamBody = true
+	news := c.Verb == Get || c.Method == "subscriptions/listen"
+	if news {
+		k.slim()
+	}
 	if err := c.answer.ReadBody(k.br, 0); err != nil {
 		return err
 	}
 	// How long a stream may take is its reader's business.
 	c.Extend(time.Time{})
-	c.flow = &httpStream{h: h, k: k, events: mcp.NewEventReader(c.answer.BodyStream(), h.o.MaxEvent)}
+	c.flow = &httpStream{h: h, k: k, news: news, events: mcp.NewEventReader(c.answer.BodyStream(), h.o.MaxEvent)}
 	c.Reply = Stream
 	k.count(&c.held, h.o.Memory, 0)
 	return nil
@@ -79,7 +84,7 @@ func (s *httpStream) finish(c *Call, err error) error {
 
 func (s *httpStream) end(c *Call) {
 	head := &c.answer.Header
-	again := s.clean && c.detach() && !head.ConnectionClose() && s.k.br.Buffered() == 0
+	again := s.clean && !s.news && c.detach() && !head.ConnectionClose() && s.k.br.Buffered() == 0
 	c.detach()
 	s.k.count(nil, nil, 0)
 	if !again {
