@@ -258,9 +258,10 @@ func (e *evaluation) match(r *rule) {
 }
 
 // fail takes note of a rule that could not be evaluated: unless it only could have allowed,
-// it could have denied.
+// it could have denied. In a listing it denies nothing if it may be about other resources.
 func (e *evaluation) fail(r *rule, err error) {
 	switch {
+	case r.effect != Allow && e.blank && e.unsureOf(r):
 	case r.shadow:
 		e.shadow = append(e.shadow, Outcome{Rule: &r.Rule, Effect: Deny, Reason: reasonOf(err), Cause: err})
 	case r.effect == Allow:

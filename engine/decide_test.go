@@ -243,6 +243,23 @@ rules:
 	}
 }
 
+// A rule about some resources that fails says nothing of a listing, in which another may be meant.
+func TestVisible_rulesOfSomeResourcesFail(t *testing.T) {
+	s := snapshot(t, engine.Options{}, policyText("p", `
+match: { methods: [resources/read], resources: ["db://**"] }
+rules:
+  - { name: developers, effect: approve, when: 'jwt.role == "dev"' }
+`))
+	r := &engine.Request{Method: "resources/read", DefaultAllow: true}
+	if v := s.Visible(t.Context(), r); !v.Allowed() {
+		t.Errorf("listed %s", describe(v))
+	}
+	r.Resource = "db://users"
+	if v, d := s.Visible(t.Context(), r), s.Decide(t.Context(), r); v.Allowed() || d.Reason != engine.ReasonEvaluationError {
+		t.Errorf("listed %s, decided %s", describe(v), describe(d))
+	}
+}
+
 func TestDecide_recordsWhereTheRuleStands(t *testing.T) {
 	s := snapshot(t, engine.Options{}, policyText("p", "rules:\n  - { name: a, effect: allow }\n  - name: b\n    effect: deny\n"))
 	d := s.Decide(t.Context(), &engine.Request{Method: "tools/call", Tool: "x"})
