@@ -210,29 +210,41 @@ func spoken(o *engine.PluginOutcome) []string {
 
 // writeEvaluationJSON is for programs.
 func writeEvaluationJSON(w io.Writer, d *engine.Decision, x *engine.Explanation, changes []engine.Change) error {
-	type change struct {
-		Fields []string `json:"fields"`
-		When   string   `json:"when"`
+	return encode(w, newEvaluated(d, x, changes))
+}
+
+// evaluated is a decision and its explanation, as programs get it: docs/can.md describes it.
+type evaluated struct {
+	Effect   string                 `json:"effect"`
+	Rule     string                 `json:"rule,omitempty"`
+	Reason   string                 `json:"reason,omitempty"`
+	Message  string                 `json:"message,omitempty"`
+	Cause    string                 `json:"cause,omitempty"`
+	Revision string                 `json:"revision"`
+	Rules    []engine.ExplainedRule `json:"rules"`
+	Plugins  []evaluatedPlugin      `json:"plugins,omitempty"`
+	Changes  []evaluatedChange      `json:"changes,omitempty"` // each would have allowed it, the simplest first
+}
+
+type evaluatedPlugin struct {
+	Name    string `json:"name"`
+	Rule    string `json:"rule"`
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	Failure string `json:"failure,omitempty"`
+}
+
+type evaluatedChange struct {
+	Fields []string `json:"fields"`
+	When   string   `json:"when"`
+}
+
+func newEvaluated(d *engine.Decision, x *engine.Explanation, changes []engine.Change) *evaluated {
+	out := &evaluated{Effect: d.Effect.String(), Reason: d.Reason, Message: d.Message, Revision: d.Revision, Rules: x.Rules()}
+	if out.Rules == nil {
+		out.Rules = []engine.ExplainedRule{}
 	}
-	type plugin struct {
-		Name    string `json:"name"`
-		Rule    string `json:"rule"`
-		Verdict string `json:"verdict"`
-		Reason  string `json:"reason,omitempty"`
-		Message string `json:"message,omitempty"`
-		Failure string `json:"failure,omitempty"`
-	}
-	out := struct {
-		Effect   string                 `json:"effect"`
-		Rule     string                 `json:"rule,omitempty"`
-		Reason   string                 `json:"reason,omitempty"`
-		Message  string                 `json:"message,omitempty"`
-		Cause    string                 `json:"cause,omitempty"`
-		Revision string                 `json:"revision"`
-		Rules    []engine.ExplainedRule `json:"rules"`
-		Plugins  []plugin               `json:"plugins,omitempty"`
-		Changes  []change               `json:"changes,omitempty"` // each would have allowed it
-	}{Effect: d.Effect.String(), Reason: d.Reason, Message: d.Message, Revision: d.Revision, Rules: x.Rules()}
 	if d.Rule != nil {
 		out.Rule = d.Rule.ID()
 	}
@@ -240,10 +252,10 @@ func writeEvaluationJSON(w io.Writer, d *engine.Decision, x *engine.Explanation,
 		out.Cause = secretMask()("", d.Cause.Error())
 	}
 	for _, o := range d.Plugins {
-		out.Plugins = append(out.Plugins, plugin{o.Name, o.Rule.ID(), o.Verdict, o.Code, o.Message, o.Failure})
+		out.Plugins = append(out.Plugins, evaluatedPlugin{o.Name, o.Rule.ID(), o.Verdict, o.Code, o.Message, o.Failure})
 	}
 	for _, c := range changes {
-		out.Changes = append(out.Changes, change{c.Fields, c.When.String()})
+		out.Changes = append(out.Changes, evaluatedChange{c.Fields, c.When.String()})
 	}
-	return encode(w, out)
+	return out
 }

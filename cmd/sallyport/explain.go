@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,7 @@ type explainCommand struct {
 	Audit    string `placeholder:"FILE" help:"The records, in place of the config's."`
 	Policies string `placeholder:"PATH" help:"The policies, in place of the config's."`
 	Reader   reader `embed:""`
+	Output   string `short:"o" enum:"text,json" default:"text" help:"How to report a decision: text or json."`
 }
 
 func (c explainCommand) Run(p *process) error {
@@ -34,11 +36,14 @@ func (c explainCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	record, err := findRecord(file, id, c.Reader)
+	entry, err := findEntry(file, id, c.Reader)
 	if err != nil {
 		return err
 	}
-	return explain(p, record, path)
+	if c.Output == "json" {
+		return explainJSON(p, entry, path)
+	}
+	return explain(p, &entry.Record, path)
 }
 
 func (c explainCommand) page(p *process) error {
@@ -77,6 +82,14 @@ func (c explainCommand) places(p *process) (file, policies string, err error) {
 
 // findRecord gives the first record of a decision: the one that says what was decided, and on what.
 func findRecord(name string, id audit.ID, as reader) (*audit.Record, error) {
+	e, err := findEntry(name, id, as)
+	if err != nil {
+		return nil, err
+	}
+	return &e.Record, nil
+}
+
+func findEntry(name string, id audit.ID, as reader) (*audit.Entry, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, failf(exitUsage, "%w", err)
@@ -93,7 +106,7 @@ func findRecord(name string, id audit.ID, as reader) (*audit.Record, error) {
 	if len(entries) == 0 {
 		return nil, failf(exitUnexpected, "%s has no decision %s", name, id)
 	}
-	return &entries[0].Record, nil
+	return &entries[0], nil
 }
 
 // explain decides a recorded request again, and shows what each rule saw.
@@ -154,6 +167,42 @@ func writeSealed(w io.Writer, r *audit.Record) error {
 	}
 	_, err := fmt.Fprintf(w, "\ndecided by %s, revision %s; what was in the message is sealed: --identity FILE opens it\n", by, short(r.Revision))
 	return err
+}
+
+// explained is a recorded decision with its explanation, as programs get it: docs/records.md describes it.
+type explained struct {
+	Record       json.RawMessage `json:"record"`        // the line of the log
+	SamePolicies bool            `json:"same_policies"` // the policies are those that decided it
+	Complete     bool            `json:"complete"`      // the record holds all that was decided on
+	Decided      *evaluated      `json:"decided,omitempty"`
+}
+
+// explainJSON is explain for programs.
+func explainJSON(p *process, e *audit.Entry, policies string) error {
+	r := &e.Record
+	out := explained{Record: e.Line}
+	if r.Revision == "" || r.Sealed { // no policy was asked, or what it was asked can't be read
+		return encode(p.stdout, out)
+	}
+	b, err := readBundle(policies)
+	if err != nil {
+		return err
+	}
+	s, done, err := compileOnce(p.ctx, b, engine.Options{})
+	if done != nil {
+		defer done()
+	}
+	if err != nil {
+		return err
+	}
+	q, err := new(replay.Builder).Request(r)
+	if err != nil {
+		return err
+	}
+	out.SamePolicies, out.Complete = s.Revision() == r.Revision, r.NotReplayable == ""
+	x := s.Explain(p.ctx, q, secretMask())
+	out.Decided = newEvaluated(&x.Decision, &x, s.Changes(p.ctx, q, secretMask()))
+	return encode(p.stdout, out)
 }
 
 // writeRefusing says which plugins stood against what the rules allow.

@@ -20,6 +20,7 @@ type Entry struct {
 	Seq    uint64
 	Prev   string // hexadecimal SHA-256 of the line before
 	Record Record
+	Line   []byte // as it was written, opened if it can be, without its newline; of what Find found
 }
 
 // errNoRecord means a line is JSON but none that Append wrote.
@@ -179,6 +180,7 @@ func Find(r io.Reader, id ID, o *seal.Opener) ([]Entry, error) {
 			if opening != nil {
 				return found, fmt.Errorf("record %d: %w", e.Seq, opening)
 			}
+			e.Line = bytes.Clone(open)
 			found = append(found, e)
 		}
 	}
