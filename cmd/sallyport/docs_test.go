@@ -134,7 +134,7 @@ var claimed struct {
 func documentPorts(t *testing.T) map[string]string {
 	t.Helper()
 	ports := map[string]string{}
-	for _, p := range []string{"8080", "9090", "3001", "5000"} {
+	for _, p := range []string{"8080", "8081", "9090", "9091", "3001", "5000"} {
 		ports["127.0.0.1:"+p] = fmt.Sprint("127.0.0.1:", freePort(t))
 	}
 	return ports
@@ -145,7 +145,7 @@ func freePort(t *testing.T) int {
 	claimed.Lock()
 	defer claimed.Unlock()
 	if claimed.ports == nil {
-		claimed.ports = map[int]bool{8080: true, 9090: true, 3001: true, 5000: true}
+		claimed.ports = map[int]bool{8080: true, 8081: true, 9090: true, 9091: true, 3001: true, 5000: true}
 	}
 	for p := 4000 + os.Getpid()%4000; p < 10000; p++ {
 		if claimed.ports[p] {

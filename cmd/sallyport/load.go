@@ -39,6 +39,14 @@ func (o origin) files(c *config.Config) []string {
 	if c.Bundle.Trust != "" {
 		files = append(files, c.Bundle.Trust)
 	}
+	for _, k := range c.Replicas.Keys {
+		if k.File != "" {
+			files = append(files, k.File)
+		}
+	}
+	if c.Sessions.KeyFile != "" {
+		files = append(files, c.Sessions.KeyFile)
+	}
 	if k := c.Bundle.Candidate; k != nil && !fetch.Remote(k.From) {
 		files = append(files, k.From)
 	}

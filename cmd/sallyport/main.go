@@ -68,6 +68,7 @@ type commands struct {
 	Plugin  pluginCommand  `cmd:"" help:"Work with plugins."`
 	Policy  policyCommand  `cmd:"" help:"Work with policies of other programs."`
 	Bundle  bundleCommand  `cmd:"" help:"Work with bundles: policies, plugins, tables and tests in one signed file."`
+	Keys    keysCommand    `cmd:"" help:"Work with the keys that seal what clients carry."`
 	Audit   auditCommand   `cmd:"" help:"Work with decision records."`
 	Diff    diffCommand    `cmd:"" help:"Say in what two sets of policies differ: what they are made of, and what they decide otherwise."`
 	Replay  replayCommand  `cmd:"" help:"Decide recorded calls again with other policies, and say what would be decided otherwise."`

@@ -42,6 +42,9 @@ func (g *program) take(b *build) {
 func (g *program) swap(b *build) {
 	prev := g.state.build()
 	g.tryOut(b, prev)
+	if err := g.builder.keys.Replace(b.keys...); err != nil { // readKeys has looked at each
+		g.log.Error("the keys stay as they were", "error", err)
+	}
 	g.state.current.Store(b)
 	g.begin(b)
 	g.gateway.Swap(b.snapshot)
@@ -89,6 +92,9 @@ func (g *program) reload(why string) {
 	}
 	if prev.config.Listen != next.config.Listen || prev.config.Admin.Listen != next.config.Admin.Listen {
 		g.log.Warn("a listen address has changed: that needs a restart")
+	}
+	if was, is := prev.config.Replicas, next.config.Replicas; was.Advertise != is.Advertise || was.CA != is.CA || !slices.Equal(was.Peers, is.Peers) {
+		g.log.Warn("how replicas reach each other has changed: that needs a restart")
 	}
 	g.take(next)
 	cause := why

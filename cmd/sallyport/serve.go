@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
@@ -99,6 +100,11 @@ func prepare(p process, o origin, b *builder) (*program, *build, error) {
 		b = &builder{}
 	}
 	b.origin, b.getenv, b.now = o, p.getenv, p.now
+	b.own = carry.Random()
+	var err error
+	if b.keys, err = carry.New(b.own); err != nil {
+		return nil, nil, err
+	}
 	b.log = newLog(p, config.Default().Log)
 	g.builder = b
 	read, known := b.first() // before the build: what changes meanwhile is another change
@@ -162,14 +168,12 @@ func (g *program) openAudit(c *config.Config) (err error) {
 
 func (g *program) newGateway(c *config.Config) (err error) {
 	l := c.Limits
-	key := []byte(c.Sessions.Key)
-	if c.Sessions.KeyFile != "" {
-		if key, err = readKey(c.Sessions.KeyFile); err != nil {
-			return failf(exitInvalid, "sessions.keyFile: %w", err)
-		}
+	replicas, err := replicasOf(c.Replicas)
+	if err != nil {
+		return failf(exitInvalid, "replicas.ca: %w", err)
 	}
 	g.gateway, err = gateway.New(gateway.Options{
-		Audit: g.audit, Metrics: g.metrics, Memory: g.builder.memory, SessionKey: key, RecordInputs: c.Audit.Arguments == "read", RecordResults: c.Audit.Results == "read", Now: g.now,
+		Audit: g.audit, Metrics: g.metrics, Memory: g.builder.memory, Keys: g.builder.keys, Replicas: replicas, RecordInputs: c.Audit.Arguments == "read", RecordResults: c.Audit.Results == "read", Now: g.now,
 		Warn: func(msg string, err error) { g.log.Error("the gateway warns", "what", msg, "error", err) },
 		Limits: gateway.Limits{
 			Body: int(l.Body), Bodies: int64(l.Bodies), Depth: l.Depth, Values: l.Values, Header: int(l.Header), Headers: l.Headers,

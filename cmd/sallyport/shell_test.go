@@ -137,8 +137,12 @@ func (sh *shell) ready(command string) {
 	up := func() bool { return true }
 	switch {
 	case strings.Contains(command, " serve "):
+		admin := "127.0.0.1:9090"
+		if second := "127.0.0.1:9091"; strings.Contains(command, second) {
+			admin = second
+		}
 		up = func() bool {
-			resp, err := http.Get("http://" + sh.ports["127.0.0.1:9090"] + "/readyz")
+			resp, err := http.Get("http://" + sh.ports[admin] + "/readyz")
 			if err != nil {
 				return false
 			}

@@ -30,6 +30,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/limit"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -46,6 +47,7 @@ type build struct {
 	servers  map[string]*sharedServer
 	limiter  *sharedLimiter // nil: there are no rate limits
 	limited  *limit.Set
+	keys     [][]byte // that seal what clients carry
 	snapshot *gateway.Snapshot
 	at       time.Time
 
@@ -118,6 +120,12 @@ type builder struct {
 	plugins *wasm.Host
 	// inProcess are servers that are not in the config: the demo's.
 	inProcess map[string]upstream.Server
+	// keys seal what clients carry. Those of a build are put in them when it begins to serve; until then it is one of this process, and
+	// again while no config has any.
+	keys *carry.Keys
+	own  []byte
+	// home is where other replicas reach this one; "" is nowhere. It stays as the first config has it.
+	home string
 	// dry has nothing written: what is activated is not kept as what was active last.
 	dry bool
 	// memory is what large messages are counted in; it is made with the first servers, and stays.
@@ -181,6 +189,12 @@ func (b *build) but(g *given) *build {
 func (b *builder) finish(ctx context.Context, out *build, c *config.Config, prev *build) (err error) {
 	if out.identity, err = b.resolver(c, prev); err != nil { //nolint:contextcheck // what it starts ends with Close, not with a reload
 		return failf(exitInvalid, "identity: %w", err)
+	}
+	if out.keys, err = b.readKeys(c); err != nil {
+		return err
+	}
+	if prev == nil {
+		b.home = c.Replicas.Advertise
 	}
 	if out.servers, err = b.servers(c, prev); err != nil {
 		return failf(exitInvalid, "%w", err)
@@ -324,6 +338,7 @@ func (b *builder) bridged(name string, s config.Server, l config.Limits) (upstre
 	o := bridge.Options{
 		Name: name, Pinned: s.Era == "legacy" || s.Era == "modern", OnDemand: s.Era == "",
 		Timeout: time.Duration(s.Timeout), AnswerWait: time.Duration(l.AnswerTimeout), Now: b.now,
+		Keys: b.keys, Home: b.home,
 	}
 	if s.Era == "modern" {
 		o.Era = mcp.Modern

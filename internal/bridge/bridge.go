@@ -6,15 +6,12 @@
 package bridge
 
 import (
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -28,9 +25,12 @@ type Options struct {
 	// OnDemand leaves all calls untouched but those that ask for it (upstream.Call.Translate).
 	OnDemand bool
 
-	// Key seals what clients of 2026-07-28 carry between the rounds of a call: 32
-	// bytes. nil makes one that lives as long as the Adapter, and so do its calls.
-	Key []byte
+	// Keys seal what clients of 2026-07-28 carry between the rounds of a call. nil
+	// makes a key that lives as long as the Adapter, and so do its calls.
+	Keys *carry.Keys
+	// Home is the address at which other replicas reach this one. "" is none: a
+	// call that waits here is known here alone.
+	Home string
 
 	Timeout      time.Duration // for an answer, when a call has no deadline; 30 s
 	ProbeTimeout time.Duration // for a server to say which era it speaks; 5 s
@@ -93,20 +93,16 @@ type Adapter struct {
 // inner nothing before the first call.
 func New(inner upstream.Server, o Options) (*Adapter, error) {
 	o.fill()
-	if o.Key == nil {
-		o.Key = make([]byte, 32)
-		if _, err := rand.Read(o.Key); err != nil {
-			return nil, fmt.Errorf("key: %w", err)
-		}
-	}
-	key, err := hkdf.Key(sha256.New, o.Key, nil, "sallyport: state of calls", 32)
-	if err != nil {
-		return nil, fmt.Errorf("key: %w", err)
-	}
-	a := &Adapter{o: o, inner: inner}
-	if a.sealer, err = newSealer(key, o.Name); err != nil {
+	if err := carry.CheckHome(o.Home); err != nil {
 		return nil, err
 	}
+	if o.Keys == nil {
+		var err error
+		if o.Keys, err = carry.New(carry.Random()); err != nil {
+			return nil, err
+		}
+	}
+	a := &Adapter{o: o, inner: inner, sealer: &sealer{o.Keys, o.Name}}
 	a.pool.a, a.pool.groups = a, map[[32]byte][]*session{}
 	a.lot.works = map[[16]byte]*work{}
 	a.memory.clients = map[string]*remembered{}
@@ -122,6 +118,13 @@ func New(inner upstream.Server, o Options) (*Adapter, error) {
 
 // Headless says that messages may reach the server without headers.
 func (a *Adapter) Headless() bool { return a.headless }
+
+// Keeps says whether a session lives in this process: all do of a server whose
+// own do, and those of clients of whom more is remembered than their id says.
+func (a *Adapter) Keeps(session string) bool {
+	k, ok := a.inner.(interface{ Keeps(session string) bool })
+	return ok && k.Keeps(session) || clientOf(session) != nil
+}
 
 // Do implements upstream.Server.
 func (a *Adapter) Do(c *upstream.Call) error {

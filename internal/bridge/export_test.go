@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 )
 
 // What the tests from outside, which put a gateway on top, use of the fakes.
@@ -16,6 +17,11 @@ func NewFake(era mcp.Era) *Fake { return &Fake{newFake(era)} }
 
 // Adapter puts an Adapter on top of it, which finds out what era it is of.
 func (f *Fake) Adapter(t *testing.T, transport string) *Adapter { return f.adapter(t, transport, nil) }
+
+// Replica is the Adapter of one of several gateways.
+func (f *Fake) Replica(t *testing.T, transport string, keys *carry.Keys, home string) *Adapter {
+	return f.adapter(t, transport, func(o *Options) { o.Keys, o.Home = keys, home })
+}
 
 // Count is how often a tool has run.
 func (f *Fake) Count(tool string) int { return f.count(tool) }

@@ -44,6 +44,21 @@ func behindGateway(t *testing.T, s upstream.Server, rules string) string {
 // gatewayOf serves servers under policy, by themselves and as one, and gives the URL of all.
 func gatewayOf(t *testing.T, servers map[string]upstream.Server, rules string) string {
 	t.Helper()
+	return behind(t, listen(t), gateway.Options{}, servers, rules, io.Discard)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// behind serves them at l, and writes the records.
+func behind(t *testing.T, l net.Listener, o gateway.Options, servers map[string]upstream.Server, rules string, records io.Writer) string {
+	t.Helper()
 	b, err := bundle.FS(fstest.MapFS{"policy.yaml": {Data: []byte(policyHead + rules)}})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +67,7 @@ func gatewayOf(t *testing.T, servers map[string]upstream.Server, rules string) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := audit.Open(audit.Options{Writer: io.Discard, Now: time.Now})
+	log, err := audit.Open(audit.Options{Writer: records, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +75,8 @@ func gatewayOf(t *testing.T, servers map[string]upstream.Server, rules string) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gateway.New(gateway.Options{Audit: log, Metrics: telemetry.New(telemetry.Options{}), Now: time.Now})
+	o.Audit, o.Metrics, o.Now = log, telemetry.New(telemetry.Options{}), time.Now
+	g, err := gateway.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,10 +92,6 @@ func gatewayOf(t *testing.T, servers map[string]upstream.Server, rules string) s
 		Policy: policy, Identity: who, Routes: route.New(slices.Collect(maps.Keys(servers))...), Servers: servers,
 		Views: map[string]*federation.View{"": view},
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	url := "http://" + l.Addr().String() + "/mcp"
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(g.Listen(l)) }()
@@ -105,6 +117,8 @@ type user struct {
 	ids     int
 	asked   []string
 	refuses bool // to answer
+	others  []string // URLs that take turns with url
+	sent    int      // calls of tools
 }
 
 func newUser(t *testing.T, url string, era mcp.Era) *user {
@@ -118,6 +132,12 @@ const capabilities = `{"elicitation":{"form":{},"url":{}},"roots":{}}`
 // post sends a message and gives the response to it, if it is a request. Questions on the way are answered.
 func (u *user) post(method, body, name string) string {
 	u.t.Helper()
+	if len(u.others) > 0 {
+		u.url, u.others = u.others[0], append(u.others[1:], u.url)
+	}
+	if method == "tools/call" {
+		u.sent++
+	}
 	req, err := http.NewRequest(http.MethodPost, u.url, strings.NewReader(body))
 	if err != nil {
 		u.t.Fatal(err)

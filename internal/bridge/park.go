@@ -161,7 +161,7 @@ func (l *leg) park() ([]byte, int, error) {
 		w.end(false)
 		return nil, 0, l.a.fail(upstream.Canceled, upstream.ErrCanceled)
 	}
-	t := &ticket{kind: ticketParked, expires: l.a.o.Now().Add(l.a.o.AnswerWait), digest: w.digest}
+	t := &ticket{kind: ticketParked, expires: l.a.o.Now().Add(l.a.o.AnswerWait), digest: w.digest, home: l.a.o.Home}
 	asked := inputRequests(w.questions)
 	owner := w.owner
 	var ok bool

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 )
 
 // ask asks the client what the server wants to know, all of it or nothing.
@@ -25,7 +26,7 @@ func (r *rounds) ask() ([]byte, error) {
 		if !r.cl.answers(&in) || len(questions) >= maxQuestions {
 			return r.fail("The server asks for input that the client has not said it can give")
 		}
-		id := string(quoted("sallyport-" + encoding.EncodeToString(nonce[:]) + "-" + strconv.Itoa(len(questions))))
+		id := string(quoted("sallyport-" + carry.Encoding.EncodeToString(nonce[:]) + "-" + strconv.Itoa(len(questions))))
 		questions[id] = string(in.Key.AppendText(nil))
 		events = append(events, asked25(id, &in))
 	}

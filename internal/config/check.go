@@ -24,6 +24,7 @@ func (c *Config) check() source.Diagnostics {
 	ds = append(ds, c.checkBundle()...)
 	ds = append(ds, c.checkCandidate()...)
 	ds = append(ds, c.checkEncrypt()...)
+	ds = append(ds, c.checkReplicas()...)
 	return append(ds, c.checkIdentity()...)
 }
 
@@ -99,9 +100,6 @@ func (c *Config) checkNames() source.Diagnostics {
 		if err != nil || !httpURL(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			ds = append(ds, one(n, "SP1103", fmt.Sprintf("`%s` is not the URL of a gateway", shown(n)), "write an absolute URL: `https://mcp.example.com`")...)
 		}
-	}
-	if sessions := c.node.Get("sessions"); sessions.Get("key") != nil && sessions.Get("keyFile") != nil {
-		ds = append(ds, source.Diagnostics{sessions.Key("keyFile").Pos().Diagnose("SP1112", "the key is given twice", "remove `key` or `keyFile`")}...)
 	}
 	return ds
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Store      Store              `yaml:"store" jsonschema_description:"Where replicas of the gateway keep what they share. Left out, each counts for itself."`
 	Denials    Denials            `yaml:"denials" jsonschema_description:"How a refusal looks to the client."`
 	Sessions   Sessions           `yaml:"sessions" jsonschema_description:"How session ids are sealed."`
+	Replicas   Replicas           `yaml:"replicas" jsonschema_description:"What the gateways have in common that serve the same clients, and how they reach each other."`
 	Log        Log                `yaml:"log" jsonschema_description:"The operational log, on standard error."`
 
 	node *source.Node

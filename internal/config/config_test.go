@@ -184,7 +184,10 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 	want.Limits.Body, want.Limits.Depth, want.Limits.ConnectionsPerIP, want.Limits.Event = 64<<10, 64, 20, 1<<20
 	want.Limits.ReadTimeout, want.Limits.Cache = Duration(90*time.Second), 0
 	want.Denials = Denials{Style: "result", Detail: "reason"}
-	want.Sessions.KeyFile = "/etc/sallyport/session.key"
+	want.Replicas = Replicas{
+		Keys: []ReplicaKey{{File: "/etc/sallyport/new.key"}, {Key: got.Replicas.Keys[1].Key}}, CA: "/etc/sallyport/ca.pem",
+		Advertise: "https://10.0.0.3:8443", Peers: []string{"https://10.0.0.3:8443", "https://10.0.0.4:8443"},
+	}
 	want.Log = Log{Level: "debug", Format: "json"}
 	if diff := cmp.Diff(&want, got, plain); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

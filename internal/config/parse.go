@@ -35,12 +35,15 @@ func Parse(file string, data []byte, lookup Lookup) (*Config, source.Diagnostics
 
 // resolve makes the paths of a Config start from dir.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.Audit.File, &c.Sessions.KeyFile, &c.Plugins.Cache, &c.Bundle.Trust, &c.Bundle.State, &c.Bundle.TokenFile, &c.Bundle.CA}
+	paths := []*string{&c.Audit.File, &c.Sessions.KeyFile, &c.Plugins.Cache, &c.Bundle.Trust, &c.Bundle.State, &c.Bundle.TokenFile, &c.Bundle.CA, &c.Replicas.CA}
 	if c.Bundle.Candidate != nil && !fetch.Remote(c.Bundle.Candidate.From) {
 		paths = append(paths, &c.Bundle.Candidate.From)
 	}
 	if c.Audit.Encrypt != nil {
 		paths = append(paths, &c.Audit.Encrypt.File)
+	}
+	for i := range c.Replicas.Keys {
+		paths = append(paths, &c.Replicas.Keys[i].File)
 	}
 	if c.TLS != nil {
 		paths = append(paths, &c.TLS.Cert, &c.TLS.Key)

@@ -88,6 +88,8 @@ func generate(t *testing.T) []byte {
 		{"StoreTLS", "Store TLS"},
 		{"Denials", "Denials"},
 		{"Sessions", "Session ids"},
+		{"Replicas", "Replicas"},
+		{"ReplicaKey", "Key"},
 		{"Log", "Log"},
 	} {
 		s.Definitions[d.def].Title = d.title
@@ -99,6 +101,7 @@ func generate(t *testing.T) []byte {
 	named := jsonschema.NewProperties()
 	named.Set("servers", &jsonschema.Schema{MinProperties: &one})
 	s.AnyOf = []*jsonschema.Schema{{Required: []string{"servers"}, Properties: named}, {Required: []string{"discovery"}}}
+	s.Definitions["ReplicaKey"].OneOf = []*jsonschema.Schema{{Required: []string{"key"}}, {Required: []string{"file"}}}
 	s.Definitions["Sessions"].Not = &jsonschema.Schema{Required: []string{"key", "keyFile"}}
 	limits, defaults := s.Definitions["Limits"].Properties, reflect.ValueOf(Default().Limits)
 	for i := range defaults.NumField() {

@@ -1,16 +1,10 @@
 package federation
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"strings"
+
+	"github.com/sallyport-dev/sallyport/internal/carry"
 )
 
 // Position is where a server's list goes on.
@@ -29,31 +23,15 @@ const maxSealed = 256 << 10
 // ErrCursor says that a cursor is not one that was given to this caller for this list.
 var ErrCursor = errors.New("not a cursor that was given to this caller for this list")
 
-// Cursors makes the cursors that clients see: the servers' own under AES-256-GCM, bound to the caller and the list. Nothing is kept: any
-// replica with the key goes on where another has stopped.
-type Cursors struct{ aead cipher.AEAD }
+// Cursors makes the cursors that clients see: the servers' own, sealed for the caller and the list. Nothing is kept: any replica with
+// the keys goes on where another has stopped.
+type Cursors struct{ keys *carry.Keys }
 
-var strict = base64.RawURLEncoding.Strict()
-
-// NewCursors derives a key from one that seals other things too.
-func NewCursors(key []byte) (*Cursors, error) {
-	own, err := hkdf.Key(sha256.New, key, nil, "sallyport list cursors 1", 32)
-	if err != nil {
-		return nil, fmt.Errorf("cursor key: %w", err)
-	}
-	block, err := aes.NewCipher(own)
-	if err != nil {
-		return nil, fmt.Errorf("cursor key: %w", err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, fmt.Errorf("cursor key: %w", err)
-	}
-	return &Cursors{aead}, nil
-}
+// NewCursors makes cursors under keys.
+func NewCursors(keys *carry.Keys) *Cursors { return &Cursors{keys} }
 
 // Seal makes a cursor for owner, which says for whom and for what list. It must read differently for different owners.
-func (c *Cursors) Seal(owner []byte, positions []Position) (string, error) {
+func (c *Cursors) Seal(owner []byte, positions []Position) string {
 	var plain []byte
 	for _, p := range positions {
 		plain = binary.AppendUvarint(plain, uint64(len(p.Server)))
@@ -61,24 +39,15 @@ func (c *Cursors) Seal(owner []byte, positions []Position) (string, error) {
 		plain = binary.AppendUvarint(plain, uint64(len(p.Cursor)))
 		plain = append(plain, p.Cursor...)
 	}
-	box := make([]byte, c.aead.NonceSize(), c.aead.NonceSize()+len(plain)+c.aead.Overhead())
-	if _, err := rand.Read(box); err != nil {
-		return "", fmt.Errorf("cursor nonce: %w", err)
-	}
-	return strict.EncodeToString(c.aead.Seal(box, box, plain, owner)), nil
+	return c.keys.SealText(carry.Cursors, owner, plain)
 }
 
 // Open gives what was sealed for owner.
 func (c *Cursors) Open(owner []byte, cursor string) ([]Position, error) {
-	n := c.aead.NonceSize()
-	if len(cursor) > maxSealed || strings.ContainsAny(cursor, "\r\n") { // the decoder would pass over line breaks
+	if len(cursor) > maxSealed {
 		return nil, ErrCursor
 	}
-	box, err := strict.DecodeString(cursor)
-	if err != nil || len(box) < n {
-		return nil, ErrCursor
-	}
-	plain, err := c.aead.Open(nil, box[:n], box[n:], owner)
+	plain, err := c.keys.OpenText(carry.Cursors, owner, cursor)
 	if err != nil {
 		return nil, ErrCursor
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 )
 
 func scan(t testing.TB, text string) jsonscan.Value {
@@ -23,22 +24,24 @@ func scan(t testing.TB, text string) jsonscan.Value {
 	return d.Root()
 }
 
-func cursors(t testing.TB) *Cursors {
+func keysOf(t testing.TB, key []byte) *carry.Keys {
 	t.Helper()
-	c, err := NewCursors(bytes.Repeat([]byte{7}, 32))
+	keys, err := carry.New(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return keys
+}
+
+func cursors(t testing.TB) *Cursors {
+	t.Helper()
+	return NewCursors(keysOf(t, bytes.Repeat([]byte{7}, 32)))
 }
 
 func TestCursorsComeBack(t *testing.T) {
 	c := cursors(t)
 	want := []Position{{"files", "", true}, {"mail", "\x00\xff\r\n", true}, {"x", strings.Repeat("c", MaxCursor), true}}
-	cursor, err := c.Seal([]byte("alice//tools/list"), want)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cursor := c.Seal([]byte("alice//tools/list"), want)
 	got, err := c.Open([]byte("alice//tools/list"), cursor)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
@@ -46,10 +49,7 @@ func TestCursorsComeBack(t *testing.T) {
 	if _, err := c.Open([]byte("bob//tools/list"), cursor); err == nil {
 		t.Error("another's cursor opens")
 	}
-	other, err := NewCursors(bytes.Repeat([]byte{8}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := NewCursors(keysOf(t, bytes.Repeat([]byte{8}, 32)))
 	if _, err := other.Open([]byte("alice//tools/list"), cursor); err == nil {
 		t.Error("a cursor opens under another key")
 	}
@@ -61,15 +61,9 @@ func FuzzForgedCursor(f *testing.F) {
 	if _, err := rand.Read(key); err != nil {
 		f.Fatal(err)
 	}
-	c, err := NewCursors(key)
-	if err != nil {
-		f.Fatal(err)
-	}
+	c := NewCursors(keysOf(f, key))
 	owner := []byte("alice//tools/list")
-	good, err := c.Seal(owner, []Position{{"files", "2", true}})
-	if err != nil {
-		f.Fatal(err)
-	}
+	good := c.Seal(owner, []Position{{"files", "2", true}})
 	f.Add("", good)
 	f.Add(good, "")
 	f.Add(good[:len(good)-1], "A")

@@ -166,6 +166,7 @@ func (x *exchange) resumed() []byte {
 	y.ctx, y.start, y.serverName, y.server, y.metrics, y.who = x.ctx, x.g.Now(), x.serverName, x.server, x.metrics, x.who
 	y.snap, y.id, y.mark, y.client = snap, was.id, y.start, x.client
 	y.version, y.versioned = x.version, x.versioned
+	y.comeLike(x)
 	if y.msg.Decode(was.body, x.scanOptions()) != nil || y.msg.Check(nil) != nil {
 		return nil
 	}

@@ -11,6 +11,11 @@ import (
 // record of its own, one after the other under one deadline. The answers come as one array. What a server sends beside an answer
 // (progress, questions) has no place in an array: notifications are dropped, and questions answered with a denial.
 func (x *exchange) serveBatch() *refusal {
+	if x.namesAnother() {
+		if r, done := x.passOn(); done {
+			return r
+		}
+	}
 	x.unrecorded = true // its messages are recorded
 	out := []byte{'['}
 	for i := range x.msg.Batch {
@@ -35,6 +40,7 @@ func (x *exchange) serveElement(m *mcp.Message) (answer []byte) {
 	x.snap.refs.Add(1)
 	y.ctx, y.snap, y.start, y.mark, y.head, y.client = x.ctx, x.snap, x.start, x.start, x.head, x.client
 	y.serverName, y.server, y.metrics, y.who, y.view = x.serverName, x.server, x.metrics, x.who, x.view
+	y.comeLike(x)
 	y.msg, y.element = *m, true
 	y.decideLike(x)
 	defer func() {

@@ -65,7 +65,7 @@ func inProcess(tb testing.TB, rules int) (*Gateway, *fasthttp.RequestCtx) {
 	snap := &Snapshot{Policy: compile(tb, rulesFor(rules)), Identity: who, Routes: routes(), Names: Names{Hosts: []string{"gw.test"}}}
 	snap.Servers = map[string]upstream.Server{"files": fixed{s, answer}}
 	g.Swap(snap)
-	id, _, err := g.sealer.seal(nil, sessionOwner(nil, identity.PrincipalKey(principal(tb, who)), "files"), "0123456789abcdef")
+	id, _, err := g.sealer.seal(nil, sessionOwner(nil, identity.PrincipalKey(principal(tb, who)), "files"), "", "0123456789abcdef")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -152,7 +152,11 @@ func bodiesWithin(memory int64) int64 {
 
 // received is told of every request's head before the body is read.
 func (g *Gateway) received(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	return fasthttp.RequestConfig{MaxRequestBodySize: g.bodies.expect(h, g.watch.tick.Load())}
+	most := g.bodies.expect(h, g.watch.tick.Load())
+	if most == 0 && g.isPassage(h) {
+		most = g.Limits.Body + maxEnvelope
+	}
+	return fasthttp.RequestConfig{MaxRequestBodySize: most}
 }
 
 // holdBody counts the request's body until letGo.

@@ -94,11 +94,11 @@ func (x *exchange) decideLike(whole *exchange) {
 
 // offer has a decision compared with what the other policies make of the message.
 func (x *exchange) offer(c *Candidate, q *engine.Request, d *engine.Decision, tried bool) {
-	h := &x.ctx.Request.Header
+	e := x.envelope()
 	x.newID()
 	c.Trial.Offer(q, d, &trial.Offered{
 		ID: x.id[:], Candidate: tried,
-		Method: h.Method(), Target: h.RequestURI(), Proto: h.Protocol(), Fields: h.RawHeaders(),
+		Method: e.Method, Target: e.Target, Proto: e.Proto, Fields: e.Head,
 	})
 }
 

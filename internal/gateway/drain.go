@@ -36,6 +36,9 @@ func rested(c net.Conn, s fasthttp.ConnState) {
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
 	g.news.end(func(*exchange) bool { return true }, true)
+	if g.replicas != nil {
+		g.replicas.endNews()
+	}
 	g.listening.Lock()
 	for _, l := range g.listeners {
 		l.finish()
@@ -55,6 +58,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	close(g.stop)
 	<-g.stopped
 	g.recordTurned()
+	g.replicas.close()
 	g.Swap(nil)
 	return errors.Join(err, ended)
 }
@@ -80,6 +84,7 @@ func (g *Gateway) drain(ctx context.Context) error {
 
 // cut ends what servers have not answered in time.
 func (g *Gateway) cut() {
+	g.replicas.close()
 	s := g.current.acquire()
 	if s == nil {
 		return

@@ -48,6 +48,11 @@ func (x *exchange) serveEarlier() *refusal {
 		if r := x.join(); r != nil {
 			return r
 		}
+		if x.elsewhere() {
+			if r, done := x.passOn(); done {
+				return r
+			}
+		}
 	}
 	switch m.Kind {
 	case mcp.KindNotification:

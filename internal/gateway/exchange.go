@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/hex"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,12 @@ type exchange struct {
 	sealed      []byte            // the id of a session that begins
 	led         bool              // the version of its server is settled
 	tracked     bool              // the client may cancel it by its id
+	home        string            // the replica that has what the request is for; "" is any
+	here        bool              // it can be served here all the same
+	arrival     arrival           // whether another replica has passed it on
+	from        netip.Addr        // its client, if one has
+	fromText    string
+	arrived     *envelope
 
 	msg      mcp.Message
 	params   []mcp.HeaderParam // arguments of it that headers mirror, as far as is known
@@ -162,6 +169,7 @@ func (x *exchange) end() {
 		x.streaming, x.unrecorded = false, false
 		x.refuse(internalError(x.msg.ID))
 	}
+	x.announce()
 	if !x.streaming {
 		x.finish()
 	}
@@ -211,10 +219,12 @@ func (x *exchange) reset() {
 		x.joined, x.tracked, x.led, x.seat, x.sealed = false, false, false, mcp.Session{}, nil
 	}
 	x.sessionHash = audit.SessionHash{}
-	x.head.Reset()
+	x.here, x.arrived = false, nil
+	x.home, x.arrival, x.from, x.fromText = "", atFirst, netip.Addr{}, ""
 	if x.element {
-		x.head = httphead.Head{} // its memory is the batch's
+		x.head = httphead.Head{} // its memory is the whole request's, which is not at its end
 	}
+	x.head.Reset()
 	x.msg.Reset()
 	x.reply.Reset()
 	x.edits.Reset()
@@ -257,10 +267,16 @@ func (x *exchange) readHead() *refusal {
 	if x.snap == nil {
 		return notReady()
 	}
-	h := &x.ctx.Request.Header
-	err := x.head.Read(h.Method(), h.RequestURI(), h.Protocol(), h.RawHeaders(), x.g.head)
+	h, limits := &x.ctx.Request.Header, x.g.head
+	if x.g.isPassage(h) {
+		limits.AnyType, limits.Body = true, limits.Body+maxEnvelope
+	}
+	err := x.head.Read(h.Method(), h.RequestURI(), h.Protocol(), h.RawHeaders(), limits)
 	if err != nil {
 		return badHead(err)
+	}
+	if x.g.isPassage(h) {
+		return x.arrive()
 	}
 	if !x.snap.Names.allowsHost(string(x.head.Host)) {
 		return forbidden("host_not_allowed", "this gateway is not known by that host name")
@@ -303,6 +319,9 @@ func (x *exchange) isPost() bool { return string(x.head.Method) == "POST" }
 func (x *exchange) isGet() bool  { return string(x.head.Method) == "GET" }
 
 func (x *exchange) identify() *refusal {
+	if x.arrival == taken { // where it came from
+		return nil
+	}
 	who, err := x.snap.Identity.Resolve(x.head.Authorization, x.head.APIKey)
 	if err != nil {
 		return x.unauthorized(err)
@@ -340,16 +359,19 @@ func (x *exchange) openSession() *refusal {
 		x.opened = true
 		return nil
 	}
-	var tag []byte
+	var o opening
 	var err error
-	x.session, tag, x.scratch, err = x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID, x.scratch[:0])
+	x.session, o, x.scratch, err = x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID, x.scratch[:0])
 	if err != nil {
 		return noSession(x.msg.ID, err)
 	}
 	if !x.ownSession() {
 		return noSession(x.msg.ID, errSession)
 	}
-	hex.Encode(x.sessionHash[:], tag)
+	if len(o.home) > 0 {
+		x.home = string(o.home)
+	}
+	hex.Encode(x.sessionHash[:], o.tag)
 	x.client.remember(x)
 	x.opened = true
 	return nil

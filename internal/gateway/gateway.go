@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"crypto/rand"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,6 +16,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
@@ -28,8 +28,11 @@ type Options struct {
 	// Memory is what large messages under way are counted in, requests and answers; the servers' answers are counted in the same one by
 	// whoever makes the servers. nil has no bound.
 	Memory *budget.Budget
-	// SessionKey seals session ids: 32 bytes. nil makes a key that lives as long as the Gateway, so that sessions end with it.
-	SessionKey []byte
+	// Keys seal what clients carry for the gateway: session ids and cursors. nil makes a key that lives as long as the Gateway, so that
+	// sessions end with it.
+	Keys *carry.Keys
+	// Replicas says how others that serve the same clients are reached. nil: there are none.
+	Replicas *Replicas
 	// RecordInputs puts the values that rules could read into the records, masked, so that decisions can be explained and replayed.
 	RecordInputs bool
 	// RecordResults adds those that rules of the response phase could read of a server's answer.
@@ -106,8 +109,9 @@ const watchTick = 100 * time.Millisecond
 type Gateway struct {
 	Options
 	current    current
-	sealer     *sealer
+	sealer     sealer
 	cursors    *federation.Cursors
+	replicas   *replicas // nil: none
 	ids        *audit.IDs
 	asked      *ledger[ask]       // requests of servers that clients have yet to answer
 	suspended  *ledger[suspended] // calls whose stream ended before the answer
@@ -140,17 +144,13 @@ func New(o Options) (*Gateway, error) {
 	if o.Warn == nil {
 		o.Warn = func(string, error) {}
 	}
-	if o.SessionKey == nil {
-		o.SessionKey = make([]byte, 32)
-		if _, err := rand.Read(o.SessionKey); err != nil {
-			return nil, fmt.Errorf("session key: %w", err)
+	if o.Keys == nil {
+		var err error
+		if o.Keys, err = carry.New(carry.Random()); err != nil {
+			return nil, err
 		}
 	}
-	s, err := newSealer(o.SessionKey)
-	if err != nil {
-		return nil, err
-	}
-	cursors, err := federation.NewCursors(o.SessionKey)
+	others, err := newReplicas(&o)
 	if err != nil {
 		return nil, err
 	}
@@ -160,8 +160,9 @@ func New(o Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		Options:   o,
-		sealer:    s,
-		cursors:   cursors,
+		sealer:    sealer{o.Keys},
+		cursors:   federation.NewCursors(o.Keys),
+		replicas:  others,
 		ids:       ids,
 		asked:     newLedger[ask](maxAwaited, o.Limits.AnswerTimeout),
 		suspended: newLedger[suspended](maxAwaited, o.Limits.StreamTimeout),

@@ -53,6 +53,11 @@ func (x *exchange) serveMessage() *refusal {
 	if r := x.choose(); r != nil { // which version of the server
 		return r
 	}
+	if x.elsewhere() {
+		if r, done := x.passOn(); done {
+			return r
+		}
+	}
 	if r := x.decide(); r != nil { // the first door
 		return r
 	}

@@ -34,13 +34,14 @@ func (x *exchange) join() *refusal {
 	if x.head.SessionID == nil {
 		return nil
 	}
-	var tag []byte
+	var o opening
 	var err error
-	x.session, tag, x.scratch, err = x.g.sealer.open(x.session[:0], x.viewOwner(), x.head.SessionID, x.scratch[:0])
+	x.session, o, x.scratch, err = x.g.sealer.open(x.session[:0], x.viewOwner(), x.head.SessionID, x.scratch[:0])
 	if err != nil {
 		return noSession(x.msg.ID, err)
 	}
-	hex.Encode(x.sessionHash[:], tag)
+	x.home = string(o.home)
+	hex.Encode(x.sessionHash[:], o.tag)
 	if !x.seat.Read(string(x.session)) {
 		return noSession(x.msg.ID, errSession)
 	}
@@ -66,7 +67,11 @@ func (x *exchange) seatClient() *refusal {
 		return plain(200, invalidParams, mcp.ReasonInvalidParams, "Invalid params: the capabilities are too much to be carried", m.ID)
 	}
 	x.session, x.joined, x.opened = append(x.session[:0], id...), true, true
-	sealed, tag, err := x.g.sealer.seal(nil, x.viewOwner(), id)
+	home := "" // where its questions are, its subscriptions and its log level
+	if r := x.g.replicas; r != nil {
+		home = r.home
+	}
+	sealed, tag, err := x.g.sealer.seal(nil, x.viewOwner(), home, id)
 	if err != nil {
 		return internalError(m.ID)
 	}
@@ -180,6 +185,11 @@ func (x *exchange) serveJoinedStream() *refusal {
 	}
 	if r := x.join(); r != nil {
 		return r
+	}
+	if x.elsewhere() {
+		if r, done := x.passOn(); done {
+			return r
+		}
 	}
 	if !x.isGet() {
 		return x.depart()

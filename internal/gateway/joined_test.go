@@ -213,7 +213,7 @@ func TestJoinedStreamEnds(t *testing.T) {
 	files, mail := newTeller(t), newTeller(t)
 	var snap *Snapshot
 	w := newWorld(t, joinPolicy, tellers(t, files.server, mail.server), func(_ *Options, s *Snapshot) { snap = s })
-	sealed, _, err := w.sealer.seal(nil, sessionOwner(nil, anonymous(t, snap), "/"), mcp.NewSession("2025-11-25", []byte("{}"), emptyObject))
+	sealed, _, err := w.sealer.seal(nil, sessionOwner(nil, anonymous(t, snap), "/"), "", mcp.NewSession("2025-11-25", []byte("{}"), emptyObject))
 	if err != nil {
 		t.Fatal(err)
 	}

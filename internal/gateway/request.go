@@ -44,6 +44,9 @@ func setTarget(r *engine.Request, t mcp.Target, name string) {
 
 // source is the peer's address, in both forms; neither, if it has none.
 func (x *exchange) source() (netip.Addr, string) {
+	if x.arrival == taken {
+		return x.from, x.fromText
+	}
 	if c := x.client; c != nil {
 		return c.addr, c.addrText
 	}

@@ -2,44 +2,23 @@ package gateway
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 )
 
 // maxSession bounds a session id, the server's and ours alike.
 const maxSession = 1024
 
-// encoding is strict, so that an id has one spelling.
-var encoding = base64.RawURLEncoding.Strict()
-
 var errSession = errors.New("session id is not one that this gateway gave to this principal for this server")
 
-// sealer makes the session ids that clients see: the server's own id under AES-256-GCM, bound to the server and the principal.
-// Nothing is kept: any replica with the key opens any session, and an id in another's hands, or sent to another server, is no session at all.
-type sealer struct{ aead cipher.AEAD }
-
-// newSealer takes a key of 32 bytes.
-func newSealer(key []byte) (*sealer, error) {
-	if len(key) != 32 {
-		return nil, fmt.Errorf("session key: want 32 bytes, have %d", len(key))
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("session key: %w", err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, fmt.Errorf("session key: %w", err)
-	}
-	return &sealer{aead}, nil
-}
+// sealer makes the session ids that clients see: the server's own id and the replica that has to have it, sealed for the server and the
+// principal. Nothing is kept: any replica with the keys opens any session, and an id in another's hands, or sent to another server, is
+// no session at all.
+type sealer struct{ keys *carry.Keys }
 
 // sessionOwner is what an id is bound to. The principal's key has one length, so that no two owners read the same.
 func sessionOwner(dst []byte, principal [32]byte, server string) []byte {
@@ -47,35 +26,44 @@ func sessionOwner(dst []byte, principal [32]byte, server string) []byte {
 	return append(dst, server...)
 }
 
-// seal appends to dst the id under which owner knows the server's session.
-func (s *sealer) seal(dst, owner []byte, session string) (id, tag []byte, err error) {
+// seal appends to dst the id under which owner knows the server's session. home is the address of the one replica that can serve it; ""
+// if all can.
+func (s sealer) seal(dst, owner []byte, home, session string) (id, tag []byte, err error) {
 	if len(session) > maxSession {
 		return nil, nil, fmt.Errorf("server's session id has %d bytes, at most %d are taken", len(session), maxSession)
 	}
-	box := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(session)+s.aead.Overhead())
-	if _, err := rand.Read(box); err != nil {
-		return nil, nil, fmt.Errorf("session nonce: %w", err)
-	}
-	box = s.aead.Seal(box, box, []byte(session), owner)
-	return encoding.AppendEncode(dst, box), box[len(box)-s.aead.Overhead():], nil
+	box := s.keys.Seal(nil, carry.Sessions, owner, append(carry.AppendHome(nil, home), session...))
+	return carry.Encoding.AppendEncode(dst, box), tagOf(box), nil
 }
 
-// open appends to dst the server's session id that id stands for. The tag is as good a name for the session as the id, and opens
-// nothing. room is memory to work in: it comes back, grown perhaps, and the tag lies in it.
-func (s *sealer) open(dst, owner, id, room []byte) (session, tag, grown []byte, err error) {
-	if len(id) > 2*maxSession || bytes.ContainsAny(id, "\r\n") { // the decoder would pass over line breaks
-		return dst, nil, room, errSession
+// tagOf gives of what is sealed what is as good a name for it, and opens nothing.
+func tagOf(box []byte) []byte { return box[len(box)-carry.TagSize:] }
+
+// opening is what an id stands for.
+type opening struct {
+	home []byte // the replica that has to serve it; empty: any
+	tag  []byte
+}
+
+// open appends to dst the server's session id that id stands for. room is memory to work in: it comes back, grown perhaps, and what is
+// said of the session lies in it.
+func (s sealer) open(dst, owner, id, room []byte) (session []byte, o opening, grown []byte, err error) {
+	if len(id) > 2*maxSession {
+		return dst, o, room, errSession
 	}
-	box, err := encoding.AppendDecode(room, id)
-	n := s.aead.NonceSize()
-	if err != nil || len(box) < n+s.aead.Overhead() {
-		return dst, nil, room, errSession
-	}
-	out, err := s.aead.Open(dst, box[:n], box[n:], owner)
+	box, err := carry.Decode(room, id)
 	if err != nil {
-		return dst, nil, room, errSession
+		return dst, o, room, errSession
 	}
-	return out, box[len(box)-s.aead.Overhead():], box, nil
+	whole, err := s.keys.Open(box, carry.Sessions, owner, box)
+	if err != nil {
+		return dst, o, room, errSession
+	}
+	home, session, err := carry.CutHome(whole[len(box):])
+	if err != nil {
+		return dst, o, room, errSession
+	}
+	return append(dst, session...), opening{home, tagOf(whole[:len(box)])}, whole, nil
 }
 
 // opened is the session that a connection's last request has opened. A client that stays with it need not have it opened again.
@@ -86,17 +74,20 @@ type opened struct {
 	version string
 	session []byte
 	hash    audit.SessionHash
+	home    string
+	keys    uint64 // the version of those that have opened it
 }
 
 // recalls takes the session that x names from what the connection remembers. Requests of one connection follow each other.
 func (c *conn) recalls(x *exchange) bool {
-	if c == nil || c.last.who != x.who || c.last.server != x.serverName || len(c.last.id) == 0 || !bytes.Equal(c.last.id, x.head.SessionID) {
+	if c == nil || c.last.who != x.who || c.last.server != x.serverName || len(c.last.id) == 0 || c.last.keys != x.g.Keys.Version() || !bytes.Equal(c.last.id, x.head.SessionID) {
 		return false
 	}
 	if (c.last.version != "" || x.snap.Versions != nil) && x.snap.server(x.serverName, c.last.version) == nil {
 		return false // the versions have changed
 	}
 	x.session, x.sessionHash, x.version = append(x.session[:0], c.last.session...), c.last.hash, c.last.version
+	x.home = c.last.home
 	return true
 }
 
@@ -105,7 +96,8 @@ func (c *conn) remember(x *exchange) {
 		return
 	}
 	o := &c.last
-	o.who, o.server, o.version, o.hash = x.who, x.serverName, x.version, x.sessionHash
+	o.who, o.server, o.version, o.hash, o.home = x.who, x.serverName, x.version, x.sessionHash, x.home
+	o.keys = x.g.Keys.Version()
 	o.id = append(o.id[:0], x.head.SessionID...)
 	o.session = append(o.session[:0], x.session...)
 }

@@ -6,24 +6,20 @@ import (
 	"testing"
 )
 
-func testSealer(t *testing.T) *sealer {
+func testSealer(t testing.TB, key byte) sealer {
 	t.Helper()
-	s, err := newSealer(bytes.Repeat([]byte{7}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return sealer{keysOf(t, bytes.Repeat([]byte{key}, 32))}
 }
 
 func TestSessionOpensOnlyForItsOwner(t *testing.T) {
-	s := testSealer(t)
+	s := testSealer(t, 7)
 	alice := sessionOwner(nil, [32]byte{1}, "files")
-	id, tag, err := s.seal(nil, alice, "upstream-id-1")
+	id, tag, err := s.seal(nil, alice, "http://10.0.0.3:8080", "upstream-id-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, sameTag, _, err := s.open(nil, alice, id, nil); err != nil || string(got) != "upstream-id-1" || !bytes.Equal(tag, sameTag) {
-		t.Fatalf("open = %q, %x, %v", got, sameTag, err)
+	if got, o, _, err := s.open(nil, alice, id, nil); err != nil || string(got) != "upstream-id-1" || !bytes.Equal(tag, o.tag) || string(o.home) != "http://10.0.0.3:8080" {
+		t.Fatalf("open = %q, %q, %v", got, o, err)
 	}
 	for name, owner := range map[string][]byte{
 		"another principal": sessionOwner(nil, [32]byte{2}, "files"),
@@ -45,16 +41,11 @@ func TestSessionOpensOnlyForItsOwner(t *testing.T) {
 }
 
 func TestSessionKeysAndSizes(t *testing.T) {
-	for _, n := range []int{0, 16, 31, 33} {
-		if _, err := newSealer(make([]byte, n)); err == nil {
-			t.Errorf("a key of %d bytes was taken", n)
-		}
-	}
-	s := testSealer(t)
-	if _, _, err := s.seal(nil, nil, strings.Repeat("x", maxSession+1)); err == nil {
+	s := testSealer(t, 7)
+	if _, _, err := s.seal(nil, nil, "", strings.Repeat("x", maxSession+1)); err == nil {
 		t.Error("an endless session id was sealed")
 	}
-	id, _, err := s.seal(nil, nil, strings.Repeat("x", maxSession))
+	id, _, err := s.seal(nil, nil, "", strings.Repeat("x", maxSession))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,22 +55,15 @@ func TestSessionKeysAndSizes(t *testing.T) {
 	if _, _, _, err := s.open(nil, nil, bytes.Repeat([]byte("A"), 4*maxSession), nil); err == nil {
 		t.Error("an endless id was opened")
 	}
-	random, err := newSealer(bytes.Repeat([]byte{9}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, _, err := random.open(nil, nil, id, nil); err == nil {
+	if _, _, _, err := testSealer(t, 9).open(nil, nil, id, nil); err == nil {
 		t.Error("another key opened the session")
 	}
 }
 
 func FuzzSessionForgery(f *testing.F) {
-	s, err := newSealer(bytes.Repeat([]byte{7}, 32))
-	if err != nil {
-		f.Fatal(err)
-	}
+	s := testSealer(f, 7)
 	owner := sessionOwner(nil, [32]byte{1}, "files")
-	good, _, err := s.seal(nil, owner, "upstream-id-1")
+	good, _, err := s.seal(nil, owner, "", "upstream-id-1")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -287,6 +287,11 @@ func (x *exchange) serveStream() *refusal {
 	if r := x.choose(); r != nil {
 		return r
 	}
+	if x.elsewhere() {
+		if r, done := x.passOn(); done {
+			return r
+		}
+	}
 	if r := x.permit(); r != nil {
 		return r
 	}

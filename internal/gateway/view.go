@@ -129,6 +129,7 @@ func (x *exchange) splitOn(s *Snapshot, server string) *exchange {
 	s.refs.Add(1)
 	y.ctx, y.snap, y.start, y.mark, y.head, y.client, y.who = x.ctx, s, x.start, x.start, x.head, x.client, x.who
 	y.view, y.element, y.lifted, y.share = x.view, true, x.lifted, &share{}
+	y.comeLike(x)
 	y.joined, y.opened, y.session, y.sessionHash = x.joined, x.opened, append(y.session[:0], x.session...), x.sessionHash
 	y.msg = x.msg.Share()
 	if !y.enter(server) {

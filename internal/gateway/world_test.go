@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
@@ -114,7 +115,7 @@ func newWorld(t *testing.T, policy string, options ...option) *world {
 		t.Fatal(err)
 	}
 	o := Options{
-		Audit: log, Metrics: telemetry.New(telemetry.Options{}), Now: time.Now, RecordInputs: true, SessionKey: bytes.Repeat([]byte{1}, 32),
+		Audit: log, Metrics: telemetry.New(telemetry.Options{}), Now: time.Now, RecordInputs: true, Keys: keysOf(t, bytes.Repeat([]byte{1}, 32)),
 		Warn: func(msg string, err error) { t.Log(msg, err) }, Memory: budget.New(256 << 20),
 	}
 	s := w.snapshot(policy)
@@ -276,6 +277,15 @@ func bare(tb testing.TB, log *audit.Log) *Gateway {
 		tb.Fatal(err)
 	}
 	return g
+}
+
+func keysOf(tb testing.TB, keys ...[]byte) *carry.Keys {
+	tb.Helper()
+	k, err := carry.New(keys...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return k
 }
 
 func routes() route.Table { return route.New("files") }

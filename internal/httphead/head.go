@@ -16,6 +16,7 @@ type Limits struct {
 	Headers int   // header lines; 0 = 100
 	Target  int   // the request target, in bytes; 0 = 2 KiB
 	Body    int64 // the declared Content-Length; 0 = 4 MiB
+	AnyType bool  // a POST may have a body that is no JSON
 }
 
 func (l Limits) withDefaults() Limits {

@@ -11,7 +11,7 @@ func (h *Head) whole(l Limits) Rule {
 	if h.contentEncoding != nil && string(h.contentEncoding) != "identity" {
 		return RuleContentEncoding
 	}
-	if string(h.Method) == "POST" && !isJSON(h.contentType) {
+	if string(h.Method) == "POST" && !l.AnyType && !isJSON(h.contentType) {
 		return RuleContentType
 	}
 	return 0

@@ -99,6 +99,12 @@ func (g *guard) Headless() bool {
 	return ok && h.Headless()
 }
 
+// Keeps says whether a session of the server lives in this process.
+func (g *guard) Keeps(session string) bool {
+	k, ok := g.Server.(interface{ Keeps(session string) bool })
+	return ok && k.Keeps(session)
+}
+
 // Status implements Server.
 func (g *guard) Status() Status {
 	s := g.Server.Status()

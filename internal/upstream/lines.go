@@ -44,6 +44,9 @@ type Lines struct {
 // Headless says that messages reach the server without headers.
 func (l *Lines) Headless() bool { return true }
 
+// Keeps says that its sessions live in this process, as its peers do.
+func (l *Lines) Keeps(string) bool { return true }
+
 // NewInProcess makes a server of what dial returns: a fresh connection to a
 // peer in this process. Closing it must end reads and writes under way on it.
 func NewInProcess(name string, dial func() (io.ReadWriteCloser, error), o LineOptions) *Lines {
