@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/sallyport-dev/sallyport/internal/carry"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
-	"github.com/sallyport-dev/sallyport/internal/carry"
 )
 
 type keysCommand struct {

@@ -33,8 +33,8 @@ func newQuestioner(t *testing.T) *questioner {
 	a.Server = httptest.NewServer(http.HandlerFunc(a.serve))
 	t.Cleanup(func() {
 		close(a.ended)
-		a.Server.CloseClientConnections()
-		a.Server.Close()
+		a.CloseClientConnections()
+		a.Close()
 	})
 	return a
 }

@@ -3,8 +3,8 @@ package bridge
 import (
 	"testing"
 
-	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/carry"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
 // What the tests from outside, which put a gateway on top, use of the fakes.

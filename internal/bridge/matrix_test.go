@@ -116,7 +116,7 @@ type user struct {
 	session string
 	ids     int
 	asked   []string
-	refuses bool // to answer
+	refuses bool     // to answer
 	others  []string // URLs that take turns with url
 	sent    int      // calls of tools
 }

@@ -5,8 +5,8 @@ import (
 	"strconv"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
-	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/carry"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
 // ask asks the client what the server wants to know, all of it or nothing.

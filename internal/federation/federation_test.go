@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
-	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/carry"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
 func scan(t testing.TB, text string) jsonscan.Value {

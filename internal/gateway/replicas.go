@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/carry"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
 // Replicas says how this gateway and others that serve the same clients reach each other. They need the same Options.Keys.
