@@ -8,10 +8,10 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/bridge"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
-	"github.com/sallyport-dev/sallyport/internal/carry"
 )
 
 // records are what a gateway has written.
