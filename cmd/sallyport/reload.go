@@ -202,7 +202,7 @@ func (g *program) concerns(name string) bool {
 	swap := strings.HasPrefix(filepath.Base(name), "..") // Kubernetes swaps the link ..data
 	named := func(file string) bool { return filepath.Clean(file) == filepath.Clean(name) }
 	d := g.state.build().config.Discovery
-	found := d != nil && filepath.Dir(name) == filepath.Clean(d.Directory)
+	found := d != nil && d.Directory != "" && (filepath.Dir(name) == filepath.Clean(d.Directory) || filepath.Clean(name) == filepath.Clean(d.Directory))
 	return bundle.IsSource(name) || found || swap || filepath.Ext(name) == "" || slices.ContainsFunc(g.builder.origin.files(g.state.build().config), named)
 }
 
