@@ -91,6 +91,9 @@ func versions(b *build) map[string]*gateway.Versions {
 		for version := range b.config.Servers[name].Versions {
 			vs.Servers[version] = b.servers[versionKey(name, version)].Server
 		}
+		if m := b.config.Servers[name].Mirror; m != nil {
+			vs.Mirror = &gateway.Mirror{To: m.To, Share: m.Share}
+		}
 		out[name] = vs
 	}
 	return out

@@ -111,6 +111,7 @@ type Record struct {
 	RequestID       []byte // the JSON-RPC id as JSON: a string or a number
 	Server          string
 	Version         string // of the server, if it has several
+	Mirror          string // the version that gets a copy of the call
 	Tool            string
 	ToolHash        string // of the tool as its server described it, if servers are held to a lock and it has been heard
 	Resource        string

@@ -70,6 +70,7 @@ func (e *encoder) what(r *Record) {
 	e.requestID(r.RequestID)
 	e.plain(`,"server":"`, r.Server)
 	e.plain(`,"server_version":"`, r.Version)
+	e.plain(`,"mirror":"`, r.Mirror)
 	e.text(`,"gen_ai.tool.name":`, r.Tool, MaxText)
 	e.plain(`,"tool_hash":"`, r.ToolHash)
 	e.text(`,"mcp.resource.uri":`, r.Resource, MaxLong)

@@ -99,6 +99,7 @@ func (r *Record) strings() []struct {
 		{"mcp.protocol.version", &r.ProtocolVersion},
 		{"server", &r.Server},
 		{"server_version", &r.Version},
+		{"mirror", &r.Mirror},
 		{"gen_ai.tool.name", &r.Tool},
 		{"tool_hash", &r.ToolHash},
 		{"mcp.resource.uri", &r.Resource},

@@ -24,7 +24,7 @@ func full() *Record {
 		Kind: Outcome, Event: "e", Time: at, DecisionID: id, Revision: "sha256:00ff",
 		PrincipalID: "alice", PrincipalKind: "jwt", Issuer: "https://idp.example", SourceAddress: "::1", Connections: 3,
 		HTTPMethod: "POST", Method: "tools/call", ProtocolVersion: "2026-07-28", Session: session, RequestID: []byte(`"7"`),
-		Server: "files", Version: "canary", Tool: "read_file", ToolHash: "sha256:22dd", Resource: "file:///x", Prompt: "p",
+		Server: "files", Version: "canary", Mirror: "next", Tool: "read_file", ToolHash: "sha256:22dd", Resource: "file:///x", Prompt: "p",
 		Phase: "request", Effect: "deny", Policy: "fs-guard", Rule: "no-dotfiles", Reason: "dotfile",
 		Message: `"/.env" is hidden`, Cause: "line one\nline two",
 		Shadow: []Shadow{{"s", "r", "deny", "x"}, {Policy: "t", Rule: "q", Effect: "allow"}},
@@ -47,7 +47,7 @@ func TestRecordLine(t *testing.T) {
 		`"decision_id":"01KAN3Q8Z3ABCDEFGHJKMNPQRS","revision":"sha256:00ff",` +
 		`"principal":{"kind":"jwt","id":"alice","issuer":"https://idp.example"},"source.address":"::1","connections":3,` +
 		`"http.request.method":"POST","mcp.method.name":"tools/call","mcp.protocol.version":"2026-07-28","mcp.session.id":"` + session.String() + `",` +
-		`"jsonrpc.request.id":"7","server":"files","server_version":"canary","gen_ai.tool.name":"read_file","tool_hash":"sha256:22dd","mcp.resource.uri":"file:///x","gen_ai.prompt.name":"p",` +
+		`"jsonrpc.request.id":"7","server":"files","server_version":"canary","mirror":"next","gen_ai.tool.name":"read_file","tool_hash":"sha256:22dd","mcp.resource.uri":"file:///x","gen_ai.prompt.name":"p",` +
 		`"phase":"request","now":"2026-11-22T06:08:09.123456789Z","effect":"deny","policy":"fs-guard","rule":"no-dotfiles","reason":"dotfile",` +
 		`"message":"\"/.env\" is hidden","cause":"line one\nline two",` +
 		`"shadow":[{"policy":"s","rule":"r","effect":"deny","reason":"x"},{"policy":"t","rule":"q","effect":"allow"}],` +

@@ -76,7 +76,7 @@ func TestSealedLine(t *testing.T) {
 		`"decision_id":"01KAN3Q8Z3ABCDEFGHJKMNPQRS","revision":"sha256:00ff",` +
 		`"principal":{"kind":"jwt","id":"alice","issuer":"https://idp.example"},"source.address":"::1","connections":3,` +
 		`"http.request.method":"POST","mcp.method.name":"tools/call","mcp.protocol.version":"2026-07-28","mcp.session.id":"` + session.String() + `",` +
-		`"jsonrpc.request.id":"7","server":"files","server_version":"canary","gen_ai.tool.name":"read_file","tool_hash":"sha256:22dd","mcp.resource.uri":"file:///x","gen_ai.prompt.name":"p",` +
+		`"jsonrpc.request.id":"7","server":"files","server_version":"canary","mirror":"next","gen_ai.tool.name":"read_file","tool_hash":"sha256:22dd","mcp.resource.uri":"file:///x","gen_ai.prompt.name":"p",` +
 		`"phase":"request","now":"2026-11-22T06:08:09.123456789Z","effect":"deny","policy":"fs-guard","rule":"no-dotfiles","reason":"dotfile",` +
 		`"shadow":[{"policy":"s","rule":"r","effect":"deny","reason":"x"},{"policy":"t","rule":"q","effect":"allow"}],` +
 		`"absent":["args.mode","args[\"odd key\"]"],"http.response.status_code":403,"rpc.response.status_code":40301,` +

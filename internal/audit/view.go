@@ -83,6 +83,8 @@ func (r *Record) viewText(name string, v jsonscan.Value) {
 		r.Server = v.Text()
 	case "server_version":
 		r.Version = v.Text()
+	case "mirror":
+		r.Mirror = v.Text()
 	case "gen_ai.tool.name":
 		r.Tool = v.Text()
 	case "tool_hash":

@@ -75,6 +75,7 @@ type Server struct {
 
 	Versions map[string]Version `yaml:"versions" jsonschema_description:"Its versions, by name, in the place of url or command. Each caller comes to one of them."`
 	Routes   []Route            `yaml:"routes" jsonschema:"minItems=1" jsonschema_description:"Which calls go to which version, whatever the weights. The first that holds decides."`
+	Mirror   *Mirror            `yaml:"mirror" jsonschema_description:"A version that gets copies of calls, too, to see whether it takes them. What it answers is dropped."`
 
 	Tools map[string]ServerTool `yaml:"tools" jsonschema_description:"Tools of it that come to an end, by the names that it gives them."`
 }

@@ -146,6 +146,7 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 			"staging": {URL: "http://127.0.0.1:3002/mcp"},
 		},
 		Routes: []Route{{When: source.NewText(`"platform" in principal.groups`), Version: "staging"}},
+		Mirror: &Mirror{To: "staging", Share: 100},
 		Tools: map[string]ServerTool{"old": {
 			Deprecated:  &Deprecated{Since: Date{time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)}, Message: "It is slow."},
 			BlockedFrom: Date{time.Date(2027, 1, 31, 10, 0, 0, 0, time.UTC)}, ReplacedBy: "new",

@@ -66,6 +66,7 @@ func generate(t *testing.T) []byte {
 		{"ServerTLS", "Server TLS"},
 		{"Version", "Version of a server"},
 		{"Route", "Route to a version"},
+		{"Mirror", "Mirrored calls"},
 		{"ServerTool", "End of a tool"},
 		{"Deprecated", "Deprecation of a tool"},
 		{"Discovery", "Discovery"},

@@ -44,8 +44,10 @@ func (s *Server) check(name string, key, n *source.Node) source.Diagnostics {
 		ds = s.checkVersions(key, n)
 	} else {
 		ds = s.checkPlace("server", name, key, n)
-		if k := n.Key("routes"); k != nil {
-			ds = append(ds, one(k, "SP1112", "`routes` has no meaning without `versions`", "remove it, or say which versions there are")...)
+		for _, field := range []string{"routes", "mirror"} {
+			if k := n.Key(field); k != nil {
+				ds = append(ds, one(k, "SP1112", fmt.Sprintf("`%s` has no meaning without `versions`", field), "remove it, or say which versions there are")...)
+			}
 		}
 	}
 	ds = append(ds, s.checkTools(n)...)
@@ -153,6 +155,9 @@ func (s *Server) fillTraffic(n *source.Node) {
 		if q.Wait == 0 {
 			q.Wait = Duration(5 * time.Second)
 		}
+	}
+	if m := s.Mirror; m != nil && m.Share == 0 {
+		m.Share = 100
 	}
 	if b := s.Breaker; b != nil {
 		if b.Failures == 0 {

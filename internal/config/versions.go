@@ -27,6 +27,12 @@ type Route struct {
 	Version string      `yaml:"version" jsonschema:"required,minLength=1" jsonschema_description:"The version that serves the calls for which it holds."`
 }
 
+// Mirror says which version gets copies of calls of tools that change nothing.
+type Mirror struct {
+	To    string `yaml:"to" jsonschema:"required,minLength=1" jsonschema_description:"The version that gets the copies."`
+	Share int    `yaml:"share" jsonschema:"minimum=1,maximum=100" jsonschema_description:"The calls that are copied, in percent. Left out, all."`
+}
+
 // Version gives a version of a server as a server of its own. What bounds its calls is the server's.
 func (s *Server) Version(name string) Server {
 	v := s.Versions[name]
@@ -84,6 +90,9 @@ func (s *Server) checkVersions(key, n *source.Node) source.Diagnostics {
 	for i, r := range s.Routes {
 		ds = append(ds, s.checkTarget(r.Version, n.Get("routes").Index(i).Get("version"))...)
 	}
+	if s.Mirror != nil {
+		ds = append(ds, s.checkTarget(s.Mirror.To, n.Get("mirror").Get("to"))...)
+	}
 	return ds
 }
 
@@ -109,7 +118,7 @@ func (s *Server) resolveVersions(dir string) {
 	}
 	if name := s.Main(); name != "" {
 		v := s.Version(name)
-		v.Versions, v.Routes, v.Tools = s.Versions, s.Routes, s.Tools
+		v.Versions, v.Routes, v.Mirror, v.Tools = s.Versions, s.Routes, s.Mirror, s.Tools
 		*s = v
 	}
 }

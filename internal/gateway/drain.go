@@ -57,6 +57,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.watching.Do(func() { close(g.stopped) })
 	close(g.stop)
 	<-g.stopped
+	g.mirrors.close()
 	g.recordTurned()
 	g.replicas.close()
 	g.Swap(nil)

@@ -36,6 +36,8 @@ type exchange struct {
 	metrics     *telemetry.Server
 	version     string             // of the server; "" if it has no versions
 	versioned   *telemetry.Version // likewise nil
+	mirrorTo    string             // the version for a copy of the call of which there is a place; "": none
+	mirrored    int                // bytes of that
 	barred      string             // why it is denied, if that is not policy's doing
 	view        *federation.View   // the client sees several servers as one; nil: only the one
 	share       *share             // what this one of them has to add to a list
@@ -184,6 +186,7 @@ func (x *exchange) finish() {
 	if x.tracked {
 		x.g.running.take(x.runningKey(x.msg.ID), x.mark)
 	}
+	x.unplanMirror()
 	x.complete()
 	x.letGo()
 	x.reset()
@@ -203,6 +206,7 @@ func (x *exchange) letGo() {
 func (x *exchange) abandon(p any) {
 	x.g.recovered(p)
 	x.call.Close()
+	x.unplanMirror()
 	x.letGo()
 }
 

@@ -39,6 +39,9 @@ func (x *exchange) forward() *refusal {
 	if c.Modern {
 		x.arm()
 	}
+	if x.mirrorTo != "" {
+		x.sendMirror()
+	}
 	return x.do()
 }
 

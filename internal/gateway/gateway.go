@@ -124,6 +124,7 @@ type Gateway struct {
 	watch      *watch
 	bodies     *bodies
 	turned     turned
+	mirrors    mirrors
 	news       news // streams that wait for what a server has to say
 	watching   sync.Once
 	stop       chan struct{} // ends the watch

@@ -64,6 +64,9 @@ func (x *exchange) serveMessage() *refusal {
 	if r := x.countCall(); r != nil { // how often
 		return r
 	}
+	if x.versioned != nil {
+		x.planMirror()
+	}
 	if r := x.commit(); r != nil { // no record, no action
 		return r
 	}

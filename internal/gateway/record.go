@@ -89,7 +89,7 @@ func (x *exchange) describe(r *audit.Record) {
 		r.HTTPMethod = string(x.head.Method)
 	}
 	x.recordTarget(r)
-	r.RequestBytes = x.outcome.in
+	r.RequestBytes, r.Mirror = x.outcome.in, x.mirrorTo
 	r.TraceID = x.msg.TraceOf(&x.head).ID()
 }
 

@@ -20,6 +20,8 @@ type Versions struct {
 	Split   *route.Split
 	Servers map[string]upstream.Server // by version
 
+	Mirror *Mirror // nil: none
+
 	metrics map[string]*telemetry.Version // likewise; set by Swap
 }
 

@@ -67,6 +67,7 @@ var docs = []MetricDoc{
 	{Name: "sallyport_list_entries_omitted_total", Type: "counter", Help: "Entries of servers' lists that are left out where several servers are one, because of what they are.", Labels: []string{"server", "reason"}},
 	{Name: "sallyport_memory_held_bytes", Type: "gauge", Help: "Bytes of large messages that are held: requests, answers and events under way, and remembered lists."},
 	{Name: "sallyport_memory_limit_bytes", Type: "gauge", Help: "The most bytes of large messages that are held: limits.memory."},
+	{Name: "sallyport_mirrored_calls_total", Type: "counter", Help: "Copies of calls for a version of an upstream server: answered, failed, or dropped for want of room.", Labels: []string{"server", "version", "result"}},
 	{Name: "sallyport_plugin_calls_total", Type: "counter", Help: "Calls of a plugin that came to a verdict.", Labels: []string{"plugin", "verdict"}},
 	{Name: "sallyport_plugin_ejected", Type: "gauge", Help: "1 if a plugin has failed so often that it is not asked any more: what it would judge is denied until it is loaded anew.", Labels: []string{"plugin"}},
 	{Name: "sallyport_plugin_failures_total", Type: "counter", Help: "Calls of a plugin that failed, and so denied.", Labels: []string{"plugin", "type"}},

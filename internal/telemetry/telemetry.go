@@ -36,6 +36,7 @@ type Metrics struct {
 	operations *prometheus.HistogramVec
 	upstream   *prometheus.HistogramVec
 	versions   *prometheus.HistogramVec
+	mirrored   *prometheus.CounterVec
 	decisions  *prometheus.CounterVec
 	errors     *prometheus.CounterVec
 	omitted    *prometheus.CounterVec
@@ -77,6 +78,7 @@ func New(o Options) *Metrics {
 		operations: histogramVec("mcp_server_operation_duration_seconds"),
 		upstream:   histogramVec("mcp_client_operation_duration_seconds"),
 		versions:   histogramVec("sallyport_upstream_version_duration_seconds"),
+		mirrored:   counterVec("sallyport_mirrored_calls_total"),
 		decisions:  counterVec("sallyport_decisions_total"),
 		errors:     counterVec("sallyport_upstream_errors_total"),
 		omitted:    counterVec("sallyport_list_entries_omitted_total"),
@@ -105,7 +107,7 @@ func New(o Options) *Metrics {
 	build := gaugeVec("sallyport_build_info")
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(
-		m.operations, m.upstream, m.versions, m.decisions, m.errors, m.omitted, m.up, m.policy, m.drift, m.reloads, m.reloadOK, m.reloadTime,
+		m.operations, m.upstream, m.versions, m.mirrored, m.decisions, m.errors, m.omitted, m.up, m.policy, m.drift, m.reloads, m.reloadOK, m.reloadTime,
 		decision, refusals, shadow, cached, build,
 		gaugeFunc("sallyport_connections", func() float64 { return float64(m.Connections.Value()) }),
 		gaugeFunc("sallyport_active_streams", func() float64 { return float64(m.Streams.Value()) }),

@@ -81,6 +81,7 @@ func everything() *Metrics {
 	s.Omitted("bad_name")
 	s.SetUp(true)
 	m.Version("files", "canary").Observe(time.Millisecond, NoError)
+	m.Version("files", "canary").Mirrored("answered")
 	return m
 }
 
@@ -132,6 +133,7 @@ func TestScrape(t *testing.T) {
 		`sallyport_list_entries_omitted_total{reason="bad_name",server="files"} 1`,
 		`sallyport_memory_held_bytes 50`,
 		`sallyport_memory_limit_bytes 500`,
+		`sallyport_mirrored_calls_total{result="answered",server="files",version="canary"} 1`,
 		`sallyport_plugin_calls_total{plugin="p",verdict="deny"} 3`,
 		`sallyport_plugin_ejected{plugin="p"} 1`,
 		`sallyport_plugin_failures_total{plugin="p",type="trap"} 2`,
@@ -297,13 +299,15 @@ func TestRetainVersions(t *testing.T) {
 	for _, version := range []string{"stable", "canary"} {
 		m.Version("files", version).Observe(time.Millisecond, NoError)
 		m.Version("files", version).Observe(time.Millisecond, Timeout)
+		m.Version("files", version).Mirrored("failed")
 	}
 	m.RetainVersions(func(_, version string) bool { return version == "stable" })
 	want := []string{
+		`sallyport_mirrored_calls_total{result="failed",server="files",version="stable"} 1`,
 		`sallyport_upstream_version_duration_seconds_count{error_type="",server="files",version="stable"} 1`,
 		`sallyport_upstream_version_duration_seconds_count{error_type="timeout",server="files",version="stable"} 1`,
 	}
-	if diff := cmp.Diff(want, scrape(t, m, "sallyport_upstream_version_duration_seconds_count")); diff != "" {
+	if diff := cmp.Diff(want, scrape(t, m, "sallyport_upstream_version_duration_seconds_count", "sallyport_mirrored")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
