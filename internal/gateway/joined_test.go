@@ -252,6 +252,13 @@ func TestJoinedStreamEnds(t *testing.T) {
 	}
 	wait(t, files.closed)
 	wait(t, mail.closed)
+	other, _, err := w.sealer.seal(nil, sessionOwner(nil, anonymous(t, snap), "/"), mcp.NewSession("2025-11-25", []byte("{}"), emptyObject))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := w.on(dial(t, addr), "DELETE /mcp HTTP/1.1\r\nHost: gw.test\r\nMcp-Session-Id: "+string(other)+"\r\n\r\n"); r.status != 200 { // another's
+		t.Fatalf("DELETE: %d %s", r.status, r.body)
+	}
 	files.say <- `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
 	files.say <- `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///docs/a"}}`
 	files.say <- `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///etc/a"}}`

@@ -452,3 +452,15 @@ rules:
 		t.Errorf("%d records, want a decision and an outcome for each server and request", n)
 	}
 }
+
+// What a client has answered to a server's questions names the server's URIs as the server knows them.
+func TestViewAnswersNameTheServersOwnURIs(t *testing.T) {
+	w := newWorld(t, viewPolicy, twoServers(t, &script{answer: says(200, okResult)}))
+	w.server.answer = says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"resultType":"complete","content":[]}}`)
+	const answer = `,"inputResponses":{"q":{"role":"assistant","content":{"type":"resource_link","uri":"%sfile:///docs/a"}}}`
+	w.raw(modernAt("/mcp", "tools/call", "files__read_file", readParams+fmt.Sprintf(answer, "files+")))
+	w.raw(modernAt("/mcp/files", "tools/call", "read_file", strings.Replace(readParams, "files__", "", 1)+fmt.Sprintf(answer, "")))
+	if got := w.server.received(); len(got) != 2 || got[0] != got[1] || !strings.Contains(got[0], `"uri":"file:///docs/a"`) {
+		t.Errorf("files got %q", got)
+	}
+}
