@@ -252,7 +252,7 @@ func TestJoinedStreamEnds(t *testing.T) {
 	}
 	wait(t, files.closed)
 	wait(t, mail.closed)
-	other, _, err := w.sealer.seal(nil, sessionOwner(nil, anonymous(t, snap), "/"), mcp.NewSession("2025-11-25", []byte("{}"), emptyObject))
+	other, _, err := w.sealer.seal(nil, sessionOwner(nil, anonymous(t, snap), "/"), "", mcp.NewSession("2025-11-25", []byte("{}"), emptyObject))
 	if err != nil {
 		t.Fatal(err)
 	}
