@@ -342,7 +342,7 @@ func TestTokenStaysHere(t *testing.T) {
 		"http://127.0.0.1:9090": true, "http://localhost:9090/": true, "http://[::1]:9090": true, "https://gw.example": true, "https://gw.example/behind": true,
 		"http://gw.example": false, "http://10.0.0.1:9090": false, "http://localhost.evil.example": false, "ftp://127.0.0.1": false, "127.0.0.1:9090": false, "http://a@127.0.0.1": false, "": false,
 	} {
-		got, err := operator{Admin: to}.url("activate", url.Values{"name": {"a.tar.gz"}})
+		got, err := operator{Admin: to}.url("bundles/activate", url.Values{"name": {"a.tar.gz"}})
 		if (err == nil) != ok || ok && !strings.HasSuffix(got, "/admin/v1/bundles/activate?name=a.tar.gz") {
 			t.Errorf("%s: %q, %v", to, got, err)
 		}
