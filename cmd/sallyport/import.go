@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/clients"
 	"github.com/sallyport-dev/sallyport/internal/config"
@@ -284,7 +285,7 @@ func (in *importer) write() error {
 
 func (in *importer) save(text []byte) error {
 	if in.data == nil {
-		return writeWhole(in.command.Output, text)
+		return bundle.WriteFile(in.command.Output, text, 0o644)
 	}
 	return replaceFile(in.command.Output, text)
 }

@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/internal/toolchain"
 )
@@ -76,24 +76,11 @@ func (c pluginDev) round(p *process) error {
 
 // copyModule puts the module there as a whole: the gateway never sees a part of it.
 func copyModule(b *toolchain.Built, target string) error {
-	from, err := os.Open(b.File)
+	module, err := os.ReadFile(b.File)
 	if err != nil {
 		return err
 	}
-	defer from.Close() //nolint:errcheck // only read
-	to, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, from)
-	err = errors.Join(err, to.Chmod(0o644), to.Close())
-	if err == nil {
-		err = os.Rename(to.Name(), target)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(to.Name()))
-	}
-	return nil
+	return bundle.WriteFile(target, module, 0o644)
 }
 
 // notModule leaves out what building writes.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/toolset"
 	"github.com/sallyport-dev/sallyport/internal/config"
@@ -52,7 +53,7 @@ func (c toolsLock) Run(p *process) error {
 	if c.Check {
 		return compareLocks(p, name, text)
 	}
-	if err := writeWhole(name, text); err != nil {
+	if err := bundle.WriteFile(name, text, 0o644); err != nil {
 		return failf(exitUnexpected, "%w", err)
 	}
 	l, found := toolset.Parse(name, text)
@@ -178,21 +179,4 @@ func changesSince(was *toolset.Lock, name string, now []byte) ([]toolset.Change,
 		return nil, found
 	}
 	return toolset.Compare(was, is), nil
-}
-
-// writeWhole writes a file so that nobody reads half of it: a gateway may watch it.
-func writeWhole(name string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".lock-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -66,9 +66,10 @@ func (s Store) Confirmed() (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// WriteFile replaces a file in one step.
+// WriteFile replaces a file in one step: whoever reads it meanwhile, or after the power has failed, finds what it was or what it is to be.
+// A link is replaced, not what it leads to.
 func WriteFile(name string, data []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".bundle-*")
+	f, err := os.CreateTemp(filepath.Dir(name), ".sallyport-*")
 	if err != nil {
 		return err
 	}

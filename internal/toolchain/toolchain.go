@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 	"github.com/sallyport-dev/sallyport/sdk"
 )
@@ -110,7 +111,7 @@ func Build(ctx context.Context, dir string) (*Built, error) {
 		return nil, err
 	}
 	file := filepath.Join(dir, info.Manifest.Name+".wasm")
-	return &Built{Language: l.name, File: file, Info: info}, replace(file, module)
+	return &Built{Language: l.name, File: file, Info: info}, bundle.WriteFile(file, module, 0o644)
 }
 
 // module is what was built, with its manifest.
@@ -226,23 +227,6 @@ func unpack(files []sdk.File, to string) error {
 		if err := os.WriteFile(name, f.Data, 0o644); err != nil { //nolint:gosec // likewise
 			return err
 		}
-	}
-	return nil
-}
-
-// replace writes a file so that it is whole or as it was.
-func replace(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }
