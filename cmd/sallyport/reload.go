@@ -46,7 +46,7 @@ func (g *program) swap(b *build) {
 		g.log.Error("the keys stay as they were", "error", err)
 	}
 	g.state.current.Store(b)
-	g.begin(b)
+	g.begin(b, prev)
 	g.gateway.Swap(b.snapshot)
 	if prev != nil && prev.identity != b.identity {
 		prev.identity.Close()

@@ -162,14 +162,18 @@ type freshness struct {
 	stale     bool      // that is too long ago
 }
 
-// begin notes that b is to decide from now on, unless it is too old already.
-func (g *program) begin(b *build) {
+// begin notes that b is to decide from now on, in the place of prev, unless it is too old already.
+func (g *program) begin(b, prev *build) {
 	f := freshness{}
-	if b.given != nil {
-		f.confirmed = b.given.confirmed
-	}
 	g.state.mu.Lock()
 	was := g.state.fresh.stale
+	switch {
+	case b.given == nil:
+	case prev != nil && prev.given == b.given: // its source may have confirmed it since it was fetched, and have something else by now
+		f.confirmed = g.state.fresh.confirmed
+	default:
+		f.confirmed = b.given.confirmed
+	}
 	g.state.fresh = f
 	g.state.mu.Unlock()
 	if b.follower == nil {

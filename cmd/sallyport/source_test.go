@@ -434,6 +434,25 @@ func TestRefusedBundleConfirmsNothing(t *testing.T) {
 	w.denies("v1")
 }
 
+// A candidate that comes or goes makes what decides no older: its source has confirmed it since it was fetched, if it is another by now.
+func TestCandidateMakesNothingOlder(t *testing.T) {
+	dir := t.TempDir()
+	web := new(fetchtest.Web)
+	p := webPlace(t, dir, web, "10ms")
+	p.bundle += ", maxAge: 1h"
+	p.put(1)
+	w := begin(t, dir, p)
+	w.denies("v1")
+	w.until("it is confirmed", func() bool { return w.g.confirmedAt().After(w.g.state.build().given.confirmed) })
+	web.Put([]byte("garbage"))
+	w.until("another is refused", func() bool { return !w.g.bundles()[0].Last.OK })
+	before := w.g.confirmedAt()
+	w.g.tryAgain()
+	if after := w.g.confirmedAt(); !after.Equal(before) {
+		t.Errorf("confirmed at %s, and at %s after a candidate was looked for", before, after)
+	}
+}
+
 func recordsOf(t *testing.T, dir string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "audit.jsonl"))
