@@ -157,6 +157,15 @@ func TestDecide_boundsLoops(t *testing.T) {
 	}
 }
 
+// What json.encode writes is counted, however few elements it writes it of.
+func TestDecide_countsEncodedText(t *testing.T) {
+	args := fmt.Sprintf(`{"list":[%s0],"one":["%s"]}`, strings.Repeat("0,", 50), strings.Repeat("x", 30000))
+	r := &engine.Request{Method: "tools/call", Server: "s", Tool: "t", Arguments: scan(t, []byte(args))}
+	if d := loopRule(t, `args.list.all(x, json.encode(args.one) != "")`).Decide(t.Context(), r); d.Reason != engine.ReasonCostExceeded {
+		t.Errorf("%s %s: %v", d.Effect, d.Reason, d.Cause)
+	}
+}
+
 // BenchmarkLoop times them on as much as may be looked into.
 func BenchmarkLoop(b *testing.B) {
 	r := loopCall(b, 30000)

@@ -77,8 +77,9 @@ func (a *jsonArray) Get(index ref.Val) ref.Val {
 // Contains implements traits.Container.
 func (a *jsonArray) Contains(elem ref.Val) ref.Val {
 	a.mustWhole(a.v)
-	for c := a.v.Cursor(); c.Next(); {
-		if types.Equal(elem, a.value(c.Value())) == types.True {
+	i := 0
+	for c := a.v.Cursor(); c.Next(); i++ {
+		if types.Equal(elem, a.loop(i, c.Value())) == types.True {
 			return types.True
 		}
 	}
@@ -145,9 +146,18 @@ func (a *jsonArray) Fold(f traits.Folder) {
 	}
 }
 
-// loop is the i-th element as a loop has it. What is an array or an object itself is remembered, for what it remembers.
+// long is the length in bytes, with its quotes, past which a text is remembered: escapes in it would have it decoded for each look.
+const long = 64
+
+// lasting says of what is looped over whether it is remembered: what is an array or an object itself, for what it remembers, and long texts.
+func lasting(v jsonscan.Value) bool {
+	k := v.Kind()
+	return k == jsonscan.Array || k == jsonscan.Object || k == jsonscan.String && len(v.Raw()) > long
+}
+
+// loop is the i-th element as a loop has it.
 func (a *jsonArray) loop(i int, v jsonscan.Value) ref.Val {
-	if k := v.Kind(); k == jsonscan.Array || k == jsonscan.Object {
+	if lasting(v) {
 		return a.at(int64(i))
 	}
 	return a.value(v)
@@ -164,7 +174,7 @@ func (a *jsonArray) Equal(other ref.Val) ref.Val {
 	}
 	i := 0
 	for c := a.v.Cursor(); c.Next(); i++ {
-		if eq := types.Equal(a.value(c.Value()), l.Get(types.Int(i))); eq != types.True {
+		if eq := types.Equal(a.loop(i, c.Value()), l.Get(types.Int(i))); eq != types.True {
 			return eq
 		}
 	}

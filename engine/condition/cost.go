@@ -63,6 +63,9 @@ func (s sizes) EstimateCallCost(_, overload string, target *cost.AstNode, args [
 // formatting is the overload of format. cel-go counts its text, not what is put into it.
 const formatting = "string_format"
 
+// encoding is the overload of json.encode, whose text may be much more than its list has elements.
+const encoding = "json_encode_dyn"
+
 // formatted estimates a text that values are put into, each of which may be as much as may be looked into.
 func (s sizes) formatted(values cost.AstNode) *cost.CallEstimate {
 	n := values.ComputedSize()
@@ -89,7 +92,9 @@ func metered() []cel.ProgramOption {
 	for _, overload := range walking {
 		trackers = append(trackers, cost.OverloadTracker(overload, walk))
 	}
-	trackers = append(trackers, cost.OverloadTracker(formatting, func(args []ref.Val, text ref.Val) *uint64 { return total(append(args[:1:1], text)) }))
+	for _, overload := range []string{formatting, encoding} {
+		trackers = append(trackers, cost.OverloadTracker(overload, func(args []ref.Val, text ref.Val) *uint64 { return total(append(args[:1:1], text)) }))
+	}
 	return []cel.ProgramOption{cel.CostTracking(meter{}), cel.CostTrackerOptions(trackers...)}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
 )
 
@@ -111,9 +113,58 @@ func TestJSONValues_rememberTheirParts(t *testing.T) {
 	for i := range 3 * indexAfter {
 		name := fmt.Sprintf("k%d", i)
 		same(name, o.find(name), o.find(name))
-		same(name, o.find(name), o.loop(name, o.v.Get(name)))
+		same(name, o.find(name), o.loop(types.String(name), o.v.Get(name)))
 	}
 	if o.find("k") != nil {
 		t.Error("k is there")
 	}
 }
+
+// A long text may have escapes: whatever goes over it again and again decodes it once.
+func TestJSONValues_rememberLongTexts(t *testing.T) {
+	text := strings.Repeat(`\u0041`, long)
+	array := func() *jsonArray {
+		return &jsonArray{reader: reader{limit: 1 << 20}, v: scan(t, fmt.Sprintf(`["%s","%s","x"]`, text, text))}
+	}
+	for what, look := range map[string]func(a *jsonArray){
+		"in":     func(a *jsonArray) { a.Contains(types.String("q")) },
+		"==":     func(a *jsonArray) { a.Equal(array()) },
+		"a loop": func(a *jsonArray) { folded(a) },
+	} {
+		a := array()
+		look(a)
+		if want := types.String(strings.Repeat("A", long)); a.first != want || len(a.elems) != 3 || a.elems[1].val != want || a.elems[2].val != nil {
+			t.Errorf("%s remembers %v and %v", what, a.first, a.elems)
+		}
+	}
+	object := func() *jsonObject {
+		return &jsonObject{reader: reader{limit: 1 << 20}, v: scan(t, fmt.Sprintf(`{"x":1,"%s":"%s"}`, text, text))}
+	}
+	for what, look := range map[string]func(o *jsonObject){
+		"==":     func(o *jsonObject) { o.Equal(object()) },
+		"a loop": func(o *jsonObject) { folded(o) },
+	} {
+		o := object()
+		look(o)
+		if want := strings.Repeat("A", long); len(o.names) != 1 || o.names[1] != types.String(want) || len(o.asked) != 1 || o.asked[0].name != want || o.asked[0].val != types.String(want) {
+			t.Errorf("%s remembers %v and %v", what, o.names, o.asked)
+		}
+	}
+	o := object()
+	for it := o.Iterator(); it.HasNext() == types.True; {
+		it.Next()
+	}
+	if len(o.names) != 1 {
+		t.Errorf("going over names remembers %v", o.names)
+	}
+	if o.reset(o.reader, o.v); o.names != nil {
+		t.Error("names of another message are remembered")
+	}
+}
+
+// folded goes over all of a value.
+func folded(v traits.Foldable) { v.Fold(everything{}) }
+
+type everything struct{}
+
+func (everything) FoldEntry(any, any) bool { return true }

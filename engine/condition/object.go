@@ -19,7 +19,8 @@ type jsonObject struct {
 	v     jsonscan.Value
 	asked []member
 	index map[string]element
-	size  int // members, plus one once counted
+	size  int                  // members, plus one once counted
+	names map[int]types.String // the long ones, by their places, once they were looped over
 }
 
 type member struct {
@@ -40,7 +41,7 @@ const indexAfter = 16
 // reset makes o an empty object, or a view of v, keeping its buffer.
 func (o *jsonObject) reset(r reader, v jsonscan.Value) {
 	clear(o.asked)
-	o.reader, o.v, o.asked, o.index, o.size = r, v, o.asked[:0], nil, 0
+	o.reader, o.v, o.asked, o.index, o.size, o.names = r, v, o.asked[:0], nil, 0, nil
 }
 
 // FindStringKey is the fast path that cel-go takes for a constant field.
@@ -134,23 +135,41 @@ func (o *jsonObject) IsZeroValue() bool { return o.Size() == types.IntZero }
 // Iterator implements traits.Iterable: over the names, in order.
 func (o *jsonObject) Iterator() traits.Iterator {
 	o.mustWhole(o.v)
-	return &nameIterator{cursor: o.v.Cursor()}
+	return &nameIterator{object: o, cursor: o.v.Cursor()}
 }
 
 // Fold implements traits.Foldable.
 func (o *jsonObject) Fold(f traits.Folder) {
 	o.mustWhole(o.v)
-	for c := o.v.Cursor(); c.Next(); {
-		if !f.FoldEntry(types.String(c.Name().Text()), o.loop(c.Name().Text(), c.Value())) {
+	i := 0
+	for c := o.v.Cursor(); c.Next(); i++ {
+		name := o.name(i, c.Name())
+		if !f.FoldEntry(name, o.loop(name, c.Value())) {
 			return
 		}
 	}
 }
 
+// name is the name of the i-th member.
+func (o *jsonObject) name(i int, v jsonscan.Value) types.String {
+	if len(v.Raw()) <= long {
+		return types.String(v.Text())
+	}
+	name, known := o.names[i]
+	if !known {
+		if o.names == nil {
+			o.names = map[int]types.String{}
+		}
+		name = types.String(v.Text())
+		o.names[i] = name
+	}
+	return name
+}
+
 // loop is a member as a loop has it: see jsonArray.loop.
-func (o *jsonObject) loop(name string, v jsonscan.Value) ref.Val {
-	if k := v.Kind(); k == jsonscan.Array || k == jsonscan.Object {
-		return o.find(name)
+func (o *jsonObject) loop(name types.String, v jsonscan.Value) ref.Val {
+	if lasting(v) {
+		return o.find(string(name))
 	}
 	return o.value(v)
 }
@@ -164,12 +183,14 @@ func (o *jsonObject) Equal(other ref.Val) ref.Val {
 	if eq := o.Size().Equal(m.Size()); eq != types.True {
 		return eq
 	}
-	for c := o.v.Cursor(); c.Next(); {
-		theirs, found := m.Find(types.String(c.Name().Text()))
+	i := 0
+	for c := o.v.Cursor(); c.Next(); i++ {
+		name := o.name(i, c.Name())
+		theirs, found := m.Find(name)
 		if !found {
 			return types.False
 		}
-		if eq := types.Equal(o.value(c.Value()), theirs); eq != types.True {
+		if eq := types.Equal(o.loop(name, c.Value()), theirs); eq != types.True {
 			return eq
 		}
 	}
@@ -224,6 +245,8 @@ func (o *jsonObject) String() string { return fmt.Sprintf("{%d bytes}", len(o.v.
 // nameIterator goes over the names of an object.
 type nameIterator struct {
 	noValue
+	object *jsonObject
+	next   int
 	cursor jsonscan.Cursor
 }
 
@@ -236,7 +259,8 @@ func (it *nameIterator) Next() ref.Val {
 	if !it.cursor.Next() {
 		return nil
 	}
-	return types.String(it.cursor.Name().Text())
+	it.next++
+	return it.object.name(it.next-1, it.cursor.Name())
 }
 
 // noValue is what an iterator is as a value: none.
