@@ -363,6 +363,7 @@ func (x *exchange) openSession() *refusal {
 		x.opened = true
 		return nil
 	}
+	keys := x.g.Keys.Version() // before, so that what they open is not remembered for those that replace them meanwhile
 	var o opening
 	var err error
 	x.session, o, x.scratch, err = x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID, x.scratch[:0])
@@ -376,7 +377,7 @@ func (x *exchange) openSession() *refusal {
 		x.home = string(o.home)
 	}
 	hex.Encode(x.sessionHash[:], o.tag)
-	x.client.remember(x)
+	x.client.remember(x, keys)
 	x.opened = true
 	return nil
 }

@@ -25,6 +25,7 @@ const (
 	passageHeader = "Sallyport-Passage"
 	passageServed = "served" // the rest is the answer for the client
 	passageNot    = "refused"
+	passageUnsure = "unsure" // refused, but it may have been taken before: whatever lies between two replicas may send a request again
 )
 
 // isPassage says whether a request is one that another replica passes on, or looks like it.
@@ -151,6 +152,7 @@ type arrival uint8
 const (
 	atFirst  arrival = iota // it has come from its client
 	notTaken                // it was passed on, and refused
+	unsure                  // likewise, but it may have been taken before
 	taken                   // it was passed on, and is served
 )
 
@@ -165,6 +167,9 @@ func (x *exchange) arrive() *refusal {
 	}
 	e, body, err := x.g.openPassage(x.ctx.Request.Body(), x.start)
 	if err != nil {
+		if errors.Is(err, errReplayed) || errors.Is(err, errLate) {
+			x.arrival = unsure
+		}
 		return notTakenFor(err)
 	}
 	if err := x.head.Read(e.Method, e.Target, e.Proto, e.Head, x.g.head); err != nil {
@@ -187,7 +192,7 @@ func (x *exchange) comeLike(whole *exchange) {
 	x.here, x.arrival, x.arrived, x.from, x.fromText = whole.here, whole.arrival, whole.arrived, whole.from, whole.fromText
 }
 
-// notTakenFor refuses a passage. Nothing of it was done.
+// notTakenFor refuses a passage. Nothing of it was done now.
 func notTakenFor(err error) *refusal {
 	reason := "passage_forged"
 	switch {
@@ -212,6 +217,8 @@ func (x *exchange) announce() {
 		}
 	case notTaken:
 		x.ctx.Response.Header.Set(passageHeader, passageNot)
+	case unsure:
+		x.ctx.Response.Header.Set(passageHeader, passageUnsure)
 	case taken:
 		x.ctx.Response.Header.Set(passageHeader, passageServed)
 	}

@@ -19,6 +19,7 @@ import (
 
 // Why a request could not be passed on. Nothing of it was done, unless it is errLost.
 var (
+	errPart    = errors.New("it is one message of a batch that was to be served here")
 	errTwice   = errors.New("it was passed on once, and is at home at another replica")
 	errNoPeer  = errors.New("its replica is not among the peers")
 	errNotHome = errors.New("its replica has not taken it")
@@ -47,6 +48,9 @@ func (x *exchange) hand() (*http.Response, context.CancelFunc, error) {
 	if x.arrival != atFirst {
 		return nil, nil, errTwice
 	}
+	if x.element { // the body is the whole batch's
+		return nil, nil, errPart
+	}
 	if !r.allows(x.home) {
 		return nil, nil, errNoPeer
 	}
@@ -59,7 +63,7 @@ func (x *exchange) hand() (*http.Response, context.CancelFunc, error) {
 		parent = r.news
 	}
 	ctx, cancel := context.WithTimeout(parent, x.g.Limits.StreamTimeout)
-	if x.client != nil && !x.element {
+	if x.client != nil {
 		x.conn = x.client
 		x.conn.arm(cancel)
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
@@ -235,6 +238,88 @@ func TestRequestsGoToPeersOnlyAndOnce(t *testing.T) {
 	}
 }
 
+// again is a proxy between two replicas that sends what it gets a second time, as some do when they have lost an answer.
+type again struct{ http.RoundTripper }
+
+func (a again) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	first := r.Clone(r.Context())
+	first.Body = io.NopCloser(bytes.NewReader(body))
+	resp, err := a.RoundTripper.RoundTrip(first)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return nil, err
+	}
+	_ = resp.Body.Close()
+	second := r.Clone(r.Context())
+	second.Body = io.NopCloser(bytes.NewReader(body))
+	return a.RoundTripper.RoundTrip(second)
+}
+
+// What a replica refuses because it may have been taken before isn't made again, though any replica could serve its session.
+func TestWhatMayHaveBeenTakenIsNotServedElsewhere(t *testing.T) {
+	keys := testKeys(t)
+	clock := newClock()
+	a, b := newReplica(t, keys, itself, clock.option), newReplica(t, keys, itself, clock.option)
+	a.begins("a", "up-1")
+	b.begins("b", "up-2")
+	id := a.initialize(`{"elicitation":{}}`)
+	request := post(call("x", "{}"), aliceKey, red, "Mcp-Session-Id: "+id)
+	refused := func(name string, calls int) {
+		t.Helper()
+		if got := b.raw(request); got.status != 502 || !strings.Contains(got.body, `"code":50201`) {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if at, by := len(a.server.received()), len(b.server.received()); at != 1+calls || by != 0 { // 1: initialize
+			t.Errorf("%s: the servers were asked %d and %d times", name, at, by)
+		}
+	}
+	whole := b.replicas.client.Transport
+	b.replicas.client.Transport = again{whole}
+	refused("sent twice", 1)
+	b.replicas.client.Transport = whole
+	a.replicas.since = clock.now().Add(time.Millisecond)
+	refused("of before it has started", 1)
+}
+
+// What keys have opened that were replaced meanwhile is not remembered as if the new ones had.
+func TestConnectionsForgetWhatKeysOfOldHaveOpened(t *testing.T) {
+	a := newReplica(t, testKeys(t), itself)
+	x := newExchange(a.Gateway)
+	x.snap, x.serverName = a.current.p.Load(), "files"
+	x.head.SessionID = []byte("id")
+	c := new(conn)
+	c.remember(x, a.Keys.Version())
+	if !c.recalls(x) {
+		t.Error("it is not remembered")
+	}
+	old := a.Keys.Version()
+	if err := a.Keys.Replace(carry.Random()); err != nil {
+		t.Fatal(err)
+	}
+	c.remember(x, old)
+	if c.recalls(x) {
+		t.Error("it is remembered")
+	}
+}
+
+// The body that is passed on is the whole batch's, so one message of it is not passed on by itself.
+func TestNoPartOfABatchIsPassedOn(t *testing.T) {
+	keys := testKeys(t)
+	a, b := newReplica(t, keys, itself), newReplica(t, keys, itself)
+	x := newExchange(b.Gateway)
+	x.element, x.home, x.ctx = true, a.home, new(fasthttp.RequestCtx)
+	x.ctx.Request.SetBodyString("[]")
+	if _, _, err := x.hand(); !errors.Is(err, errPart) {
+		t.Error(err)
+	}
+}
+
 // A request that was passed on and is at home at a third replica is refused there.
 func TestNothingIsPassedOnTwice(t *testing.T) {
 	keys := testKeys(t)
@@ -301,7 +386,11 @@ func TestPassagesThatAreNotTaken(t *testing.T) {
 	written := 2 // of initialize
 	refusedFor := func(name, reason string, got reply) {
 		t.Helper()
-		if got.status != 403 || got.header.Get(passageHeader) != passageNot {
+		want := passageNot
+		if reason == "passage_replayed" || reason == "passage_late" {
+			want = passageUnsure
+		}
+		if got.status != 403 || got.header.Get(passageHeader) != want {
 			t.Errorf("%s: %+v", name, got)
 		}
 		written++

@@ -91,13 +91,14 @@ func (c *conn) recalls(x *exchange) bool {
 	return true
 }
 
-func (c *conn) remember(x *exchange) {
+// remember keeps the session that x names, which keys of that version have opened.
+func (c *conn) remember(x *exchange, keys uint64) {
 	if c == nil {
 		return
 	}
 	o := &c.last
 	o.who, o.server, o.version, o.hash, o.home = x.who, x.serverName, x.version, x.sessionHash, x.home
-	o.keys = x.g.Keys.Version()
+	o.keys = keys
 	o.id = append(o.id[:0], x.head.SessionID...)
 	o.session = append(o.session[:0], x.session...)
 }
