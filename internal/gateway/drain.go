@@ -69,7 +69,7 @@ func (g *Gateway) drain(ctx context.Context) error {
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	for waited := time.Duration(0); ; waited += drainTick {
-		if g.serving.Load() == 0 || len(g.listeners) == 0 { // none comes any more
+		if g.serving.Load() == 0 || !g.hasListeners() { // none comes any more
 			g.watch.retire(waited > freshTime)
 			if g.watch.open() == 0 {
 				return nil
@@ -81,6 +81,12 @@ func (g *Gateway) drain(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+func (g *Gateway) hasListeners() bool {
+	g.listening.Lock()
+	defer g.listening.Unlock()
+	return len(g.listeners) > 0
 }
 
 // cut ends what servers have not answered in time.
