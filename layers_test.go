@@ -21,7 +21,7 @@ const module = "github.com/sallyport-dev/sallyport"
 // its own floor: siblings meet one floor up.
 var floors = [][]string{
 	{
-		"sdk", "engine/jsonscan", "engine/source", "internal/seal", "engine/wasm/binary", "engine/wasm/cow", "engine/wasm/rego", "internal/budget", "internal/carry", "internal/httphead", "internal/socket", "internal/telemetry", "internal/fetch/fetchtest", "policies",
+		"sdk", "engine/jsonscan", "engine/source", "internal/seal", "engine/wasm/binary", "engine/wasm/cow", "engine/wasm/rego", "internal/budget", "internal/carry", "internal/golden", "internal/httphead", "internal/socket", "internal/telemetry", "internal/fetch/fetchtest", "policies",
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},
@@ -46,7 +46,7 @@ var owners = map[string][]string{
 	"github.com/fsnotify/fsnotify":          {"cmd/sallyport"},
 	"github.com/go-jose/go-jose":            {"internal/identity"},
 	"github.com/go-json-experiment/json":    {},
-	"github.com/google/go-cmp":              {},
+	"github.com/google/go-cmp":              {"internal/golden"},
 	"github.com/invopop/jsonschema":         {},
 	"github.com/mark3labs/mcp-go":           {"internal/mcp", "internal/demo", "examples/server"},
 	"github.com/opencontainers/go-digest":   {"internal/fetch"},

@@ -3,37 +3,17 @@ package enginetest_test
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/golden"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 func TestCasesHold(t *testing.T) { enginetest.Test(t, "testdata/pass") }
 
@@ -51,7 +31,7 @@ func TestReports(t *testing.T) {
 		if err := write(&b); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "testdata/fail/report."+name, b.Bytes())
+		golden.Compare(t, "testdata/fail/report."+name, b.Bytes())
 	}
 }
 
@@ -136,7 +116,7 @@ func TestMistakesAreReported(t *testing.T) {
 			if err := ds.WriteText(&out, data, false, 0); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", out.Bytes())
+			golden.Compare(t, strings.TrimSuffix(file, ".yaml")+".txt", out.Bytes())
 		})
 	}
 }
@@ -257,7 +237,7 @@ func TestCoverageAndMutants(t *testing.T) {
 		if err := write(&b); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "testdata/covered/report."+name, b.Bytes())
+		golden.Compare(t, "testdata/covered/report."+name, b.Bytes())
 	}
 }
 
@@ -287,5 +267,5 @@ func TestMocks(t *testing.T) {
 	if err := report.WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/mocks/fail.txt", b.Bytes())
+	golden.Compare(t, "testdata/mocks/fail.txt", b.Bytes())
 }

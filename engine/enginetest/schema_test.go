@@ -3,7 +3,6 @@ package enginetest
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/golden"
 )
 
 // generate makes the JSON Schema of a document.
@@ -47,18 +47,7 @@ func generate(t *testing.T) []byte {
 	return append(out, '\n')
 }
 
-func TestSchemaIsFresh(t *testing.T) {
-	got := generate(t)
-	if flag.Lookup("update").Value.String() == "true" {
-		if err := os.WriteFile("schema.json", got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if !bytes.Equal(got, Schema()) {
-		t.Error("schema.json is out of date: go generate ./engine/enginetest")
-	}
-}
+func TestSchemaIsFresh(t *testing.T) { golden.Compare(t, "schema.json", generate(t)) }
 
 // What the decoder accepts the schema accepts; mistakes of shape it refuses too.
 func TestSchemaAgreesWithTheDecoder(t *testing.T) {

@@ -2,20 +2,16 @@ package lint
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 // lint lints one file, which must be policies without mistakes.
 func lint(t testing.TB, name string, data []byte) []Finding {
@@ -69,10 +65,10 @@ func TestFindings(t *testing.T) {
 			if err := diagnostics(found).WriteText(&out, func(string) []byte { return data }, false, 0); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", out.Bytes())
+			golden.Compare(t, strings.TrimSuffix(file, ".yaml")+".txt", out.Bytes())
 			if len(changes) > 0 {
 				fixed := source.Apply(data, changes)
-				golden(t, strings.TrimSuffix(file, ".yaml")+".fixed", fixed)
+				golden.Compare(t, strings.TrimSuffix(file, ".yaml")+".fixed", fixed)
 				for _, f := range lint(t, filepath.Base(file), fixed) {
 					if f.Fix != nil {
 						t.Errorf("not mended: %s", f.Diagnostic)
@@ -99,18 +95,6 @@ func read(t testing.TB, file string) []byte {
 		t.Fatal(err)
 	}
 	return data
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(string(read(t, file)), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }
 
 // The examples of the pages cause their codes, and their fixes cause nothing.

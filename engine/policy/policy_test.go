@@ -1,8 +1,7 @@
 package policy
 
 import (
-	"bytes"
-	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,9 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 // Each testdata/<code>/*.yaml has what `sallyport check` prints for it beside it; one in a directory named after a code must cause that code.
 func TestMistakesAreReported(t *testing.T) {
@@ -25,24 +23,10 @@ func TestMistakesAreReported(t *testing.T) {
 		t.Fatal("no fixtures", err)
 	}
 	shapes, _ := filepath.Glob("testdata/shape/*.yaml")
-	for _, file := range append(files, shapes...) {
-		t.Run(strings.TrimPrefix(file, "testdata/"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, ds := Parse(filepath.Base(file), data)
-			code := filepath.Base(filepath.Dir(file))
-			if strings.HasPrefix(code, "SP") && !has(ds, code) {
-				t.Errorf("no %s among:\n%v", code, ds)
-			}
-			var out bytes.Buffer
-			if err := ds.WriteText(&out, func(string) []byte { return data }, false, 0); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", out.Bytes())
-		})
-	}
+	golden.Mistakes(t, append(files, shapes...), func(to io.Writer, name string, data []byte) error {
+		_, ds := Parse(name, data)
+		return ds.WriteText(to, func(string) []byte { return data }, false, 0)
+	})
 }
 
 func has(ds source.Diagnostics, code string) bool {
@@ -52,22 +36,6 @@ func has(ds source.Diagnostics, code string) bool {
 		}
 	}
 	return false
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }
 
 func TestEveryPolicyCodeHasAFixture(t *testing.T) {

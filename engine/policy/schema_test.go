@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/golden"
 )
 
 // generate makes the JSON Schema of a document.
@@ -58,7 +59,7 @@ func property(name, value string) *jsonschema.Schema {
 	return s
 }
 
-func TestSchemaIsFresh(t *testing.T) { golden(t, "schema.json", generate(t)) }
+func TestSchemaIsFresh(t *testing.T) { golden.Compare(t, "schema.json", generate(t)) }
 
 // The codes that are about the shape of a document; the schema must refuse those mistakes too.
 var structural = []string{"SP1002", "SP1003", "SP1004", "SP1006", "SP1011", "SP3009", "SP3010", "SP3011"}

@@ -2,8 +2,8 @@ package source
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-)
 
-var update = flag.Bool("update", false, "rewrite golden files")
+	"github.com/sallyport-dev/sallyport/internal/golden"
+)
 
 // sample has a field of every type that Decode reads, and every tag that it heeds.
 type sample struct {
@@ -59,40 +59,10 @@ func TestMistakesAreReported(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no fixtures", err)
 	}
-	for _, file := range files {
-		t.Run(strings.TrimPrefix(file, "testdata/"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, ds := decodeSample(filepath.Base(file), data)
-			code := filepath.Base(filepath.Dir(file))
-			if !strings.Contains(ds.Error(), "["+code+"]") {
-				t.Errorf("no %s among:\n%v", code, ds)
-			}
-			var out bytes.Buffer
-			if err := ds.WriteText(&out, func(string) []byte { return data }, false, 0); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", out.Bytes())
-		})
-	}
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+	golden.Mistakes(t, files, func(to io.Writer, name string, data []byte) error {
+		_, ds := decodeSample(name, data)
+		return ds.WriteText(to, func(string) []byte { return data }, false, 0)
+	})
 }
 
 func TestDecodeReadsEveryType(t *testing.T) {

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
-	"flag"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 // environment is what the fixtures are read in.
 func environment(name string) (string, bool) {
@@ -39,27 +39,13 @@ func TestMistakesAreReported(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no fixtures", err)
 	}
-	for _, file := range files {
-		code := filepath.Base(filepath.Dir(file))
-		if code == "valid" || code == "clients" || code == "fuzz" {
-			continue
-		}
-		t.Run(strings.TrimPrefix(file, "testdata/"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, ds := read(filepath.Base(file), data)
-			if strings.HasPrefix(code, "SP") && !has(ds, code) {
-				t.Errorf("no %s among:\n%v", code, ds)
-			}
-			var out bytes.Buffer
-			if err := ds.WriteText(&out, func(string) []byte { return data }, false, 0); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, strings.TrimSuffix(file, filepath.Ext(file))+".txt", out.Bytes())
-		})
-	}
+	files = slices.DeleteFunc(files, func(file string) bool {
+		return slices.Contains([]string{"valid", "clients", "fuzz"}, filepath.Base(filepath.Dir(file)))
+	})
+	golden.Mistakes(t, files, func(to io.Writer, name string, data []byte) error {
+		_, ds := read(name, data)
+		return ds.WriteText(to, func(string) []byte { return data }, false, 0)
+	})
 }
 
 func has(ds source.Diagnostics, code string) bool {
@@ -69,22 +55,6 @@ func has(ds source.Diagnostics, code string) bool {
 		}
 	}
 	return false
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }
 
 func TestEveryConfigCodeHasAFixture(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/golden"
 )
 
 // scalars gives the schema of the types that read themselves from a scalar.
@@ -119,7 +120,7 @@ func generate(t *testing.T) []byte {
 	return append(out, '\n')
 }
 
-func TestSchemaIsFresh(t *testing.T) { golden(t, "schema.json", generate(t)) }
+func TestSchemaIsFresh(t *testing.T) { golden.Compare(t, "schema.json", generate(t)) }
 
 // The codes that are about the shape of a config; the schema must refuse those mistakes too.
 var structural = []string{"SP1002", "SP1003", "SP1004", "SP1006", "SP1011", "SP1104", "SP1106", "SP1108"}
