@@ -149,6 +149,10 @@ func (p *pool) leave(k *asker) {
 func (p *pool) release(s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.letGo(s)
+}
+
+func (p *pool) letGo(s *session) {
 	s.busy--
 	s.sole = s.sole && s.busy > 0
 	s.used = p.a.o.Now()
@@ -161,11 +165,11 @@ func (p *pool) release(s *session) {
 func (p *pool) hear(s *session, begins bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.used = p.a.o.Now()
 	if begins {
-		s.busy--
+		p.letGo(s)
 		s.ears++
 	} else {
+		s.used = p.a.o.Now()
 		s.ears--
 	}
 }
