@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
@@ -209,14 +210,16 @@ func (x *exchange) depart() *refusal {
 	}
 	x.g.over.put(string(x.sessionHash[:]), struct{}{}, x.start)
 	x.g.news.hangUp(x.sessionHash)
+	var told sync.WaitGroup
 	for _, name := range x.view.Servers() {
-		x.tellOver(name, x.snap.Servers[name])
+		told.Go(func() { x.tellOver(name, x.snap.Servers[name]) })
 		if vs := x.snap.Versions[name]; vs != nil {
 			for _, server := range vs.Servers {
-				x.tellOver(name, server)
+				told.Go(func() { x.tellOver(name, server) })
 			}
 		}
 	}
+	told.Wait()
 	x.ctx.SetStatusCode(200)
 	x.outcome.status = 200
 	return nil
