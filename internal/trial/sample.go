@@ -17,7 +17,8 @@ type sample struct {
 	last           time.Time
 	credit         float64 // seconds that may be spent beside what comes in
 	cost           float64 // seconds that a call takes, lately
-	offered, asked uint64  // calls until then, and those of them that were handed over
+	done           uint64  // calls that were compared
+	offered, asked uint64  // calls until then, and those of them that had been compared
 	spentThen      int64
 }
 
@@ -70,9 +71,9 @@ func (s *sample) due(now time.Time) bool { return s.budget > 0 && now.Sub(s.last
 // adjust makes the share what the budget has room for. taken are the calls that were ever handed over.
 func (s *sample) adjust(now time.Time, taken uint64) {
 	offered, spent := taken+s.passed.Load(), s.spent.Load()
-	n, asked, took := offered-s.offered, taken-s.asked, time.Duration(spent-s.spentThen).Seconds()
+	n, asked, took := offered-s.offered, s.done-s.asked, time.Duration(spent-s.spentThen).Seconds()
 	passed := now.Sub(s.last).Seconds()
-	s.offered, s.asked, s.spentThen, s.last = offered, taken, spent, now
+	s.offered, s.asked, s.spentThen, s.last = offered, s.done, spent, now
 	most := s.budget * window
 	s.credit = min(max(s.credit+passed*s.budget-took, -most), most)
 	if asked > 0 {

@@ -34,6 +34,7 @@ func (l *load) run(seconds, rate float64, each time.Duration) (spent time.Durati
 			l.n++
 			if w := l.s.weight(numbered(l.n)); w > 0 {
 				l.taken++
+				l.s.done++
 				l.about += w
 				l.s.spent.Add(int64(each))
 			}
@@ -77,6 +78,22 @@ func TestFewCallsAreAllCompared(t *testing.T) {
 	l.run(5, 20, 40*time.Microsecond)
 	if int(l.taken) != l.n || !l.s.whole() {
 		t.Errorf("%d of %d calls were compared, with a bad moment among them", l.taken, l.n)
+	}
+}
+
+// What was handed over in a moment can take seconds to compare. The share follows meanwhile.
+func TestSampleFollowsWithinABatch(t *testing.T) {
+	l := newLoad(0.04)
+	l.taken = 4000
+	for range 8 {
+		l.s.passed.Add(50)
+		l.s.done += 5
+		l.s.spent.Add(int64(interval))
+		l.now = l.now.Add(interval)
+		l.s.adjust(l.now, l.taken)
+	}
+	if share := l.s.ratio(); share > 0.01 {
+		t.Errorf("%g of the calls are compared, of 1000 a second that take 10 ms each", share)
 	}
 }
 

@@ -217,26 +217,34 @@ func (t *Trial) run() {
 	}
 }
 
-// compareAll compares a batch, and looks at what that has cost; false if the trial has ended.
+// compareAll compares a batch, and looks at what that costs; false if the trial has ended.
 func (t *Trial) compareAll(batch []*job) bool {
-	began := t.Now()
+	t.look(0)
 	for _, j := range batch {
 		if t.ended() {
 			return false
 		}
+		began := t.Now()
 		t.compare(j)
-	}
-	now := t.Now()
-	t.sample.spent.Add(int64(now.Sub(began)))
-	if t.sample.due(now) {
-		t.mu.Lock()
-		taken := t.taken
-		t.mu.Unlock()
-		t.sample.adjust(now, taken)
-		t.Metrics.SetSampled(t.sample.ratio())
-		t.countPassed()
+		t.sample.done++
+		t.look(t.Now().Sub(began))
 	}
 	return true
+}
+
+// look takes note of what was spent, and has the share follow when it is time.
+func (t *Trial) look(spent time.Duration) {
+	t.sample.spent.Add(int64(spent))
+	now := t.Now()
+	if !t.sample.due(now) {
+		return
+	}
+	t.mu.Lock()
+	taken := t.taken
+	t.mu.Unlock()
+	t.sample.adjust(now, taken)
+	t.Metrics.SetSampled(t.sample.ratio())
+	t.countPassed()
 }
 
 // countPassed has metrics know of the calls that were not compared.
