@@ -119,17 +119,11 @@ func explain(p *process, r *audit.Record, policies string) error {
 	if r.Sealed {
 		return writeSealed(p.stdout, r)
 	}
-	b, err := readBundle(policies)
+	s, done, err := policiesAgain(p, policies)
 	if err != nil {
 		return err
 	}
-	s, done, err := compileOnce(p.ctx, b, engine.Options{})
-	if done != nil {
-		defer done()
-	}
-	if err != nil {
-		return err
-	}
+	defer done()
 	if s.Revision() != r.Revision {
 		fmt.Fprintf(p.stdout, "\nnote: decided by revision %s; what follows is revision %s\n", short(r.Revision), short(s.Revision()))
 	}
@@ -159,6 +153,19 @@ func explain(p *process, r *audit.Record, policies string) error {
 	return writeChanges(p.stdout, s.Changes(p.ctx, q, secretMask()))
 }
 
+// policiesAgain compiles the policies that a recorded decision is explained by. done ends their use.
+func policiesAgain(p *process, path string) (s *engine.Snapshot, done func(), err error) {
+	b, err := readBundle(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, done, err = compileOnce(p.ctx, b, engine.Options{})
+	if err != nil && done != nil {
+		done()
+	}
+	return s, done, err
+}
+
 // writeSealed says what is known of a decision without what it was made on.
 func writeSealed(w io.Writer, r *audit.Record) error {
 	by := "no rule"
@@ -184,17 +191,11 @@ func explainJSON(p *process, e *audit.Entry, policies string) error {
 	if r.Revision == "" || r.Sealed { // no policy was asked, or what it was asked can't be read
 		return encode(p.stdout, out)
 	}
-	b, err := readBundle(policies)
+	s, done, err := policiesAgain(p, policies)
 	if err != nil {
 		return err
 	}
-	s, done, err := compileOnce(p.ctx, b, engine.Options{})
-	if done != nil {
-		defer done()
-	}
-	if err != nil {
-		return err
-	}
+	defer done()
 	q, err := new(replay.Builder).Request(r)
 	if err != nil {
 		return err

@@ -108,15 +108,20 @@ func (x *exchange) send(status int, body []byte) *refusal {
 	resp := &x.ctx.Response
 	resp.SetStatusCode(status)
 	resp.Header.SetContentType(contentJSON)
+	x.setBody(body)
+	return nil
+}
+
+// setBody gives the client a body. A large one is not copied, and counts until it is written.
+func (x *exchange) setBody(body []byte) {
 	if cap(body) <= keep {
-		resp.SetBody(body)
-		return nil
+		x.ctx.Response.SetBody(body)
+		return
 	}
-	resp.SetBodyRaw(body)
+	x.ctx.Response.SetBodyRaw(body)
 	if x.client != nil {
 		x.client.owe(x.kept.Yield())
 	}
-	return nil
 }
 
 // hold counts n bytes of an answer until the exchange ends, or refuses it. The server has carried out the call.

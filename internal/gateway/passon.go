@@ -127,10 +127,14 @@ func (x *exchange) handBack(resp *http.Response, cancel context.CancelFunc) *ref
 	var body []byte
 	if !stream {
 		var err error
-		body, err = io.ReadAll(resp.Body)
+		body, err = x.readHeld(resp.Body)
 		_ = resp.Body.Close()
 		cancel()
-		if err != nil {
+		switch {
+		case errors.Is(err, errNoRoom):
+			x.unrecorded = false
+			return noMemory(x.msg.ID, nil)
+		case err != nil:
 			x.unrecorded = false
 			return x.notPassed(fmt.Errorf("%s: %w: %w", x.home, errLost, err))
 		}
@@ -146,7 +150,7 @@ func (x *exchange) handBack(resp *http.Response, cancel context.CancelFunc) *ref
 	}
 	x.outcome.status = resp.StatusCode
 	if !stream {
-		out.SetBody(body)
+		x.setBody(body)
 		return nil
 	}
 	out.ImmediateHeaderFlush = true
@@ -154,6 +158,28 @@ func (x *exchange) handBack(resp *http.Response, cancel context.CancelFunc) *ref
 	x.g.Metrics.Streams.Inc()
 	out.SetBodyStream(&passing{x: x, body: resp.Body, cancel: cancel}, -1)
 	return nil
+}
+
+var errNoRoom = errors.New("there is no room for it")
+
+// readHeld reads an answer whole, and counts it until the exchange ends.
+func (x *exchange) readHeld(from io.Reader) ([]byte, error) {
+	b := make([]byte, 0, 4<<10)
+	for {
+		n, err := from.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return nil, err
+		case len(b) < cap(b):
+		case !x.kept.Grow(x.g.Memory, 2*cap(b)):
+			return nil, errNoRoom
+		default:
+			b = append(make([]byte, 0, 2*cap(b)), b...)
+		}
+	}
 }
 
 // passing is an answer that is a stream, on its way from another replica to the client.
