@@ -68,7 +68,8 @@ func (l *Log) placeKey() {
 
 // IsSealed says whether a part of a line is sealed.
 func IsSealed(line []byte) bool {
-	return bytes.HasSuffix(line, sealedEnd) && bytes.Contains(line, sealedBegin)
+	rest, ok := bytes.CutSuffix(line, sealedEnd) // which begins with the quote that sealedBegin ends with
+	return ok && bytes.Contains(rest, sealedBegin)
 }
 
 // An Unsealer opens lines, one after another. It is for one goroutine; the zero Unsealer is ready.
@@ -83,11 +84,12 @@ func (u *Unsealer) Unseal(o *seal.Opener, line []byte) ([]byte, error) {
 	if !IsSealed(line) {
 		return line, nil
 	}
-	at, from := bytes.LastIndex(line, sealedBegin), bytes.Index(line, timeBegin)
+	rest := line[:len(line)-len(sealedEnd)]
+	at, from := bytes.LastIndex(rest, sealedBegin), bytes.Index(line, timeBegin)
 	if from < 0 || from > at {
 		return line, seal.ErrForm
 	}
-	text := line[at+len(sealedBegin) : len(line)-len(sealedEnd)]
+	text := rest[at+len(sealedBegin):]
 	out, err := o.Open(&u.box, append(u.line[:0], line[:at]...), text, line[from:at])
 	if u.line = out; err != nil {
 		return line, err

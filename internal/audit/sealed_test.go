@@ -339,6 +339,7 @@ func FuzzUnseal(f *testing.F) {
 	f.Add(`{"time":"x","sealed":"` + k.ID + `:"}`)
 	f.Add(`,"sealed":""}`)
 	f.Add(`,"sealed":""},"time":"`)
+	f.Add(`"time":","sealed":"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var u Unsealer
 		open, err := u.Unseal(o, []byte(text))
