@@ -6,7 +6,8 @@ import "unicode/utf8"
 // UTF-8 and need no escapes. What is left of the span becomes white space before it. It changes the scanned bytes, which must be the caller's
 // own to change, and nothing may read the Doc meanwhile. text may be a part of v's own text.
 //
-// Afterwards the Doc is what a Scan of the changed bytes would have made.
+// Afterwards the Doc is what a Scan of the changed bytes would have made, but that what was not in our own form around v is written
+// anew even where v alone was the reason.
 func (v Value) Overwrite(text string) bool {
 	n := v.node()
 	if n.kind != String || n.flags&flagName != 0 || int(n.end-n.start) < len(text)+2 {
