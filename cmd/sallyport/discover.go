@@ -25,7 +25,7 @@ func (b *builder) discover(c *config.Config, prev *build) *discovery.Found {
 	if prev != nil {
 		before = prev.found
 	}
-	return discovery.Find(c, b.getenv, before, func(name string, s config.Server) error {
+	return discovery.Find(c, discovery.Options{Lookup: b.getenv, Prev: before, Usable: func(name string, s config.Server) error {
 		if prev != nil && prev.servers[name] != nil && reflect.DeepEqual(prev.servers[name].config, s) && reflect.DeepEqual(prev.config.Limits, c.Limits) {
 			return nil
 		}
@@ -34,7 +34,7 @@ func (b *builder) discover(c *config.Config, prev *build) *discovery.Found {
 			return err
 		}
 		return made.Close() // it has not been asked anything
-	})
+	}})
 }
 
 // tell records and logs what has become of servers.

@@ -9,71 +9,9 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
+
+	"github.com/sallyport-dev/sallyport/engine/netaddr"
 )
-
-// special are the addresses that are not of the public Internet, or that carry an IPv4
-// address that might not be: the IANA special-purpose registries (RFC 6890 and successors),
-// multicast, and the ways of writing an IPv4 address into an IPv6 one.
-var special = prefixes(
-	"0.0.0.0/8",       // this network
-	"10.0.0.0/8",      // private
-	"100.64.0.0/10",   // carrier-grade NAT
-	"127.0.0.0/8",     // loopback
-	"169.254.0.0/16",  // link-local, and the metadata services of clouds
-	"172.16.0.0/12",   // private
-	"192.0.0.0/24",    // IETF protocol assignments
-	"192.0.2.0/24",    // documentation
-	"192.31.196.0/24", // AS112
-	"192.52.193.0/24", // AMT
-	"192.88.99.0/24",  // 6to4 relay anycast
-	"192.168.0.0/16",  // private
-	"192.175.48.0/24", // AS112
-	"198.18.0.0/15",   // benchmarking
-	"198.51.100.0/24", // documentation
-	"203.0.113.0/24",  // documentation
-	"224.0.0.0/4",     // multicast
-	"240.0.0.0/4",     // reserved, and broadcast
-
-	"::/96",             // unspecified, loopback, IPv4-compatible
-	"::ffff:0:0/96",     // IPv4-mapped
-	"::ffff:0:0:0/96",   // IPv4-translated
-	"64:ff9b::/96",      // NAT64
-	"64:ff9b:1::/48",    // NAT64, local
-	"100::/64",          // discard
-	"100:0:0:1::/64",    // dummy
-	"2001::/23",         // IETF protocol assignments; Teredo, ORCHID
-	"2001:db8::/32",     // documentation
-	"2002::/16",         // 6to4
-	"2620:4f:8000::/48", // AS112
-	"3fff::/20",         // documentation
-	"5f00::/16",         // segment routing
-	"fc00::/7",          // unique local
-	"fe80::/10",         // link-local
-	"fec0::/10",         // site-local
-	"ff00::/8",          // multicast
-)
-
-func prefixes(texts ...string) []netip.Prefix {
-	out := make([]netip.Prefix, len(texts))
-	for i, s := range texts {
-		out[i] = netip.MustParsePrefix(s)
-	}
-	return out
-}
-
-// global is all that IANA has handed out of IPv6.
-var global = netip.MustParsePrefix("2000::/3")
-
-// isPublic says that an address is one of the public Internet.
-func isPublic(a netip.Addr) bool {
-	if !a.IsValid() || a.Zone() != "" {
-		return false
-	}
-	if a.Is6() && !global.Contains(a) {
-		return false
-	}
-	return !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
-}
 
 // localNames are the top-level names that only mean something nearby.
 var localNames = []string{
@@ -92,7 +30,7 @@ func hostPublic(host string) (bool, error) {
 		return false, errors.New("the host is empty")
 	}
 	if a, err := netip.ParseAddr(h); err == nil {
-		return isPublic(a), nil
+		return netaddr.Public(a), nil
 	}
 	if strings.Trim(h, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" {
 		return false, errors.New("the host is not a plain name or address")
@@ -125,7 +63,7 @@ func ipIsPublic(args ...ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(args[0])
 	}
-	return types.Bool(isPublic(ip.Addr))
+	return types.Bool(netaddr.Public(ip.Addr))
 }
 
 func ipIsPrivate(args ...ref.Val) ref.Val {
@@ -133,5 +71,5 @@ func ipIsPrivate(args ...ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(args[0])
 	}
-	return types.Bool(!isPublic(ip.Addr))
+	return types.Bool(!netaddr.Public(ip.Addr))
 }

@@ -3,6 +3,8 @@ package condition
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/sallyport-dev/sallyport/engine/netaddr"
 )
 
 func TestHostPublic(t *testing.T) {
@@ -85,7 +87,7 @@ func FuzzIsPublic(f *testing.F) {
 		near := func(a netip.Addr) bool {
 			return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified()
 		}
-		if isPublic(a) && (near(a) || near(a.Unmap())) {
+		if netaddr.Public(a) && (near(a) || near(a.Unmap())) {
 			t.Fatalf("%s is public", a)
 		}
 	})

@@ -14,8 +14,17 @@ import (
 
 // Discovery says where there are servers beside those of the config.
 type Discovery struct {
-	Directory string `yaml:"directory" jsonschema:"minLength=1" jsonschema_description:"A directory in which each file, NAME.yaml or NAME.json, is a server: what would stand under its name in servers. It is watched."`
-	Probe     *Probe `yaml:"probe" jsonschema_description:"Servers are asked again and again what they speak and which tools they have. Left out, they are asked only what clients ask, and commands are started for the first call."`
+	Directory  string    `yaml:"directory" jsonschema:"minLength=1" jsonschema_description:"A directory in which each file, NAME.yaml or NAME.json, is a server: what would stand under its name in servers. It is watched."`
+	API        *API      `yaml:"api" jsonschema_description:"Operators may put servers by the admin API. Left out, they may not."`
+	Quarantine *bool     `yaml:"quarantine" jsonschema_description:"Servers of the directory serve nobody until an operator has approved them. Left out, true. Those of other sources always need that."`
+	State      string    `yaml:"state" jsonschema:"minLength=1" jsonschema_description:"The file in which approvals are kept, and the servers that were put by the admin API."`
+	Networks   []Network `yaml:"networks" jsonschema_description:"Where servers that were found may be beside the public Internet, such as 10.0.0.0/8. The config's own servers may be anywhere."`
+	Probe      *Probe    `yaml:"probe" jsonschema_description:"Servers are asked again and again what they speak and which tools they have. Left out, they are asked only what clients ask, and commands are started for the first call."`
+}
+
+// API says what operators may put by the admin API.
+type API struct {
+	Commands bool `yaml:"commands" jsonschema_description:"They may put commands, which the gateway runs. Left out, only URLs."`
 }
 
 // Probe says how often servers are asked about themselves.
@@ -29,29 +38,59 @@ func (c *Config) fillDiscovery() {
 	if d == nil {
 		return
 	}
+	if d.Quarantine == nil {
+		d.Quarantine = new(true)
+	}
 	if d.Probe != nil && d.Probe.Every == 0 {
 		d.Probe.Every = Duration(5 * time.Minute)
 	}
 }
 
-func (d *Discovery) paths() []*string { return []*string{&d.Directory} }
+func (d *Discovery) paths() []*string { return []*string{&d.Directory, &d.State} }
 
 func (c *Config) checkDiscovery() source.Diagnostics {
 	n := c.node.Get("discovery")
 	if n.Kind() == source.Map && n.Len() == 0 {
-		return one(n, "SP1011", "`discovery` is empty", "name a directory: `discovery: { directory: ./servers.d }`")
+		return one(n, "SP1011", "`discovery` is empty", "name a directory: `discovery: { directory: ./servers.d, state: ./servers.json }`")
+	}
+	d := c.Discovery
+	if d == nil {
+		return nil
+	}
+	if keeps := d.Directory != "" && *d.Quarantine || d.API != nil; keeps && d.State == "" && n.Get("state") == nil {
+		key, help := n.Key("directory"), "add `state: FILE`, in which approvals are kept; or `quarantine: false`, if whoever can write there may add servers"
+		if d.API != nil {
+			key, help = n.Key("api"), "add `state: FILE`, in which the servers and their approvals are kept"
+		}
+		return one(key, "SP1006", "missing field `state`", help)
 	}
 	return nil
 }
 
-// Named is a server in a file of its own, with a digest of what was written there: before variables were expanded, and whatever its layout.
+// Named is a server in a file of its own, with what was written there: before variables were expanded, and whatever its layout.
 type Named struct {
-	Server Server
-	Digest string // "sha256:<hex>"
+	Server  Server
+	Written json.RawMessage // with its members in order
+	Digest  string          // of that: "sha256:<hex>"
 }
 
 // ParseServer reads a server of a file of its own, by the file's name: what would stand under its name in `servers`. Its defaults are c's.
 func (c *Config) ParseServer(file string, data []byte, lookup Lookup) (Named, source.Diagnostics) {
+	return c.parseNamed(file, data, func(root *source.Node) source.Diagnostics {
+		e := expander{lookup: lookup}
+		e.tree(root)
+		return e.ds
+	})
+}
+
+// ParsePut is ParseServer for a server that somebody has sent who may say which servers there are, and not what the gateway runs, reads or
+// knows: no variable is expanded.
+func (c *Config) ParsePut(file string, data []byte) (Named, source.Diagnostics) {
+	return c.parseNamed(file, data, c.checkPut)
+}
+
+// parseNamed reads a server of a file of its own. What was written there is prepared before it is decoded.
+func (c *Config) parseNamed(file string, data []byte, prepare func(*source.Node) source.Diagnostics) (Named, source.Diagnostics) {
 	var out Named
 	root, ds := parseOne(file, data)
 	if ds.HasErrors() {
@@ -60,10 +99,8 @@ func (c *Config) ParseServer(file string, data []byte, lookup Lookup) (Named, so
 	if root.Kind() != source.Map {
 		return out, append(ds, one(root, "SP1004", "a server must be a mapping, but this is "+root.Kind().String(), "write `url: https://...`, or `command: [program, argument]`")...)
 	}
-	out.Digest = digest(root)
-	e := expander{lookup: lookup}
-	e.tree(root)
-	ds = append(ds, e.ds...)
+	out.write(root)
+	ds = append(ds, prepare(root)...)
 	ds = append(ds, root.Decode(&out.Server)...)
 	name := NameOfFile(file)
 	if !ValidName(name) {
@@ -79,6 +116,31 @@ func (c *Config) ParseServer(file string, data []byte, lookup Lookup) (Named, so
 	out.Server.fill(&c.Limits, root)
 	out.Server.resolve(filepath.Dir(file))
 	return out, ds.Sort()
+}
+
+// checkPut refuses what only the gateway's own files may say.
+func (c *Config) checkPut(root *source.Node) source.Diagnostics {
+	var ds source.Diagnostics
+	refuse := func(n *source.Node, message, help string) { ds = append(ds, one(n, "SP1413", message, help)...) }
+	root.Walk(func(n *source.Node) {
+		if n.Kind() == source.String && strings.Contains(n.Text().Value, "${") {
+			refuse(n, "variables are not expanded in what the admin API is given", "write the value itself, or have the server stand in a file of the gateway")
+			n.Discard()
+		}
+	})
+	if k := root.Key("tls"); k != nil {
+		refuse(k, "a server that is put has no `tls`: it names a file of the gateway's machine", "have the server stand in a file of the gateway")
+	}
+	if k := root.Key("command"); k != nil && !c.Discovery.API.Commands {
+		refuse(k, "a server that is put is no command: the gateway would run it", "give it a `url`; or say `commands: true` in `discovery.api`, if operators may run programs here")
+		return ds
+	}
+	for _, n := range []*source.Node{root.Get("command").Index(0), root.Get("cwd")} {
+		if path := n.Text().Value; (n != root.Get("command").Index(0) || strings.Contains(path, "/")) && n.Kind() == source.String && !filepath.IsAbs(path) {
+			refuse(n, fmt.Sprintf("`%s` doesn't say where it starts", source.Brief(path)), "write an absolute path, or the name of a program in PATH")
+		}
+	}
+	return ds
 }
 
 // NameOfFile is the name of the server that a file is.
@@ -109,11 +171,11 @@ func parseOne(file string, data []byte) (*source.Node, source.Diagnostics) {
 	return roots[0], ds
 }
 
-func digest(n *source.Node) string {
-	text, err := json.Marshal(n.Any()) // members in order
-	if err != nil {
-		return ""
+func (n *Named) write(root *source.Node) {
+	text, err := json.Marshal(root.Any())
+	if err != nil { // then there is no digest by which it could be approved
+		return
 	}
 	sum := sha256.Sum256(text)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	n.Written, n.Digest = text, "sha256:"+hex.EncodeToString(sum[:])
 }

@@ -40,6 +40,8 @@ func scalars(t reflect.Type) *jsonschema.Schema {
 			{Type: "integer", Minimum: "1048576", Maximum: "1073741824"},
 			{Const: 0},
 		}, Examples: []any{"16MiB", "off"}}
+	case reflect.TypeFor[Network]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9a-fA-F.:]+(/[0-9]{1,3})?$|` + expansion, Examples: []any{"10.0.0.0/8", "127.0.0.1"}}
 	case reflect.TypeFor[Hash]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^sha256:[0-9a-fA-F]{64}$|` + expansion}
 	case reflect.TypeFor[Key]():
@@ -72,6 +74,7 @@ func generate(t *testing.T) []byte {
 		{"Deprecated", "Deprecation of a tool"},
 		{"Discovery", "Discovery"},
 		{"Probe", "Probe"},
+		{"API", "Servers by the admin API"},
 		{"Virtual", "Virtual server"},
 		{"Selection", "Selection of a server"},
 		{"NamedTool", "Tool under another name"},

@@ -40,7 +40,7 @@ func (d directory) read(dir string) ([]Entry, source.Diagnostics) {
 	return single(out), nil
 }
 
-// single refuses those that share a name: nobody can say which is meant.
+// single refuses those of one source that share a name: nobody can say which is meant.
 func single(all []Entry) (out []Entry) {
 	slices.SortFunc(all, byName)
 	for _, e := range all {
@@ -62,7 +62,7 @@ func (d directory) before(dir string) (all []Entry) {
 	}
 	for _, e := range d.prev.Entries {
 		if e.Source == Directory && filepath.Dir(e.From) == filepath.Clean(dir) {
-			all = append(all, e)
+			all = append(all, e.again())
 		}
 	}
 	return all
@@ -70,18 +70,19 @@ func (d directory) before(dir string) (all []Entry) {
 
 // file reads one server.
 func (d directory) file(file string) Entry {
-	e := Entry{Name: config.NameOfFile(file), Source: Directory, From: file, State: Refused}
-	data, err := readBounded(file)
+	e := Entry{Name: config.NameOfFile(file), Source: Directory, From: file, File: file, State: Refused}
+	data, err := readBounded(file, source.MaxSize)
 	if err != nil {
 		e.Mistakes = source.Diagnostics{source.Pos{File: file}.Diagnose("SP1402", "the file can't be read: "+clean(err), "")}
 	} else {
 		named, ds := d.config.ParseServer(file, data, d.lookup)
 		if e.Mistakes = ds; !ds.HasErrors() {
-			e.State, e.Server, e.Digest = Serving, named.Server, named.Digest
+			e.State, e.Server, e.Digest, e.Written = Serving, named.Server, named.Digest, named.Written
 			return e
 		}
 	}
 	if was, ok := d.prev.Entry(e.Name); ok && was.Source == Directory && was.From == file && was.State != Refused {
+		was = was.again()
 		was.Mistakes = e.Mistakes
 		return was
 	}
@@ -109,7 +110,7 @@ func serverFiles(dir string) (files []string, err error) {
 }
 
 // readBounded reads a file that has an end.
-func readBounded(file string) ([]byte, error) {
+func readBounded(file string, most int64) ([]byte, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -118,9 +119,9 @@ func readBounded(file string) ([]byte, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(err, errors.New("it is not a file"))
 	}
-	data, err := io.ReadAll(io.LimitReader(f, source.MaxSize+1))
-	if err == nil && len(data) > source.MaxSize {
-		err = fmt.Errorf("it is larger than %d KiB", source.MaxSize>>10)
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("it is larger than %d KiB", most>>10)
 	}
 	return data, err
 }
@@ -142,7 +143,7 @@ func Fingerprint(c *config.Config) [32]byte {
 	files, err := serverFiles(c.Discovery.Directory)
 	_, _ = fmt.Fprintf(h, "%v\n", err)
 	for _, file := range files {
-		data, err := readBounded(file)
+		data, err := readBounded(file, source.MaxSize)
 		_, _ = fmt.Fprintf(h, "%q %d %v\n", file, len(data), err)
 		_, _ = h.Write(data)
 	}

@@ -3,6 +3,8 @@ package discovery
 
 import (
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,25 +20,35 @@ type Source string
 const (
 	Config    Source = "config" // which has a claim to all its names, and is not this package's to read
 	Directory Source = "directory"
+	Admin     Source = "admin" // an operator has put them there by the admin API
 )
+
+// claims are the sources in the order in which they have a claim to a name, after the config.
+var claims = []Source{Directory, Admin}
 
 // State is what is done with a server.
 type State string
 
 // The states. The zero State serves nobody, as all but Serving do.
 const (
-	Serving State = "serving"
-	Refused State = "refused" // it can't be used: Mistakes say why
+	Serving     State = "serving"
+	Quarantined State = "quarantined" // it could serve, and no operator has approved it as it is
+	Refused     State = "refused"     // it can't be used: Mistakes say why
 )
 
 // Entry is a server that was found. It is not to be changed.
 type Entry struct {
 	Name   string
 	Source Source
-	From   string // where: a file
+	From   string // where, for people: a file
+	File   string // what mistakes in it are said to be in
 	State  State
 	Server config.Server
 	Digest string // of what was written there; "" if it could not be read
+	// Written is what Digest is of: before variables were expanded.
+	Written json.RawMessage
+	// Approved says who has approved it as it is; nil: nobody.
+	Approved *Approval
 	// Mistakes say why it is Refused, or why an older one of its name is Serving on.
 	Mistakes source.Diagnostics
 }
@@ -46,30 +58,89 @@ type Found struct {
 	Entries []Entry
 	// Mistakes are about sources as a whole.
 	Mistakes source.Diagnostics
+	// Kept is what operators have said, by which it was found what may serve.
+	Kept *Kept
+	// Broken says why that could not be read, and so is nothing.
+	Broken error
 }
 
-// Find looks for servers wherever c says. What can't be read is taken from prev as it was; nil has nothing. usable says whether a server
-// could be used at all, which it is asked of those that are to serve.
-func Find(c *config.Config, lookup config.Lookup, prev *Found, usable func(name string, s config.Server) error) *Found {
+// Options say how to look for servers.
+type Options struct {
+	Lookup config.Lookup
+	// Prev is what was found before: what can't be read is taken from it as it was. nil has nothing.
+	Prev *Found
+	// Usable says whether a server could be used at all, which it is asked of all those that have no mistakes.
+	Usable func(name string, s config.Server) error
+	// Kept is what operators have said; nil: the file has it that the config names.
+	Kept *Kept
+}
+
+// Find looks for servers wherever c says.
+func Find(c *config.Config, o Options) *Found {
 	if c.Discovery == nil {
 		return nil
 	}
-	out := new(Found)
-	if dir := c.Discovery.Directory; dir != "" {
-		files := directory{config: c, lookup: lookup, prev: prev}
-		entries, ds := files.read(dir)
-		out.Entries, out.Mistakes = entries, ds
+	out := &Found{Kept: o.Kept}
+	if o.Kept == nil {
+		out.readKept(c.Discovery.State)
 	}
+	var all []Entry
+	if dir := c.Discovery.Directory; dir != "" {
+		files := directory{config: c, lookup: o.Lookup, prev: o.Prev}
+		entries, ds := files.read(dir)
+		all, out.Mistakes = append(all, entries...), append(out.Mistakes, ds...)
+	}
+	all = append(all, out.Kept.entries(c)...)
+	out.merge(all)
 	for i := range out.Entries {
 		e := &out.Entries[i]
 		e.claim(c)
 		if e.State == Serving {
-			if err := usable(e.Name, e.Server); err != nil {
+			if err := o.Usable(e.Name, e.Server); err != nil {
 				e.refuse(e.pos().Diagnose("SP1401", "the server can't be used: "+err.Error(), ""))
 			}
 		}
+		if e.Approved = out.Kept.approval(e); e.State == Serving && e.Approved == nil && quarantines(c.Discovery, e.Source) {
+			e.State = Quarantined
+		}
 	}
 	return out
+}
+
+// quarantines says whether servers of a source wait for an operator.
+func quarantines(d *config.Discovery, from Source) bool {
+	return from != Directory || d.Quarantine == nil || *d.Quarantine
+}
+
+// readKept reads what operators have said. What can't be read approves nothing.
+func (f *Found) readKept(file string) {
+	f.Kept = &Kept{}
+	if file == "" {
+		return
+	}
+	k, err := ReadKept(file)
+	if err != nil {
+		f.Broken = err
+		f.Mistakes = append(f.Mistakes, source.Pos{File: file}.Diagnose("SP1411", "the approvals can't be read, and count for nothing: "+err.Error(), "see `discovery.state`"))
+		return
+	}
+	f.Kept = k
+}
+
+// merge takes servers of several sources, each name once: that of the source with the first claim to it.
+func (f *Found) merge(all []Entry) {
+	slices.SortStableFunc(all, func(a, b Entry) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(slices.Index(claims, a.Source), slices.Index(claims, b.Source)))
+	})
+	for _, e := range all {
+		last := len(f.Entries) - 1
+		if last < 0 || f.Entries[last].Name != e.Name {
+			f.Entries = append(f.Entries, e)
+			continue
+		}
+		message := fmt.Sprintf("`%s` (%s) is passed over: there is one of that name in %s", e.Name, e.From, f.Entries[last].From)
+		f.Mistakes = append(f.Mistakes, e.pos().Diagnose("SP1401", message, "give one of them another name"))
+	}
 }
 
 // claim refuses a server whose name is another's.
@@ -85,7 +156,16 @@ func (e *Entry) refuse(d source.Diagnostic) {
 	e.State, e.Server, e.Mistakes = Refused, config.Server{}, append(slices.Clone(e.Mistakes), d)
 }
 
-func (e *Entry) pos() source.Pos { return source.Pos{File: e.From, Line: 1, Column: 1, Width: 1} }
+// again is a server that was found before, as it was before anybody asked whether it may serve.
+func (e Entry) again() Entry {
+	if e.State == Quarantined {
+		e.State = Serving
+	}
+	e.Approved = nil
+	return e
+}
+
+func (e *Entry) pos() source.Pos { return source.Pos{File: e.File, Line: 1, Column: 1, Width: 1} }
 
 // Entry gives the server of a name.
 func (f *Found) Entry(name string) (Entry, bool) {

@@ -53,7 +53,7 @@ func (w *world) remove(name string) {
 
 // find looks again, and says of each server what has become of it, with the first mistake.
 func (w *world) find() []string {
-	w.found = Find(w.config, w.lookup, w.found, func(name string, _ config.Server) error { return w.broken[name] })
+	w.found = Find(w.config, Options{Lookup: w.lookup, Prev: w.found, Usable: func(name string, _ config.Server) error { return w.broken[name] }})
 	var out []string
 	for _, e := range w.found.Entries {
 		line := e.Name + " " + string(e.State)
@@ -75,7 +75,7 @@ func (w *world) expect(want ...string) {
 const base = `
 servers: { files: { url: "http://127.0.0.1:1/mcp" } }
 virtual: { team: { servers: { files: {} } } }
-discovery: { directory: servers.d }
+discovery: { directory: servers.d, quarantine: false }
 identity: { anonymous: allow }
 `
 

@@ -1,0 +1,149 @@
+package discovery
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/internal/config"
+)
+
+// Kept is what operators have said of servers: which may serve, and which there are. It is not to be changed; the zero Kept is nothing.
+type Kept struct {
+	Approved []Approval `json:"approved"`
+	Servers  []Put      `json:"servers"`
+}
+
+// Approval says that an operator has approved a server as it was written then.
+type Approval struct {
+	Name   string    `json:"name"`
+	Source Source    `json:"source"`
+	Digest string    `json:"digest"` // of what was written: another needs another approval
+	By     string    `json:"by"`
+	Time   time.Time `json:"time"`
+}
+
+// Put is a server that an operator has put by the admin API.
+type Put struct {
+	Name string    `json:"name"`
+	JSON bool      `json:"json,omitempty"` // what Text is; false: YAML
+	Text string    `json:"text"`           // as it was sent
+	By   string    `json:"by"`
+	Time time.Time `json:"time"`
+}
+
+// MaxPut bounds the text of a server that is put.
+const MaxPut = 64 << 10
+
+const maxKept = 64 << 20
+
+// ReadKept reads what is kept in a file. If there is no file nothing was kept yet.
+func ReadKept(file string) (*Kept, error) {
+	data, err := readBounded(file, maxKept)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Kept{}, nil
+	}
+	if err != nil {
+		return nil, errors.New(clean(err))
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	var k Kept
+	if err := d.Decode(&k); err != nil {
+		return nil, fmt.Errorf("it is not what was written there: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("it is not what was written there: there is more behind it")
+	}
+	return &k, k.check()
+}
+
+// check refuses what Write would not have written.
+func (k *Kept) check() error {
+	names := map[string]bool{}
+	for _, p := range k.Servers {
+		if !config.ValidName(p.Name) || names[p.Name] || len(p.Text) > MaxPut {
+			return fmt.Errorf("it is not what was written there: the server %q", p.Name)
+		}
+		names[p.Name] = true
+	}
+	if len(names) > MaxServers {
+		return fmt.Errorf("it has more than %d servers", MaxServers)
+	}
+	seen := map[[2]string]bool{}
+	for _, a := range k.Approved {
+		key := [2]string{a.Name, string(a.Source)}
+		if !config.ValidName(a.Name) || a.Digest == "" || seen[key] {
+			return fmt.Errorf("it is not what was written there: the approval of %q", a.Name)
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
+// Write keeps k in a file that only its owner can read.
+func (k *Kept) Write(file string) error {
+	if err := k.check(); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(k, "", "  ")
+	if err != nil {
+		return err
+	}
+	return bundle.WriteFile(file, append(text, '\n'), 0o600)
+}
+
+// Approve gives k with an approval of e as it is.
+func (k *Kept) Approve(e *Entry, by string, at time.Time) *Kept {
+	out := k.forget(e.Name, e.Source)
+	out.Approved = append(out.Approved, Approval{Name: e.Name, Source: e.Source, Digest: e.Digest, By: by, Time: at.UTC()})
+	slices.SortFunc(out.Approved, func(a, b Approval) int {
+		return strings.Compare(a.Name+"\x00"+string(a.Source), b.Name+"\x00"+string(b.Source))
+	})
+	return out
+}
+
+// Put gives k with a server that was put, in the place of another of its name. What was approved of that one stays said of it.
+func (k *Kept) Put(p Put) *Kept {
+	out := *k
+	out.Servers = slices.DeleteFunc(slices.Clone(k.Servers), func(old Put) bool { return old.Name == p.Name })
+	out.Servers = append(out.Servers, p)
+	slices.SortFunc(out.Servers, func(a, b Put) int { return strings.Compare(a.Name, b.Name) })
+	return &out
+}
+
+// Remove gives k without a server that was put, and without its approval.
+func (k *Kept) Remove(name string) *Kept {
+	out := k.forget(name, Admin)
+	out.Servers = slices.DeleteFunc(slices.Clone(k.Servers), func(old Put) bool { return old.Name == name })
+	return out
+}
+
+// Has says whether a server of that name was put.
+func (k *Kept) Has(name string) bool {
+	return slices.ContainsFunc(k.Servers, func(p Put) bool { return p.Name == name })
+}
+
+func (k *Kept) forget(name string, from Source) *Kept {
+	out := *k
+	out.Approved = slices.DeleteFunc(slices.Clone(k.Approved), func(a Approval) bool { return a.Name == name && a.Source == from })
+	return &out
+}
+
+// approval gives the approval of e as it is; nil: there is none.
+func (k *Kept) approval(e *Entry) *Approval {
+	i := slices.IndexFunc(k.Approved, func(a Approval) bool {
+		return a.Name == e.Name && a.Source == e.Source && a.Digest == e.Digest && e.Digest != ""
+	})
+	if i < 0 {
+		return nil
+	}
+	return &k.Approved[i]
+}
