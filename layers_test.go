@@ -42,6 +42,7 @@ var owners = map[string][]string{
 	"cel.dev/cel-go":                        {"engine/condition"},
 	"filippo.io/age":                        {"internal/seal"},
 	"github.com/alecthomas/kong":            {"cmd/sallyport"},
+	"github.com/cespare/xxhash":             {"internal/gateway"},
 	"github.com/dgraph-io/ristretto":        {"engine/cache"},
 	"github.com/fsnotify/fsnotify":          {"cmd/sallyport"},
 	"github.com/go-jose/go-jose":            {"internal/identity"},

@@ -73,7 +73,7 @@ func (k *candidate) canary() *gateway.Canary {
 		return nil
 	}
 	return &gateway.Canary{
-		Salt: k.policy.Revision(), Share: int(c.Share*100 + 0.5), Principals: c.Principals, Groups: c.Groups, Claims: c.Claims,
+		Salt: gateway.SaltOf(k.policy.Revision()), Share: int(c.Share*100 + 0.5), Principals: c.Principals, Groups: c.Groups, Claims: c.Claims,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/trial"
 )
 
@@ -104,7 +105,7 @@ func TestCandidateIsWithdrawn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := g.state.build().snapshot.Candidate; c == nil || c.Canary.Share != 500 || c.Canary.Salt != c.Policy.Revision() {
+		if c := g.state.build().snapshot.Candidate; c == nil || c.Canary.Share != 500 || c.Canary.Salt != gateway.SaltOf(c.Policy.Revision()) {
 			t.Fatalf("%+v", c)
 		}
 		if err := g.change(t.Context(), by("withdraw", "", nil)); err != nil {

@@ -5,10 +5,11 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
-	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/trial"
 )
 
@@ -21,7 +22,7 @@ type Candidate struct {
 
 // Canary says for whom a candidate decides: whoever is named in any way. The zero Canary names nobody.
 type Canary struct {
-	Salt       string // has another share chosen for each candidate
+	Salt       uint64 // has another share chosen for each candidate: SaltOf
 	Share      int    // of the principals, in hundredths of a percent; stable for a principal
 	Principals []string
 	Groups     []string
@@ -59,11 +60,27 @@ func claims(v jsonscan.Value, values []string) bool {
 	return v.Kind() == jsonscan.String && slices.Contains(values, v.Text())
 }
 
-// place puts a principal on one of wholeShare places, the same each time.
+// SaltOf is the salt of a candidate, by its revision.
+func SaltOf(revision string) uint64 {
+	sum := sha256.Sum256([]byte(revision))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// place puts a principal on one of wholeShare places, the same each time, and on every gateway. It is asked for with each request, and so
+// it is no digest: whoever had a name to fit a place would gain what is about to hold for all.
 func (c *Canary) place(who *engine.Principal) int {
-	key := identity.PrincipalKey(who)
-	sum := sha256.Sum256(append(key[:], c.Salt...))
-	return int(binary.BigEndian.Uint64(sum[:]) % wholeShare)
+	h := c.Salt
+	for _, part := range [...]string{who.Issuer, who.Kind, who.ID} {
+		h = mix(h ^ xxhash.Sum64String(part))
+	}
+	return int(h % wholeShare)
+}
+
+// mix is one to one, and has every bit make a difference to all.
+func mix(h uint64) uint64 {
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
 }
 
 // policyFor is what decides for a principal. A candidate whose trial has gone wrong decides no more, also before it is taken out.

@@ -199,7 +199,7 @@ func TestShareIsStable(t *testing.T) {
 		n := 0
 		for i := range all {
 			who := &engine.Principal{ID: fmt.Sprint("user-", i), Kind: engine.KindJWT, Issuer: "https://idp.example"}
-			c := &Canary{Share: 5 * 100, Salt: salt}
+			c := &Canary{Share: 5 * 100, Salt: SaltOf(salt)}
 			named := c.names(who)
 			if named != c.names(&engine.Principal{ID: who.ID, Kind: who.Kind, Issuer: who.Issuer, Groups: []string{"other"}}) {
 				t.Fatal("the same principal is in, and out")
@@ -213,12 +213,19 @@ func TestShareIsStable(t *testing.T) {
 			}
 			in[who.ID] = true
 		}
-		if n < all*4/100 || n > all*6/100 { // what SHA-256 gives for these names doesn't change
+		if n < all*4/100 || n > all*6/100 { // the places of these names don't change
 			t.Errorf("%d of %d are in a share of 5 %%", n, all)
 		}
 	}
 	if both > all/100 {
 		t.Errorf("%d are in the share of both candidates", both)
+	}
+	c, who := &Canary{Salt: SaltOf("sha256:one")}, &engine.Principal{ID: "alice", Kind: engine.KindJWT, Issuer: "https://idp.example"}
+	if got := c.place(who); got != 4574 { // other versions of the program, and other machines, must come to the same
+		t.Errorf("alice has place %d", got)
+	}
+	if n := testing.AllocsPerRun(100, func() { c.place(who) }); n != 0 {
+		t.Errorf("a place takes %g allocations", n)
 	}
 	for share, want := range map[int]bool{0: false, wholeShare: true} {
 		if (&Canary{Share: share}).names(&engine.Principal{ID: "a"}) != want {
@@ -242,5 +249,15 @@ func TestCanaryDecidesNews(t *testing.T) {
 		if by, _ := s.policyFor(x.who); by != want {
 			t.Errorf("news for %s are decided by %s", who, by.Revision())
 		}
+	}
+}
+
+// BenchmarkCanary is what each request costs beside a canary of a share: whether its principal is in it.
+func BenchmarkCanary(b *testing.B) {
+	who := &engine.Principal{ID: "3f0c5a4e-6f5e-4a55-9d0e-7d3f8a1f2c11", Kind: engine.KindJWT, Issuer: "https://idp.example/realms/acme"}
+	c := &Canary{Share: 5 * 100, Salt: SaltOf("sha256:9f86")}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.names(who)
 	}
 }
