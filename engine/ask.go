@@ -106,6 +106,28 @@ func (r *Request) show(m *wasm.Message) {
 	m.Source, m.Header, m.Time = r.Source, r.Header, r.Time
 }
 
+// hear hides the secrets in what a plugin says, and passes on what it logs.
+func (s *Snapshot) hear(rule *rule, r *wasm.Result) {
+	if s.log != nil && len(r.Logs)+r.LogsDropped > 0 {
+		s.log(rule.plugin.info.Manifest.Name, r.Logs, r.LogsDropped)
+	}
+	if s.mask == nil {
+		return
+	}
+	for _, t := range [...]*string{&r.Code, &r.Message, &r.Approval, &r.Failure.Text} {
+		if *t != "" {
+			*t = s.mask("", *t)
+		}
+	}
+	for i := range r.Notes {
+		n := &r.Notes[i]
+		n.Key, n.Text = s.mask("", n.Key), s.mask(n.Key, n.Text)
+	}
+	for i, l := range r.Labels {
+		r.Labels[i] = s.mask("", l)
+	}
+}
+
 func outcomeOf(rule *rule, hook hostapi.Hook, r *wasm.Result) PluginOutcome {
 	m := rule.plugin.info.Manifest
 	out := PluginOutcome{

@@ -196,6 +196,7 @@ func (c *compiler) boot(ctx context.Context, w wanted, m *module) error {
 	}
 	guest, err := c.options.Plugins.Load(ctx, m.content, config)
 	if err != nil {
+		c.logRefused(w.source.Plugin, err)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -213,6 +214,7 @@ func (c *compiler) boot(ctx context.Context, w wanted, m *module) error {
 	}
 	tables = nil // every call brings those of its snapshot
 	p := &plugin{key: key, guest: guest, info: guest.Info()}
+	c.log(w.source.Plugin, p.info.BootLogs)
 	p.users.Store(1)
 	c.plugins = append(c.plugins, p)
 	w.rule.plugin = p
@@ -257,6 +259,21 @@ func keyOf(m *module, r *policy.Rule, sets []string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// log passes on what a plugin has logged while it was booted.
+func (c *compiler) log(plugin string, lines []wasm.Line) {
+	if c.options.PluginLog != nil && len(lines) > 0 {
+		c.options.PluginLog(plugin, lines, 0)
+	}
+}
+
+// logRefused does so of one that could not be booted.
+func (c *compiler) logRefused(plugin string, err error) {
+	several, _ := errors.AsType[wasm.LoadErrors](err)
+	for _, e := range several {
+		c.log(plugin, e.Logs)
+	}
+}
+
 // refuse reports why a module can't be used.
 func (c *compiler) refuse(err error, at func(wasm.LoadCode) source.Pos) {
 	several, ok := errors.AsType[wasm.LoadErrors](err)
@@ -265,7 +282,11 @@ func (c *compiler) refuse(err error, at func(wasm.LoadCode) source.Pos) {
 		return
 	}
 	for _, e := range several {
-		c.found = append(c.found, at(e.Code).Diagnose("SP4002", e.Message, e.Help))
+		text := e.Message
+		if c.options.Mask != nil {
+			text = c.options.Mask("", text) // the plugin may have said it
+		}
+		c.found = append(c.found, at(e.Code).Diagnose("SP4002", text, e.Help))
 	}
 }
 

@@ -41,6 +41,12 @@ type Options struct {
 	Pins Pins
 	// Lacking may be missing from the bundle: see DecideWith.
 	Lacking Lacking
+	// Mask hides secrets in all that plugins say: a plugin that reads a secret may repeat it, on purpose or in an error. It is given each
+	// text by itself, a note's with its key as the path; nil shows everything. It may be called from several goroutines at once.
+	Mask Mask
+	// PluginLog gets the lines that a plugin logs in a call, and how many more there were than it may; nil drops them. It may be called from
+	// several goroutines at once, and calls wait for it.
+	PluginLog func(plugin string, lines []wasm.Line, dropped int)
 }
 
 // Snapshot is a compiled bundle. It is immutable and safe for concurrent use; nil denies. One with plugins or a cache is to be closed.
@@ -56,6 +62,8 @@ type Snapshot struct {
 	parts    map[part]*condition.Condition // of its rules, for the snapshot after
 	memory   *memory                       // nil: nothing is remembered
 	pins     *pins                         // nil: there is no lock
+	mask     Mask                          // nil: what plugins say is shown as it is
+	log      func(plugin string, lines []wasm.Line, dropped int)
 	closed   atomic.Bool
 }
 
@@ -94,7 +102,7 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 		return nil, err
 	}
 	return &Snapshot{
-		memory: memory, pins: newPins(b.Lock, o.Pins),
+		memory: memory, pins: newPins(b.Lock, o.Pins), mask: o.Mask, log: o.PluginLog,
 		revision: b.Revision, env: env, all: all, warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},

@@ -61,6 +61,7 @@ func (e *evaluation) call(ctx context.Context, s *Snapshot, rule *rule, hook hos
 	}
 	var result wasm.Result
 	rule.plugin.guest.Call(ctx, &wasm.Call{Hook: hook, Message: m, Tables: tables}, &result)
+	s.hear(rule, &result)
 	return outcomeOf(rule, hook, &result), result.Verdict(), result.Edits
 }
 

@@ -207,7 +207,7 @@ func (b *builder) withdrawal(c *config.Config, revision string) (*bundle.Withdra
 }
 
 func (b *builder) compileCandidate(ctx context.Context, out *build, g *given) (*engine.Snapshot, error) {
-	o := b.options(out.config)
+	o := b.options(out.config) //nolint:contextcheck // what plugins log is of no request that ends
 	o.Previous = out.policy
 	var err error
 	if o.Plugins, err = b.pluginHost(g.set, out.config.Plugins.Cache); err != nil { //nolint:contextcheck // it outlives what it is made for

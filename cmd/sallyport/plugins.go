@@ -10,9 +10,10 @@ import (
 // different settings.
 func pluginStatus(s *engine.Snapshot) []admin.Plugin {
 	var out []admin.Plugin
+	mask := secretMask()
 	for _, p := range s.Plugins() {
 		a := admin.Plugin{
-			Name: p.Info.Manifest.Name, Version: p.Info.Manifest.Version, Module: p.Info.Module, Calls: p.Stats.Calls, Ejected: p.Info.Ejected,
+			Name: p.Info.Manifest.Name, Version: p.Info.Manifest.Version, Module: p.Info.Module, Calls: p.Stats.Calls, Ejected: mask("", p.Info.Ejected),
 			Lowered: p.Info.Lowered,
 		}
 		for _, n := range p.Stats.Failures {

@@ -115,6 +115,7 @@ type builder struct {
 	log    *slog.Logger
 	// plugins runs plugins; it is made when the first policy needs it.
 	plugins *wasm.Host
+	lines   pluginLog
 	// inProcess are servers that are not in the config: the demo's.
 	inProcess map[string]upstream.Server
 	// keys seal what clients carry. Those of a build are put in them when it begins to serve; until then it is one of this process, and
@@ -221,7 +222,12 @@ func (b *builder) names(c *config.Config) []string {
 
 // options are those of the engine that a config says.
 func (b *builder) options(c *config.Config) engine.Options {
-	o := engine.Options{Servers: b.names(c), Cache: int64(c.Limits.Cache)}
+	o := engine.Options{
+		Servers: b.names(c), Cache: int64(c.Limits.Cache), Mask: secretMask(),
+		PluginLog: func(plugin string, lines []wasm.Line, dropped int) {
+			b.lines.write(b.log, b.now(), plugin, lines, dropped)
+		},
+	}
 	if c.Pins == "shadow" {
 		o.Pins = engine.PinsShadow
 	}
@@ -230,9 +236,9 @@ func (b *builder) options(c *config.Config) engine.Options {
 
 // compile compiles the policies, unless they are the ones that decide already.
 func (b *builder) compile(ctx context.Context, c *config.Config, prev *build, set *bundle.Bundle) (*sharedPolicy, error) {
-	o := b.options(c)
+	o := b.options(c) //nolint:contextcheck // what plugins log is of no request that ends
 	if prev != nil {
-		was := b.options(prev.config)
+		was := b.options(prev.config) //nolint:contextcheck // likewise
 		if prev.policy.Revision() == set.Revision && slices.Equal(o.Servers, was.Servers) && o.Cache == was.Cache && o.Pins == was.Pins && !prev.policy.Ejected() {
 			return prev.shared, nil
 		}
