@@ -19,6 +19,7 @@ func (c *Config) check() source.Diagnostics {
 	ds = append(ds, c.checkNames()...)
 	ds = append(ds, c.checkServers()...)
 	ds = append(ds, c.checkDiscovery()...)
+	ds = append(ds, c.checkRegistries()...)
 	ds = append(ds, c.checkVirtual()...)
 	ds = append(ds, c.checkRateLimits()...)
 	ds = append(ds, c.checkBundle()...)

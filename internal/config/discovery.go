@@ -14,12 +14,13 @@ import (
 
 // Discovery says where there are servers beside those of the config.
 type Discovery struct {
-	Directory  string    `yaml:"directory" jsonschema:"minLength=1" jsonschema_description:"A directory in which each file, NAME.yaml or NAME.json, is a server: what would stand under its name in servers. It is watched."`
-	API        *API      `yaml:"api" jsonschema_description:"Operators may put servers by the admin API. Left out, they may not."`
-	Quarantine *bool     `yaml:"quarantine" jsonschema_description:"Servers of the directory serve nobody until an operator has approved them. Left out, true. Those of other sources always need that."`
-	State      string    `yaml:"state" jsonschema:"minLength=1" jsonschema_description:"The file in which approvals are kept, and the servers that were put by the admin API."`
-	Networks   []Network `yaml:"networks" jsonschema_description:"Where servers that were found may be beside the public Internet, such as 10.0.0.0/8. The config's own servers may be anywhere."`
-	Probe      *Probe    `yaml:"probe" jsonschema_description:"Servers are asked again and again what they speak and which tools they have. Left out, they are asked only what clients ask, and commands are started for the first call."`
+	Directory  string     `yaml:"directory" jsonschema:"minLength=1" jsonschema_description:"A directory in which each file, NAME.yaml or NAME.json, is a server: what would stand under its name in servers. It is watched."`
+	API        *API       `yaml:"api" jsonschema_description:"Operators may put servers by the admin API. Left out, they may not."`
+	Quarantine *bool      `yaml:"quarantine" jsonschema_description:"Servers of the directory serve nobody until an operator has approved them. Left out, true. Those of other sources always need that."`
+	State      string     `yaml:"state" jsonschema:"minLength=1" jsonschema_description:"The file in which approvals are kept, and the servers that were put by the admin API."`
+	Networks   []Network  `yaml:"networks" jsonschema_description:"Where servers that were found may be beside the public Internet, such as 10.0.0.0/8. The config's own servers may be anywhere."`
+	Registries []Registry `yaml:"registries" jsonschema:"minItems=1" jsonschema_description:"Registries of MCP servers, whose server.json documents say where servers are."`
+	Probe      *Probe     `yaml:"probe" jsonschema_description:"Servers are asked again and again what they speak and which tools they have. Left out, they are asked only what clients ask, and commands are started for the first call."`
 }
 
 // API says what operators may put by the admin API.
@@ -41,12 +42,13 @@ func (c *Config) fillDiscovery() {
 	if d.Quarantine == nil {
 		d.Quarantine = new(true)
 	}
+	d.fillRegistries()
 	if d.Probe != nil && d.Probe.Every == 0 {
 		d.Probe.Every = Duration(5 * time.Minute)
 	}
 }
 
-func (d *Discovery) paths() []*string { return []*string{&d.Directory, &d.State} }
+func (d *Discovery) paths() []*string { return append(d.registryPaths(), &d.Directory, &d.State) }
 
 func (c *Config) checkDiscovery() source.Diagnostics {
 	n := c.node.Get("discovery")
@@ -57,12 +59,17 @@ func (c *Config) checkDiscovery() source.Diagnostics {
 	if d == nil {
 		return nil
 	}
-	if keeps := d.Directory != "" && *d.Quarantine || d.API != nil; keeps && d.State == "" && n.Get("state") == nil {
-		key, help := n.Key("directory"), "add `state: FILE`, in which approvals are kept; or `quarantine: false`, if whoever can write there may add servers"
-		if d.API != nil {
-			key, help = n.Key("api"), "add `state: FILE`, in which the servers and their approvals are kept"
-		}
-		return one(key, "SP1006", "missing field `state`", help)
+	if d.State != "" || n.Get("state") != nil {
+		return nil
+	}
+	switch {
+	case d.API != nil:
+		return one(n.Key("api"), "SP1006", "missing field `state`", "add `state: FILE`, in which the servers and their approvals are kept")
+	case len(d.Registries) > 0:
+		return one(n.Key("registries"), "SP1006", "missing field `state`", "add `state: FILE`, in which approvals are kept")
+	case d.Directory != "" && *d.Quarantine:
+		return one(n.Key("directory"), "SP1006", "missing field `state`",
+			"add `state: FILE`, in which approvals are kept; or `quarantine: false`, if whoever can write there may add servers")
 	}
 	return nil
 }

@@ -20,11 +20,12 @@ type Source string
 const (
 	Config    Source = "config" // which has a claim to all its names, and is not this package's to read
 	Directory Source = "directory"
-	Admin     Source = "admin" // an operator has put them there by the admin API
+	Admin     Source = "admin"    // an operator has put them there by the admin API
+	Registry  Source = "registry" // which others write
 )
 
 // claims are the sources in the order in which they have a claim to a name, after the config.
-var claims = []Source{Directory, Admin}
+var claims = []Source{Directory, Admin, Registry}
 
 // State is what is done with a server.
 type State string
@@ -49,6 +50,8 @@ type Entry struct {
 	Written json.RawMessage
 	// Approved says who has approved it as it is; nil: nobody.
 	Approved *Approval
+	// Listing is what a registry says of it; nil: it was found elsewhere.
+	Listing *Listing
 	// Mistakes say why it is Refused, or why an older one of its name is Serving on.
 	Mistakes source.Diagnostics
 }
@@ -73,6 +76,8 @@ type Options struct {
 	Usable func(name string, s config.Server) error
 	// Kept is what operators have said; nil: the file has it that the config names.
 	Kept *Kept
+	// Answer is what a registry that is asked over the network has said last; nil: none has said anything.
+	Answer func(*config.Registry) Answer
 }
 
 // Find looks for servers wherever c says.
@@ -91,6 +96,14 @@ func Find(c *config.Config, o Options) *Found {
 		all, out.Mistakes = append(all, entries...), append(out.Mistakes, ds...)
 	}
 	all = append(all, out.Kept.entries(c)...)
+	for i := range c.Discovery.Registries {
+		r := registry{config: c, Registry: &c.Discovery.Registries[i], prev: o.Prev}
+		if o.Answer != nil {
+			r.answer = o.Answer(r.Registry)
+		}
+		entries, ds := r.read()
+		all, out.Mistakes = append(all, entries...), append(out.Mistakes, ds...)
+	}
 	out.merge(all)
 	for i := range out.Entries {
 		e := &out.Entries[i]

@@ -47,6 +47,11 @@ func Follow(s Source, poll, within time.Duration, now func() time.Time) *Followe
 	return f
 }
 
+// Poll makes a follower of a source that tells of no changes, however long its answers take.
+func Poll(s Source, poll time.Duration, now func() time.Time) *Follower {
+	return &Follower{source: s, poll: poll, now: now, sooner: make(chan struct{}, 1)}
+}
+
 // Content is what the source gave last; nil if it has given nothing yet.
 func (f *Follower) Content() *Content {
 	f.mu.Lock()
@@ -113,6 +118,7 @@ func (f *Follower) Run(ctx context.Context, told func()) {
 		case err != nil:
 			pause = backoff(min(leastOff, f.poll), max(mostOff, f.poll), failed)
 			failed++
+		case f.wait == 0:
 		case changed && took >= leastOff:
 			pause, hasty = 0, 0
 		case changed: // a source that always has something else must not keep the gateway busy

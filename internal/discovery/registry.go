@@ -1,0 +1,290 @@
+package discovery
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
+)
+
+// Listing is what a registry says of a server, for people.
+type Listing struct {
+	Name, Version, Title, Description string
+	Status                            string // "deprecated"; "": there is nothing to be said
+}
+
+// Answer is what a registry has said last, in lines: nil if it has said nothing yet.
+type Answer struct {
+	Lines []byte
+	Err   error // why there was no answer since
+}
+
+// registry makes servers of what a registry lists.
+type registry struct {
+	config *config.Config
+	*config.Registry
+	prev   *Found
+	answer Answer // of one that is asked over the network
+	ds     source.Diagnostics
+}
+
+// The codes of what can be wrong with registries.
+const (
+	noAnswer  = "SP1421"
+	leftOut   = "SP1422"
+	notServed = "SP1423"
+)
+
+// shown is the registry for people.
+func (r *registry) shown() string { return fetch.Shown(r.From) }
+
+func (r *registry) pos() source.Pos { return source.Pos{File: r.shown(), Line: 1, Column: 1, Width: 1} }
+
+// read gives the servers that are taken, by name, each name once.
+func (r *registry) read() ([]Entry, source.Diagnostics) {
+	lines, ok := r.lines()
+	if !ok {
+		return r.before(), r.ds
+	}
+	documents := r.documents(lines)
+	if len(documents) > MaxServers {
+		r.ds = append(r.ds, r.pos().Diagnose(noAnswer, fmt.Sprintf("%d of its servers are selected, and it may be %d", len(documents), MaxServers), "select fewer with `names`; servers that were found before stay"))
+		return r.before(), r.ds
+	}
+	var out []Entry
+	for _, name := range slices.Sorted(maps.Keys(documents)) {
+		out = append(out, r.entry(name, documents[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Servers)) {
+		if _, ok := documents[name]; !ok {
+			e := r.blank(name)
+			e.Mistakes = append(e.Mistakes, e.pos().Diagnose(notServed, "the registry doesn't list `"+name+"`", "see how the registry writes it, and whether it has been withdrawn"))
+			out = append(out, e)
+		}
+	}
+	return r.single(out), r.ds
+}
+
+// before are the servers that the registry had when it could be read.
+func (r *registry) before() (all []Entry) {
+	if r.prev == nil {
+		return nil
+	}
+	for _, e := range r.prev.Entries {
+		if e.Source == Registry && e.From == r.shown() {
+			all = append(all, e.again())
+		}
+	}
+	return all
+}
+
+// lines are the documents, one in each; false: nobody knows, and what was found before stays.
+func (r *registry) lines() (lines [][]byte, ok bool) {
+	if !r.Remote() {
+		return r.files()
+	}
+	if r.answer.Err != nil {
+		r.ds = append(r.ds, r.pos().Diagnose(noAnswer, firstMessage(r.answer.Err), "servers that were found before stay"))
+	}
+	if r.answer.Lines == nil {
+		return nil, false
+	}
+	for line := range bytes.Lines(r.answer.Lines) {
+		lines = append(lines, bytes.TrimSpace(line))
+	}
+	return lines, true
+}
+
+// firstMessage is what is wrong, where its place is said beside it.
+func firstMessage(err error) string {
+	if ds, ok := err.(source.Diagnostics); ok && len(ds) > 0 { //nolint:errorlint // a fetch gives nothing else
+		return ds[0].Message
+	}
+	return err.Error()
+}
+
+// files reads documents that are at hand: a file, or those of a directory. Each has one, or a list as registries give it.
+func (r *registry) files() (lines [][]byte, ok bool) {
+	files, err := documentFiles(r.From)
+	if err != nil {
+		r.ds = append(r.ds, r.pos().Diagnose("SP1402", "it can't be read: "+clean(err), "see `from` in `discovery.registries`; servers that were found before stay"))
+		return nil, false
+	}
+	for _, file := range files {
+		data, err := readBounded(file, source.MaxSize)
+		if err != nil {
+			r.ds = append(r.ds, source.Pos{File: file}.Diagnose("SP1402", "the file can't be read: "+clean(err), "servers that were found before stay"))
+			return nil, false
+		}
+		var list struct {
+			Servers []json.RawMessage `json:"servers"`
+		}
+		if json.Unmarshal(data, &list) == nil && list.Servers != nil {
+			for _, one := range list.Servers {
+				lines = append(lines, one)
+			}
+			continue
+		}
+		lines = append(lines, data)
+	}
+	return lines, true
+}
+
+// documentFiles are the files of a registry that is a path.
+func documentFiles(path string) (files []string, err error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return []string{path}, err
+	}
+	all, err := serverFiles(path)
+	return slices.DeleteFunc(all, func(name string) bool { return filepath.Ext(name) != ".json" }), err
+}
+
+// read is a document, or why it isn't one.
+type read struct {
+	document
+	err error
+}
+
+// documents reads what is taken, by the names that the registry gives.
+func (r *registry) documents(lines [][]byte) map[string][]read {
+	out := map[string][]read{}
+	takes := r.Takes()
+	nameless := 0
+	var first error
+	for _, line := range lines {
+		d, err := readDocument(line)
+		switch {
+		case d.Name == "":
+			if nameless++; first == nil {
+				first = err
+			}
+		case takes(d.Name):
+			out[d.Name] = append(out[d.Name], read{d, err})
+		}
+	}
+	if nameless > 0 {
+		message := fmt.Sprintf("%d of its documents have no name that can be read, and are left out; the first: %v", nameless, first)
+		r.ds = append(r.ds, r.pos().Diagnose(leftOut, message, "tell who runs the registry; all others are taken"))
+	}
+	return out
+}
+
+// blank is a server of which nothing is known but the name that the registry gives it.
+func (r *registry) blank(listed string) Entry {
+	e := Entry{Name: r.Servers[listed].As, Source: Registry, From: r.shown(), File: r.shown(), State: Refused, Listing: &Listing{Name: listed}}
+	if e.Name == "" {
+		e.Name = ownName(listed)
+	}
+	return e
+}
+
+// ownName is what a server is called here that nobody has given a name.
+func ownName(listed string) string {
+	return strings.Map(func(c rune) rune {
+		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
+			return c
+		}
+		return '-'
+	}, strings.ToLower(listed))
+}
+
+// entry makes a server of the documents that have its name.
+func (r *registry) entry(listed string, all []read) Entry {
+	settled := r.Servers[listed]
+	e := r.blank(listed)
+	d, wrong := choose(all, settled.Version)
+	if wrong != "" {
+		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(notServed, "`"+listed+"`: "+wrong, "see `version` of the server in `discovery.registries`"))
+		return e
+	}
+	e.Digest, e.Written = d.digest, d.written
+	*e.Listing = d.Listing
+	if d.err != nil {
+		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(leftOut, "the document of `"+listed+"` is left out: "+d.err.Error(), "tell who has written it, or who runs the registry"))
+		return e
+	}
+	at, headers, no := d.place(&settled)
+	if no != nil {
+		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(notServed, "`"+listed+"`: "+no.why, no.help))
+		return e
+	}
+	if !config.ValidName(e.Name) {
+		message := fmt.Sprintf("`%s` can't be called `%s` here", listed, source.Brief(e.Name))
+		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(notServed, message, "name it in `discovery.registries`, with `as`"))
+		e.Name = source.Brief(e.Name)
+		return e
+	}
+	server, ds := r.config.Remote(e.pos(), e.Name, at, headers, settled)
+	if e.Mistakes = ds; !ds.HasErrors() {
+		e.State, e.Server = Serving, server
+	}
+	if d.Status != "" {
+		e.Mistakes = append(e.Mistakes, e.pos().Warn(notServed, "`"+listed+"` is deprecated by its registry"+said(d.message), "see what is to be used in its place"))
+	}
+	return e
+}
+
+// choose gives the document that counts among those of one name.
+func choose(all []read, version string) (*read, string) {
+	var fit []read
+	for _, d := range all {
+		if version == "" && !d.older || version != "" && d.Version == version {
+			fit = append(fit, d)
+		}
+	}
+	switch {
+	case len(fit) == 1:
+		return &fit[0], ""
+	case len(fit) == 0 && version == "":
+		return nil, "the registry has a later version, and doesn't show it"
+	case len(fit) == 0:
+		return nil, fmt.Sprintf("the registry has no version `%s` of it", source.Brief(version))
+	case version == "":
+		return nil, fmt.Sprintf("there are %d versions of it, and nobody says which is the latest", len(fit))
+	}
+	return nil, fmt.Sprintf("there are %d documents of it with the version `%s`", len(fit), source.Brief(version))
+}
+
+// single leaves each name once: with the server that the config names, or else with none.
+func (r *registry) single(all []Entry) (out []Entry) {
+	named := func(e *Entry) int {
+		if _, ok := r.Servers[e.Listing.Name]; ok {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(all, func(a, b Entry) int {
+		if a.Name != b.Name {
+			return strings.Compare(a.Name, b.Name)
+		}
+		if x, y := named(&a), named(&b); x != y {
+			return x - y
+		}
+		return strings.Compare(a.Listing.Name, b.Listing.Name)
+	})
+	for i := range all {
+		e := &all[i]
+		last := len(out) - 1
+		if last < 0 || out[last].Name != e.Name {
+			out = append(out, *e)
+			continue
+		}
+		message := fmt.Sprintf("`%s` and `%s` would both be called `%s`", out[last].Listing.Name, e.Listing.Name, e.Name)
+		d := e.pos().Diagnose("SP1401", message, "name them in `discovery.registries`, one of them with `as`")
+		if named(&out[last]) == named(e) {
+			out[last].refuse(d)
+		} else {
+			r.ds = append(r.ds, d)
+		}
+	}
+	return out
+}
