@@ -20,12 +20,12 @@ import (
 // This file is the servers that the config doesn't name: how they come to serve, and what is said of them.
 
 // discover looks for servers wherever c says.
-func (b *builder) discover(c *config.Config, prev *build) *discovery.Found {
+func (b *builder) discover(c *config.Config, prev *build, listings map[string]*fetch.Follower) *discovery.Found {
 	var before *discovery.Found
 	if prev != nil {
 		before = prev.found
 	}
-	return discovery.Find(c, discovery.Options{Lookup: b.getenv, Prev: before, Usable: func(name string, s config.Server) error {
+	return discovery.Find(c, discovery.Options{Lookup: b.getenv, Prev: before, Answer: answered(listings), Usable: func(name string, s config.Server) error {
 		if prev != nil && prev.servers[name] != nil && reflect.DeepEqual(prev.servers[name].config, s) && reflect.DeepEqual(prev.config.Limits, c.Limits) {
 			return nil
 		}
@@ -117,6 +117,9 @@ func (g *program) shown(b *build, name, version string) admin.Server {
 
 func describe(s *admin.Server, e *discovery.Entry) {
 	s.Source, s.From, s.State, s.Digest, s.Mistakes = string(e.Source), e.From, string(e.State), e.Digest, e.Mistakes
+	if l := e.Listing; l != nil {
+		s.Listing = &admin.Listing{Name: l.Name, Version: l.Version, Title: l.Title, Description: l.Description, Status: l.Status}
+	}
 	if e.Mistakes.HasErrors() && s.Error == "" {
 		s.Error = firstError(e.Mistakes)
 	}

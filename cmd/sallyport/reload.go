@@ -145,10 +145,13 @@ func (g *program) watch(ctx context.Context) {
 	var from, trying following
 	defer from.stop()
 	defer trying.stop()
+	var lists registries
+	defer lists.stop()
 	var late <-chan time.Time
 	quiet := time.After(0) // what has changed since the first build began
 	for g.follow(w); ; {
 		news, tried := from.to(ctx, g.state.build().follower), trying.to(ctx, g.state.build().trying)
+		listed := lists.to(ctx, g.state.build().listings)
 		select {
 		case <-ctx.Done():
 			return
@@ -161,10 +164,14 @@ func (g *program) watch(ctx context.Context) {
 			g.reload("SIGHUP")
 			from.sooner()
 			trying.sooner()
+			lists.sooner()
 			g.follow(w)
 			continue
 		case <-news:
 			g.hear(&from) //nolint:contextcheck // closing is not to be cancelled
+			continue
+		case <-listed:
+			g.hearRegistries(&lists) //nolint:contextcheck // a trial outlives what begins it
 			continue
 		case <-tried:
 			g.hearCandidate(&trying) //nolint:contextcheck // a trial outlives what begins it
@@ -202,7 +209,9 @@ func (g *program) concerns(name string) bool {
 	swap := strings.HasPrefix(filepath.Base(name), "..") // Kubernetes swaps the link ..data
 	named := func(file string) bool { return filepath.Clean(file) == filepath.Clean(name) }
 	d := g.state.build().config.Discovery
-	found := d != nil && d.Directory != "" && (filepath.Dir(name) == filepath.Clean(d.Directory) || filepath.Clean(name) == filepath.Clean(d.Directory))
+	found := d != nil && slices.ContainsFunc(d.Watched(), func(path string) bool {
+		return filepath.Dir(name) == filepath.Clean(path) || filepath.Clean(name) == filepath.Clean(path)
+	})
 	return bundle.IsSource(name) || found || swap || filepath.Ext(name) == "" || slices.ContainsFunc(g.builder.origin.files(g.state.build().config), named)
 }
 
@@ -214,8 +223,8 @@ func (g *program) follow(w *fsnotify.Watcher) {
 	}
 	c := g.state.build().config
 	names := g.builder.origin.files(c)
-	if c.Discovery != nil && c.Discovery.Directory != "" {
-		names = append(names, c.Discovery.Directory)
+	if c.Discovery != nil {
+		names = append(names, c.Discovery.Watched()...)
 	}
 	for _, name := range names {
 		for _, dir := range []string{filepath.Dir(name), name, filepath.Join(name, "detectors"), filepath.Join(name, "tables")} {

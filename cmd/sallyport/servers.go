@@ -36,7 +36,7 @@ func (c serversList) Run(p *process) error {
 	return printTable(p.stdout, "NAME\tSOURCE\tSTATE\tHEALTH\tERA\tVERSIONS\tTOOLS\tERROR", func(row func(...string)) {
 		for i := range all {
 			s := &all[i]
-			row(called(s), s.Source, s.State, health(s), dash(s.Era), dash(strings.Join(s.Protocols, ",")), number(s.Tools), dash(s.Error))
+			row(called(s), origins(s), s.State, health(s), dash(s.Era), dash(strings.Join(s.Protocols, ",")), number(s.Tools), dash(s.Error))
 		}
 	})
 }
@@ -73,11 +73,18 @@ func (c operator) server(p *process, name string) (*admin.Server, error) {
 }
 
 func printServer(out io.Writer, s *admin.Server) error {
+	var listing admin.Listing
+	if s.Listing != nil {
+		listing = *s.Listing
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
 		{"name", called(s)},
 		{"source", s.Source},
 		{"from", s.From},
+		{"title", listing.Title},
+		{"description", listing.Description},
+		{"listed as", listing.Status},
 		{"state", s.State},
 		{"address", s.Address},
 		{"digest", s.Digest},
@@ -96,6 +103,14 @@ func printServer(out io.Writer, s *admin.Server) error {
 		fmt.Fprintf(w, "mistake\t%s\n", visible(d.String()))
 	}
 	return w.Flush()
+}
+
+// origins is where a server comes from, and which release of it is listed there.
+func origins(s *admin.Server) string {
+	if s.Listing == nil || s.Listing.Version == "" {
+		return s.Source
+	}
+	return s.Source + " " + s.Listing.Version
 }
 
 // called is what a server is called, or a version of one.

@@ -33,13 +33,14 @@ import (
 
 // build is one config turned into what serves it. Parts that a new config leaves as they were are carried over from the one before.
 type build struct {
-	config   *config.Config   // with the servers that were found
-	base     *config.Config   // as it was read
-	found    *discovery.Found // nil: nothing is looked for
-	policy   *engine.Snapshot // nil: none
-	shared   *sharedPolicy    // it, with its users
-	given    *given           // what it was compiled from; nil: nothing
-	follower *fetch.Follower  // of the source of what is fetched; nil: it is at hand
+	config   *config.Config             // with the servers that were found
+	base     *config.Config             // as it was read
+	found    *discovery.Found           // nil: nothing is looked for
+	policy   *engine.Snapshot           // nil: none
+	shared   *sharedPolicy              // it, with its users
+	given    *given                     // what it was compiled from; nil: nothing
+	listings map[string]*fetch.Follower // of the registries of servers, by what is asked of them
+	follower *fetch.Follower            // of the source of what is fetched; nil: it is at hand
 	identity *identity.Resolver
 	servers  map[string]*sharedServer
 	limiter  *sharedLimiter // nil: there are no rate limits
@@ -153,7 +154,11 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if b.memory == nil {
 		b.memory = newMemory(c.Limits)
 	}
-	base, found := c, b.discover(c, prev)
+	listings, err := b.listings(c, prev)
+	if err != nil {
+		return nil, err
+	}
+	base, found := c, b.discover(c, prev, listings)
 	c = found.Into(base)
 	follower, err := b.followed(c, prev)
 	if err != nil {
@@ -163,7 +168,7 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.around(ctx, &build{config: c, base: base, found: found, follower: follower, given: g}, prev, shared)
+	return b.around(ctx, &build{config: c, base: base, found: found, listings: listings, follower: follower, given: g}, prev, shared)
 }
 
 // around completes a build, of which the config, what was found and what is given are known: it makes what serves a policy.
@@ -180,7 +185,7 @@ func (b *builder) around(ctx context.Context, out, prev *build, shared *sharedPo
 
 // but is b with other policies: what it is made of.
 func (b *build) but(g *given) *build {
-	return &build{config: b.config, base: b.base, found: b.found, follower: b.follower, given: g}
+	return &build{config: b.config, base: b.base, found: b.found, listings: b.listings, follower: b.follower, given: g}
 }
 
 // finish makes what stands beside the policy.

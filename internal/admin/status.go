@@ -70,16 +70,17 @@ type Plugin struct {
 
 // Server is one server, and its state.
 type Server struct {
-	Name      string `json:"name"`
-	Version   string `json:"version,omitempty"` // of several
-	Source    string `json:"source"`            // config, directory or inprocess
-	From      string `json:"from,omitempty"`    // what says that there is one: a file
-	State     string `json:"state"`             // serving, or refused: it can't be used
-	Digest    string `json:"digest,omitempty"`  // of what was written there
-	Address   string `json:"address,omitempty"`
-	Transport string `json:"transport,omitempty"` // http, stdio or inprocess
-	Up        bool   `json:"up"`
-	Error     string `json:"error,omitempty"`
+	Name      string   `json:"name"`
+	Version   string   `json:"version,omitempty"` // of several
+	Source    string   `json:"source"`            // config, directory, registry or inprocess
+	From      string   `json:"from,omitempty"`    // what says that there is one: a file
+	Listing   *Listing `json:"listing,omitempty"` // what a registry says of it
+	State     string   `json:"state"`             // serving, or refused: it can't be used
+	Digest    string   `json:"digest,omitempty"`  // of what was written there
+	Address   string   `json:"address,omitempty"`
+	Transport string   `json:"transport,omitempty"` // http, stdio or inprocess
+	Up        bool     `json:"up"`
+	Error     string   `json:"error,omitempty"`
 	// Mistakes are why it is refused, or why what is there now is not what is served.
 	Mistakes source.Diagnostics `json:"mistakes,omitempty"`
 	// Of a server that is asked about itself: when, the revisions of MCP that it speaks, the era of the newest, and how many tools it has.
@@ -93,6 +94,15 @@ type Server struct {
 	Waiting  int        `json:"waiting,omitempty"`     // calls that wait for one of those to end
 	Breaker  string     `json:"breaker,omitempty"`     // closed, half-open or open
 	Conns    int        `json:"connections,omitempty"` // open to it, or its processes
+}
+
+// Listing is what a registry says of a server.
+type Listing struct {
+	Name        string `json:"name"` // that it has there
+	Version     string `json:"version,omitempty"`
+	Title       string `json:"title,omitempty"`
+	Description string `json:"description,omitempty"`
+	Status      string `json:"status,omitempty"` // deprecated
 }
 
 // Tool is one tool of a server, as the server or the lock of tools describes it.

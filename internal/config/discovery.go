@@ -48,6 +48,19 @@ func (c *Config) fillDiscovery() {
 	}
 }
 
+// Watched are the files and directories in which servers are found.
+func (d *Discovery) Watched() (all []string) {
+	if d.Directory != "" {
+		all = append(all, d.Directory)
+	}
+	for i := range d.Registries {
+		if r := &d.Registries[i]; !r.Remote() {
+			all = append(all, r.From)
+		}
+	}
+	return all
+}
+
 func (d *Discovery) paths() []*string { return append(d.registryPaths(), &d.Directory, &d.State) }
 
 func (c *Config) checkDiscovery() source.Diagnostics {

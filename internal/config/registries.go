@@ -125,7 +125,7 @@ func (c *Config) checkRegistries() source.Diagnostics {
 		return nil
 	}
 	var ds source.Diagnostics
-	names := unique{}
+	names, places := unique{}, unique{}
 	for i := range c.Discovery.Registries {
 		n := c.node.Get("discovery").Get("registries").Index(i)
 		if n.Kind() != source.Map {
@@ -133,6 +133,7 @@ func (c *Config) checkRegistries() source.Diagnostics {
 		}
 		r := &c.Discovery.Registries[i]
 		ds = append(ds, r.check(n)...)
+		ds = append(ds, places.add(r.From, n.Get("from"), fmt.Sprintf("the registry `%s`", source.Brief(fetch.Shown(r.From))))...)
 		for key, at := range n.Get("servers").Fields() {
 			name := key.Text().Value
 			s := r.Servers[name]
@@ -198,6 +199,9 @@ func (s *Listed) check(name string, key, n *source.Node) source.Diagnostics {
 	}
 	for k, v := range n.Get("headers").Fields() {
 		ds = append(ds, checkHeader(k, v)...)
+		ds = append(ds, checkSecret(k, v)...)
+	}
+	for k, v := range n.Get("variables").Fields() {
 		ds = append(ds, checkSecret(k, v)...)
 	}
 	return ds

@@ -73,6 +73,8 @@ func generate(t *testing.T) []byte {
 		{"ServerTool", "End of a tool"},
 		{"Deprecated", "Deprecation of a tool"},
 		{"Discovery", "Discovery"},
+		{"Registry", "Registry of servers"},
+		{"Listed", "Server of a registry"},
 		{"Probe", "Probe"},
 		{"API", "Servers by the admin API"},
 		{"Virtual", "Virtual server"},
@@ -106,6 +108,14 @@ func generate(t *testing.T) []byte {
 	named := jsonschema.NewProperties()
 	named.Set("servers", &jsonschema.Schema{MinProperties: &one})
 	s.AnyOf = []*jsonschema.Schema{{Required: []string{"servers"}, Properties: named}, {Required: []string{"discovery"}}}
+	registry := s.Definitions["Registry"]
+	listed, _ := registry.Properties.Get("servers")
+	listed.PropertyNames = &jsonschema.Schema{Pattern: listedName.String(), MinLength: new(uint64(minListedName)), MaxLength: new(uint64(maxListedName))}
+	some := jsonschema.NewProperties()
+	some.Set("servers", &jsonschema.Schema{MinProperties: &one})
+	registry.AnyOf = []*jsonschema.Schema{{Required: []string{"names"}}, {Required: []string{"servers"}, Properties: some}}
+	s.Definitions["Listed"].DependentRequired = map[string][]string{"headers": {"host"}, "variables": {"host"}}
+	s.Definitions["Discovery"].DependentRequired = map[string][]string{"registries": {"state"}, "api": {"state"}}
 	s.Definitions["ReplicaKey"].OneOf = []*jsonschema.Schema{{Required: []string{"key"}}, {Required: []string{"file"}}}
 	s.Definitions["Sessions"].Not = &jsonschema.Schema{Required: []string{"key", "keyFile"}}
 	limits, defaults := s.Definitions["Limits"].Properties, reflect.ValueOf(Default().Limits)

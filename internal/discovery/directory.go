@@ -137,15 +137,25 @@ func clean(err error) string {
 // Fingerprint is a digest of what Find would read of the files that c names: two that are the same give the same servers.
 func Fingerprint(c *config.Config) [32]byte {
 	h := sha256.New()
-	if c.Discovery == nil || c.Discovery.Directory == "" {
+	if c.Discovery == nil {
 		return [32]byte(h.Sum(nil))
 	}
-	files, err := serverFiles(c.Discovery.Directory)
-	_, _ = fmt.Fprintf(h, "%v\n", err)
-	for _, file := range files {
-		data, err := readBounded(file, source.MaxSize)
-		_, _ = fmt.Fprintf(h, "%q %d %v\n", file, len(data), err)
-		_, _ = h.Write(data)
+	for _, path := range c.Discovery.Watched() {
+		files, err := filesAt(path)
+		_, _ = fmt.Fprintf(h, "%q %v\n", path, err)
+		for _, file := range files {
+			data, err := readBounded(file, source.MaxSize)
+			_, _ = fmt.Fprintf(h, "%q %d %v\n", file, len(data), err)
+			_, _ = h.Write(data)
+		}
 	}
 	return [32]byte(h.Sum(nil))
+}
+
+// filesAt are the files of a directory that are servers, or the file that is there.
+func filesAt(path string) ([]string, error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return []string{path}, err
+	}
+	return serverFiles(path)
 }

@@ -76,8 +76,8 @@ type Options struct {
 	Usable func(name string, s config.Server) error
 	// Kept is what operators have said; nil: the file has it that the config names.
 	Kept *Kept
-	// Answer is what a registry that is asked over the network has said last; nil: none has said anything.
-	Answer func(*config.Registry) Answer
+	// Answer is what a registry that is asked over the network has said last, in lines; nil: nothing yet.
+	Answer func(*config.Registry) []byte
 }
 
 // Find looks for servers wherever c says.

@@ -44,7 +44,7 @@ func FuzzDocument(f *testing.F) {
 			settled.Headers = map[string]string{"X-Operator": "s3cret"}
 		}
 		at := &config.Registry{From: "https://registry.example/v0.1/servers", Names: []string{"*"}, Servers: map[string]config.Listed{"com.acme/notes": settled}}
-		entries, _ := (&registry{config: c, Registry: at, answer: Answer{Lines: bytes.ReplaceAll(data, []byte("\n"), []byte(" "))}}).read()
+		entries, _ := (&registry{config: c, Registry: at, answer: append([]byte{}, bytes.ReplaceAll(data, []byte("\n"), []byte(" "))...)}).read()
 		if len(entries) == 0 {
 			t.Fatal("a server that the config names is not even refused")
 		}
@@ -139,12 +139,12 @@ func TestTheOrderOfDocumentsMakesNoDifference(t *testing.T) {
 		doc("com.acme/x", "1.0.0", "https://x.example/mcp"), doc("com.acme/y", "1.0.0", "https://y.example/mcp"),
 	}
 	s := newShelf(t, "names: [com.acme*]\nservers: { com.acme/y: { as: com-acme-x, host: y.example } }")
-	want := s.ask(Answer{Lines: []byte(strings.Join(docs, "\n"))})
+	want := s.ask([]byte(strings.Join(docs, "\n")))
 	if names := s.found.names(); !slices.Equal(names, []string{"com-acme-a-b", "com-acme-x"}) {
 		t.Errorf("names %q", names)
 	}
 	slices.Reverse(docs)
-	if got := s.ask(Answer{Lines: []byte(strings.Join(docs, "\n"))}); !slices.Equal(got, want) {
+	if got := s.ask([]byte(strings.Join(docs, "\n"))); !slices.Equal(got, want) {
 		t.Errorf("%q, and in another order %q", want, got)
 	}
 }

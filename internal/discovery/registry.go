@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,18 +20,12 @@ type Listing struct {
 	Status                            string // "deprecated"; "": there is nothing to be said
 }
 
-// Answer is what a registry has said last, in lines: nil if it has said nothing yet.
-type Answer struct {
-	Lines []byte
-	Err   error // why there was no answer since
-}
-
 // registry makes servers of what a registry lists.
 type registry struct {
 	config *config.Config
 	*config.Registry
 	prev   *Found
-	answer Answer // of one that is asked over the network
+	answer []byte // of one that is asked over the network, in lines; nil: it has said nothing yet
 	ds     source.Diagnostics
 }
 
@@ -50,14 +43,12 @@ func (r *registry) pos() source.Pos { return source.Pos{File: r.shown(), Line: 1
 
 // read gives the servers that are taken, by name, each name once.
 func (r *registry) read() ([]Entry, source.Diagnostics) {
-	lines, ok := r.lines()
-	if !ok {
-		return r.before(), r.ds
-	}
+	lines, fresh := r.lines()
 	documents := r.documents(lines)
 	if len(documents) > MaxServers {
-		r.ds = append(r.ds, r.pos().Diagnose(noAnswer, fmt.Sprintf("%d of its servers are selected, and it may be %d", len(documents), MaxServers), "select fewer with `names`; servers that were found before stay"))
-		return r.before(), r.ds
+		message := fmt.Sprintf("%d of its servers are selected, and it may be %d", len(documents), MaxServers)
+		r.ds = append(r.ds, r.pos().Diagnose(noAnswer, message, "select fewer with `names`; servers that were found before stay"))
+		documents, fresh = r.documents(r.before()), false
 	}
 	var out []Entry
 	for _, name := range slices.Sorted(maps.Keys(documents)) {
@@ -65,50 +56,52 @@ func (r *registry) read() ([]Entry, source.Diagnostics) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Servers)) {
 		if _, ok := documents[name]; !ok {
-			e := r.blank(name)
-			e.Mistakes = append(e.Mistakes, e.pos().Diagnose(notServed, "the registry doesn't list `"+name+"`", "see how the registry writes it, and whether it has been withdrawn"))
-			out = append(out, e)
+			out = append(out, r.missing(name, fresh))
 		}
 	}
 	return r.single(out), r.ds
 }
 
-// before are the servers that the registry had when it could be read.
-func (r *registry) before() (all []Entry) {
+// missing is a server that the config names, and of which there is no document.
+func (r *registry) missing(name string, fresh bool) Entry {
+	e := r.blank(name)
+	d := e.pos().Diagnose(notServed, "the registry doesn't list `"+name+"`", "see how the registry writes it, and whether it has been withdrawn")
+	if !fresh {
+		d = e.pos().Diagnose(noAnswer, "the registry has not said yet what `"+name+"` is", "see the log of the gateway, if this lasts")
+	}
+	e.Mistakes = append(e.Mistakes, d)
+	return e
+}
+
+// before are the documents that the registry had when it could be read. Whether they are still taken, and what of them is settled otherwise
+// now, is for the config to say.
+func (r *registry) before() (lines [][]byte) {
 	if r.prev == nil {
 		return nil
 	}
-	for _, e := range r.prev.Entries {
-		if e.Source == Registry && e.From == r.shown() {
-			all = append(all, e.again())
+	for i := range r.prev.Entries {
+		if e := &r.prev.Entries[i]; e.Source == Registry && e.File == r.shown() && e.Written != nil {
+			lines = append(lines, e.Written)
 		}
 	}
-	return all
+	return lines
 }
 
-// lines are the documents, one in each; false: nobody knows, and what was found before stays.
-func (r *registry) lines() (lines [][]byte, ok bool) {
+// lines are the documents, one in each; if they are not fresh, they are what was found before.
+func (r *registry) lines() (lines [][]byte, fresh bool) {
 	if !r.Remote() {
-		return r.files()
+		if lines, fresh = r.files(); !fresh {
+			return r.before(), false
+		}
+		return lines, true
 	}
-	if r.answer.Err != nil {
-		r.ds = append(r.ds, r.pos().Diagnose(noAnswer, firstMessage(r.answer.Err), "servers that were found before stay"))
+	if r.answer == nil {
+		return r.before(), false
 	}
-	if r.answer.Lines == nil {
-		return nil, false
-	}
-	for line := range bytes.Lines(r.answer.Lines) {
+	for line := range bytes.Lines(r.answer) {
 		lines = append(lines, bytes.TrimSpace(line))
 	}
 	return lines, true
-}
-
-// firstMessage is what is wrong, where its place is said beside it.
-func firstMessage(err error) string {
-	if ds, ok := err.(source.Diagnostics); ok && len(ds) > 0 { //nolint:errorlint // a fetch gives nothing else
-		return ds[0].Message
-	}
-	return err.Error()
 }
 
 // files reads documents that are at hand: a file, or those of a directory. Each has one, or a list as registries give it.
@@ -140,12 +133,8 @@ func (r *registry) files() (lines [][]byte, ok bool) {
 
 // documentFiles are the files of a registry that is a path.
 func documentFiles(path string) (files []string, err error) {
-	info, err := os.Stat(path)
-	if err != nil || !info.IsDir() {
-		return []string{path}, err
-	}
-	all, err := serverFiles(path)
-	return slices.DeleteFunc(all, func(name string) bool { return filepath.Ext(name) != ".json" }), err
+	all, err := filesAt(path)
+	return slices.DeleteFunc(all, func(name string) bool { return name != path && filepath.Ext(name) != ".json" }), err
 }
 
 // read is a document, or why it isn't one.
@@ -180,7 +169,7 @@ func (r *registry) documents(lines [][]byte) map[string][]read {
 
 // blank is a server of which nothing is known but the name that the registry gives it.
 func (r *registry) blank(listed string) Entry {
-	e := Entry{Name: r.Servers[listed].As, Source: Registry, From: r.shown(), File: r.shown(), State: Refused, Listing: &Listing{Name: listed}}
+	e := Entry{Name: r.Servers[listed].As, Source: Registry, From: r.shown() + " " + listed, File: r.shown(), State: Refused, Listing: &Listing{Name: listed}}
 	if e.Name == "" {
 		e.Name = ownName(listed)
 	}
@@ -208,6 +197,9 @@ func (r *registry) entry(listed string, all []read) Entry {
 	}
 	e.Digest, e.Written = d.digest, d.written
 	*e.Listing = d.Listing
+	if d.Version != "" {
+		e.From += " " + d.Version
+	}
 	if d.err != nil {
 		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(leftOut, "the document of `"+listed+"` is left out: "+d.err.Error(), "tell who has written it, or who runs the registry"))
 		return e

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -41,7 +40,7 @@ func newShelf(t *testing.T, settings string) *shelf {
 	return &shelf{t: t, config: c}
 }
 
-func (s *shelf) ask(answer Answer) []string {
+func (s *shelf) ask(answer []byte) []string {
 	s.t.Helper()
 	r := registry{config: s.config, Registry: &s.config.Discovery.Registries[0], prev: s.found, answer: answer}
 	entries, ds := r.read()
@@ -72,11 +71,14 @@ func (s *shelf) ask(answer Answer) []string {
 
 func (s *shelf) expect(lines []string, want ...string) {
 	s.t.Helper()
+	if want == nil {
+		want = []string{}
+	}
 	text := []byte{}
 	for _, line := range lines {
 		text = append(text, strings.ReplaceAll(line, "\n", " ")+"\n"...)
 	}
-	if diff := cmp.Diff(want, s.ask(Answer{Lines: text})); diff != "" {
+	if diff := cmp.Diff(want, s.ask(text)); diff != "" {
 		s.t.Errorf("found (-want +got):\n%s", diff)
 	}
 }
@@ -110,7 +112,7 @@ func TestADocumentIsAServer(t *testing.T) {
 	if diff := cmp.Diff(&Listing{Name: "com.acme/notes", Version: "1.2.0", Description: "Keeps notes."}, e.Listing); diff != "" {
 		t.Errorf("listing (-want +got):\n%s", diff)
 	}
-	if e.From != "https://registry.example/v0.1/servers" || e.Server.Timeout != s.config.Limits.CallTimeout {
+	if e.From != "https://registry.example/v0.1/servers com.acme/notes 1.2.0" || e.Server.Timeout != s.config.Limits.CallTimeout {
 		t.Errorf("entry %+v", e)
 	}
 }
@@ -184,7 +186,7 @@ func TestThePackageOfADocumentIsSaidHowToRun(t *testing.T) {
 		`"registryType":"oci","identifier":"ghcr.io/acme/notes:1.0.0"`:              "command: [PROGRAM, ARGUMENT]",
 	} {
 		s := newShelf(t, selects)
-		s.ask(Answer{Lines: []byte(with(`"packages":[{` + parts + `}]`))})
+		s.ask([]byte(with(`"packages":[{` + parts + `}]`)))
 		if e := s.found.Entries[0]; e.State != Refused || !strings.HasSuffix(e.Mistakes[0].Help, "`"+want+"`") {
 			t.Errorf("%s: %s, %q", parts, e.State, e.Mistakes[0].Help)
 		}
@@ -287,26 +289,32 @@ func TestDocumentsWithoutNamesAreCounted(t *testing.T) {
 		"SP1422 4 of its documents have no name that can be read, and are left out; the first: its `name` is no text")
 }
 
-func TestARegistryThatDoesNotAnswerLeavesItsServersAsTheyWere(t *testing.T) {
+func TestARegistryThatHasNotAnsweredLeavesItsServersAsTheyWere(t *testing.T) {
 	s := newShelf(t, selects)
-	down := source.Diagnostics{source.Pos{File: "x"}.Diagnose("SP1421", "the server answers 500", "")}
-	if got := s.ask(Answer{Err: down}); !slices.Equal(got, []string{"SP1421 the server answers 500"}) {
+	if got := s.ask(nil); len(got) > 0 {
 		t.Errorf("found %q", got)
 	}
-	one := []byte(doc("com.acme/notes", "1.0.0", "https://a.example/mcp"))
-	s.ask(Answer{Lines: one})
-	for name, a := range map[string]Answer{"with what it said": {Lines: one, Err: down}, "without": {Err: errors.New("the server answers 500")}} {
-		want := []string{"com-acme-notes serving https://a.example/mcp", "SP1421 the server answers 500"}
-		if diff := cmp.Diff(want, s.ask(a)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+	s.expect([]string{doc("com.acme/notes", "1.0.0", "https://a.example/mcp")}, "com-acme-notes serving https://a.example/mcp")
+	if got := s.ask(nil); !slices.Equal(got, []string{"com-acme-notes serving https://a.example/mcp"}) {
+		t.Errorf("found %q", got)
+	}
+	s.config.Discovery.Registries[0].Servers = map[string]config.Listed{"com.acme/notes": {As: "notes", Host: "b.example"}, "com.acme/new": {}}
+	if diff := cmp.Diff([]string{
+		"com-acme-new refused SP1421 the registry has not said yet what `com.acme/new` is",
+		"notes refused SP1423 `com.acme/notes`: it is at `a.example`, and the config says `b.example`",
+	}, s.ask(nil)); diff != "" {
+		t.Errorf("with other settings (-want +got):\n%s", diff)
+	}
+	s.config.Discovery.Registries[0].Servers, s.config.Discovery.Registries[0].Names = nil, []string{"org.example/*"}
+	if got := s.ask(nil); len(got) > 0 {
+		t.Errorf("with another selection there is %q", got)
 	}
 }
 
 func TestSelectingTooManyChangesNothing(t *testing.T) {
 	s := newShelf(t, selects)
 	s.expect([]string{doc("com.acme/notes", "1.0.0", "https://a.example/mcp")}, "com-acme-notes serving https://a.example/mcp")
-	var many []string
+	many := []string{}
 	for i := range MaxServers + 1 {
 		many = append(many, doc(fmt.Sprintf("com.acme/n%d", i), "1.0.0", "https://a.example/mcp"))
 	}
@@ -317,7 +325,7 @@ func TestSelectingTooManyChangesNothing(t *testing.T) {
 func TestDigestsOfDocuments(t *testing.T) {
 	s := newShelf(t, selects)
 	digest := func(line string) string {
-		s.ask(Answer{Lines: []byte(line)})
+		s.ask([]byte(line))
 		return s.found.Entries[0].Digest
 	}
 	text := doc("com.acme/notes", "1.0.0", "https://a.example/mcp")
@@ -354,7 +362,7 @@ func TestDocumentsInFiles(t *testing.T) {
 	}
 	expect := func(want ...string) {
 		t.Helper()
-		if diff := cmp.Diff(want, s.ask(Answer{})); diff != "" {
+		if diff := cmp.Diff(want, s.ask(nil)); diff != "" {
 			t.Errorf("found (-want +got):\n%s", diff)
 		}
 	}

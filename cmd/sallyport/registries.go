@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
+)
+
+// This file is the registries of servers that are asked over the network. Nothing waits for them: what they list is served once they have
+// answered, and goes on being served while they don't.
+
+// listings gives what follows the registries of a config, by what is asked of them. Those that are followed already are followed on.
+func (b *builder) listings(c *config.Config, prev *build) (map[string]*fetch.Follower, error) {
+	if c.Discovery == nil {
+		return nil, nil //nolint:nilnil // there is nothing to follow
+	}
+	out := map[string]*fetch.Follower{}
+	for i := range c.Discovery.Registries {
+		r := &c.Discovery.Registries[i]
+		if !r.Remote() {
+			continue
+		}
+		key := registryKey(r)
+		if prev != nil && prev.listings[key] != nil {
+			out[key] = prev.listings[key]
+			continue
+		}
+		s, err := fetch.NewListing(r.From, r.Wants(), fetch.Options{Token: r.Token, TokenFile: r.TokenFile, CAFile: r.CA})
+		if err != nil {
+			return nil, failf(exitInvalid, "discovery.registries: %w", err)
+		}
+		out[key] = fetch.Poll(s, time.Duration(r.Poll), b.now)
+	}
+	return out, nil
+}
+
+// registryKey is what of a registry makes a difference to how it is asked. It may hold a secret.
+func registryKey(r *config.Registry) string {
+	key := fmt.Sprintf("%q %q %d %q %q %q", r.From, r.Names, r.Poll, r.Token, r.TokenFile, r.CA)
+	for _, w := range r.Wants() {
+		key += fmt.Sprintf(" %q %q", w.Search, w.Version)
+	}
+	return key
+}
+
+// answered is what a registry has said last; nil: nothing yet.
+func answered(listings map[string]*fetch.Follower) func(*config.Registry) []byte {
+	return func(r *config.Registry) []byte {
+		f := listings[registryKey(r)]
+		if f == nil || f.Content() == nil {
+			return nil
+		}
+		return f.Content().Packed
+	}
+}
+
+// registries asks what serves names, in the background.
+type registries struct {
+	all  map[string]*listened
+	news chan struct{}
+}
+
+// listened is a registry that is asked.
+type listened struct {
+	*fetch.Follower
+	taken  *fetch.Content // that there was a reload for
+	failed string         // what was said last of it
+	end    context.CancelFunc
+	ended  sync.WaitGroup
+}
+
+// to asks these from now on, and no others, and gives what says that one of them has answered, or failed.
+func (s *registries) to(ctx context.Context, all map[string]*fetch.Follower) <-chan struct{} {
+	if s.news == nil {
+		s.news, s.all = make(chan struct{}, 1), map[string]*listened{}
+	}
+	for key, l := range s.all {
+		if all[key] != l.Follower {
+			l.stop()
+			delete(s.all, key)
+		}
+	}
+	for key, f := range all {
+		if s.all[key] != nil {
+			continue
+		}
+		l := &listened{Follower: f, taken: f.Content()}
+		ctx, end := context.WithCancel(ctx)
+		l.end = end
+		l.ended.Go(func() { f.Run(ctx, s.tell) })
+		s.all[key] = l
+	}
+	return s.news
+}
+
+func (s *registries) tell() {
+	select {
+	case s.news <- struct{}{}:
+	default: // it will look at all the last answers
+	}
+}
+
+func (l *listened) stop() {
+	l.end()
+	l.ended.Wait()
+}
+
+func (s *registries) stop() {
+	for _, l := range s.all {
+		l.stop()
+	}
+}
+
+func (s *registries) sooner() {
+	for _, l := range s.all {
+		l.Sooner()
+	}
+}
+
+// hearRegistries does what the last answers of registries ask for.
+func (g *program) hearRegistries(s *registries) {
+	changed := false
+	for _, l := range s.all {
+		err := l.State().Err
+		switch {
+		case err == nil && l.failed != "":
+			l.failed = ""
+			g.log.Info("a registry of servers answers again")
+		case err != nil && err.Error() != l.failed:
+			l.failed = err.Error()
+			g.log.Warn("a registry of servers doesn't answer: what it said last counts on", "error", l.failed)
+		}
+		if c := l.Content(); c != l.taken {
+			l.taken, changed = c, true
+		}
+	}
+	if changed {
+		g.reload("registry")
+	}
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sallyport-dev/sallyport/internal/admin"
+	"github.com/sallyport-dev/sallyport/internal/discovery"
+)
+
+// shelf is a registry of servers over HTTP.
+type shelf struct {
+	mu        sync.Mutex
+	documents []string
+	down      bool
+	asked     int
+}
+
+func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	if s.down || r.URL.Path != "/v0.1/servers" {
+		http.Error(w, "no", http.StatusInternalServerError)
+		return
+	}
+	answers := make([]string, len(s.documents))
+	for i, d := range s.documents {
+		answers[i] = `{"server":` + d + `,"_meta":{"io.modelcontextprotocol.registry/official":{"status":"active","isLatest":true}}}`
+	}
+	_, _ = fmt.Fprintf(w, `{"servers":[%s],"metadata":{"count":%d}}`, strings.Join(answers, ","), len(answers))
+}
+
+// is has the registry answer with these documents, or not at all.
+func (s *shelf) is(down bool, documents ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down, s.documents = down, documents
+}
+
+func (s *shelf) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
+func listed(name, version string) string {
+	return fmt.Sprintf(`{"name":%q,"description":"Keeps notes.","version":%q,"remotes":[{"type":"streamable-http","url":"https://notes.example/mcp"}]}`, name, version)
+}
+
+// beginWith starts a gateway with registries.
+func beginWith(t *testing.T, registries string) *gatewayAt {
+	t.Helper()
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "p.yaml"), []byte(versioned(1)))
+	return begin(t, dir, place{policies: "p.yaml\ndiscovery: { state: servers.json, registries: [" + registries + "] }", bundle: "unsigned: true"})
+}
+
+// known is what the gateway shows of a server: state, version and source.
+func (w *gatewayAt) known(name string) string {
+	for _, s := range w.g.servers() {
+		if s.Name == name {
+			if s.Listing == nil {
+				s.Listing = &admin.Listing{}
+			}
+			return strings.Join([]string{s.State, s.Listing.Version, s.Source}, " ")
+		}
+	}
+	return "unknown"
+}
+
+func (w *gatewayAt) becomes(name, want string) {
+	w.t.Helper()
+	w.until(name+" is "+want, func() bool { return w.known(name) == want })
+}
+
+// A registry costs nobody anything while it doesn't answer, and what it lists waits for an operator each time that it changes.
+func TestRegistryOverHTTP(t *testing.T) {
+	s := &shelf{down: true}
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	w := beginWith(t, fmt.Sprintf(`{ from: "%s/v0.1/servers?key=s3cret", names: [com.acme/*], servers: { com.acme/notes: { as: notes } }, poll: 10ms }`, web.URL))
+	w.until("the failure is logged", func() bool { return strings.Contains(w.log.String(), "a registry of servers doesn't answer") })
+	if got := w.known("notes"); got != "refused  registry" {
+		t.Errorf("before there was an answer notes is %s", got)
+	}
+	s.is(false, listed("com.acme/notes", "1.0.0"), listed("com.evil/notes", "1.0.0"),
+		`{"name":"com.acme/tool","description":"A tool.","version":"1.0.0","packages":[{"registryType":"npm","identifier":"@acme/tool","version":"1.0.0","transport":{"type":"stdio"}}]}`)
+	w.becomes("notes", "quarantined 1.0.0 registry")
+	w.becomes("com-acme-tool", "refused 1.0.0 registry")
+	w.becomes("com-evil-notes", "unknown")
+	w.until("the recovery is logged", func() bool { return strings.Contains(w.log.String(), "a registry of servers answers again") })
+
+	w.approve("notes")
+	w.becomes("notes", "serving 1.0.0 registry")
+	w.becomes("com-acme-tool", "refused 1.0.0 registry")
+	s.is(true)
+	w.until("it is asked again", func() bool { return strings.Count(w.log.String(), "a registry of servers doesn't answer") == 2 })
+	w.becomes("notes", "serving 1.0.0 registry")
+	w.g.reload("test")
+	w.becomes("notes", "serving 1.0.0 registry")
+
+	s.is(false, listed("com.acme/notes", "1.1.0"))
+	w.becomes("notes", "quarantined 1.1.0 registry")
+	w.becomes("com-acme-tool", "unknown")
+	s.is(false)
+	w.becomes("notes", "refused  registry")
+	w.stop()
+	records := recordsOf(t, w.dir)
+	for _, want := range []string{
+		`"server":"notes","cause":"registry ` + web.URL + `/v0.1/servers com.acme/notes 1.0.0: quarantined"`,
+		`"event":"server_gone"`,
+	} {
+		if !strings.Contains(records, want) {
+			t.Errorf("no record has %s:\n%s", want, records)
+		}
+	}
+	if strings.Contains(records+w.log.String(), "s3cret") {
+		t.Error("a secret is shown")
+	}
+}
+
+// approve has an operator approve a server as it is.
+func (w *gatewayAt) approve(name string) {
+	w.t.Helper()
+	found := w.g.state.build().found
+	e, ok := found.Entry(name)
+	if !ok {
+		w.t.Fatalf("there is no server %s", name)
+	}
+	if err := found.Kept.Approve(&e, "alice", w.g.now()).Write(filepath.Join(w.dir, "servers.json")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.g.reload("approved")
+}
+
+// Who asks stays the same as long as what is asked does, and nobody asks a registry that the config no longer names.
+func TestRegistriesAreAskedAsLongAsTheyAreNamed(t *testing.T) {
+	s := &shelf{documents: []string{listed("com.acme/notes", "1.0.0")}}
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	w := beginWith(t, fmt.Sprintf(`{ from: "%s/v0.1/servers", names: [com.acme/*], poll: 1h }`, web.URL))
+	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
+	follower := func() any {
+		for _, f := range w.g.state.build().listings {
+			return f
+		}
+		return nil
+	}
+	before, asked := follower(), s.count()
+	w.g.reload("test")
+	if follower() != before || s.count() != asked {
+		t.Error("a reload asks anew")
+	}
+	name := filepath.Join(w.dir, "sallyport.yaml")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, name, []byte(strings.Replace(string(text), "com.acme/*", "com.acme/n*", 1)))
+	w.until("another question is asked by another", func() bool { return follower() != before && s.count() == asked+1 })
+	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
+	put(t, name, []byte(strings.Replace(string(text), ", registries: [", ", directory: nowhere, registries: [{ from: other, names: [x/*] }], x: [", 1)))
+	w.until("the mistake is seen", func() bool { return strings.Contains(w.log.String(), "SP1002") })
+	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
+	head, _, _ := strings.Cut(string(text), "discovery:")
+	put(t, name, []byte(head+"audit: { file: audit.jsonl }\n"))
+	w.becomes("com-acme-notes", "unknown")
+	if follower() != nil {
+		t.Error("it is still followed")
+	}
+}
+
+// Documents in files are watched.
+func TestRegistryInFiles(t *testing.T) {
+	w := beginWith(t, `{ from: registry, names: [com.acme/*] }`)
+	w.becomes("com-acme-notes", "unknown")
+	if err := os.Mkdir(filepath.Join(w.dir, "registry"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(w.dir, "registry", "notes.json")
+	put(t, file, []byte(listed("com.acme/notes", "1.0.0")))
+	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
+	w.approve("com-acme-notes")
+	w.becomes("com-acme-notes", "serving 1.0.0 registry")
+	put(t, file, []byte(listed("com.acme/notes", "1.1.0")))
+	w.becomes("com-acme-notes", "quarantined 1.1.0 registry")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("com-acme-notes", "unknown")
+	if e, ok := w.g.state.build().found.Entry("com-acme-notes"); ok || e.State != discovery.State("") {
+		t.Errorf("%+v", e)
+	}
+}
