@@ -39,7 +39,7 @@ const (
 // shown is the registry for people.
 func (r *registry) shown() string { return fetch.Shown(r.From) }
 
-func (r *registry) pos() source.Pos { return source.Pos{File: r.shown(), Line: 1, Column: 1, Width: 1} }
+func (r *registry) pos() source.Pos { return source.Pos{File: r.shown()} }
 
 // read gives the servers that are taken, by name, each name once.
 func (r *registry) read() ([]Entry, source.Diagnostics) {
@@ -65,9 +65,9 @@ func (r *registry) read() ([]Entry, source.Diagnostics) {
 // missing is a server that the config names, and of which there is no document.
 func (r *registry) missing(name string, fresh bool) Entry {
 	e := r.blank(name)
-	d := e.pos().Diagnose(notServed, "the registry doesn't list `"+name+"`", "see how the registry writes it, and whether it has been withdrawn")
+	d := r.pos().Diagnose(notServed, "the registry doesn't list `"+name+"`", "see how the registry writes it, and whether it has been withdrawn")
 	if !fresh {
-		d = e.pos().Diagnose(noAnswer, "the registry has not said yet what `"+name+"` is", "see the log of the gateway, if this lasts")
+		d = r.pos().Diagnose(noAnswer, "the registry has not said yet what `"+name+"` is", "see the log of the gateway, if this lasts")
 	}
 	e.Mistakes = append(e.Mistakes, d)
 	return e
@@ -192,7 +192,7 @@ func (r *registry) entry(listed string, all []read) Entry {
 	e := r.blank(listed)
 	d, wrong := choose(all, settled.Version)
 	if wrong != "" {
-		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(notServed, "`"+listed+"`: "+wrong, "see `version` of the server in `discovery.registries`"))
+		e.Mistakes = append(e.Mistakes, r.pos().Diagnose(notServed, "`"+listed+"`: "+wrong, "see `version` of the server in `discovery.registries`"))
 		return e
 	}
 	e.Digest, e.Written = d.digest, d.written
@@ -201,26 +201,26 @@ func (r *registry) entry(listed string, all []read) Entry {
 		e.From += " " + d.Version
 	}
 	if d.err != nil {
-		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(leftOut, "the document of `"+listed+"` is left out: "+d.err.Error(), "tell who has written it, or who runs the registry"))
+		e.Mistakes = append(e.Mistakes, r.pos().Diagnose(leftOut, "the document of `"+listed+"` is left out: "+d.err.Error(), "tell who has written it, or who runs the registry"))
 		return e
 	}
 	at, headers, no := d.place(&settled)
 	if no != nil {
-		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(notServed, "`"+listed+"`: "+no.why, no.help))
+		e.Mistakes = append(e.Mistakes, r.pos().Diagnose(notServed, "`"+listed+"`: "+no.why, no.help))
 		return e
 	}
 	if !config.ValidName(e.Name) {
 		message := fmt.Sprintf("`%s` can't be called `%s` here", listed, source.Brief(e.Name))
-		e.Mistakes = append(e.Mistakes, e.pos().Diagnose(notServed, message, "name it in `discovery.registries`, with `as`"))
+		e.Mistakes = append(e.Mistakes, r.pos().Diagnose(notServed, message, "name it in `discovery.registries`, with `as`"))
 		e.Name = source.Brief(e.Name)
 		return e
 	}
-	server, ds := r.config.Remote(e.pos(), e.Name, at, headers, settled)
+	server, ds := r.config.Remote(r.pos(), e.Name, at, headers, settled)
 	if e.Mistakes = ds; !ds.HasErrors() {
 		e.State, e.Server = Serving, server
 	}
 	if d.Status != "" {
-		e.Mistakes = append(e.Mistakes, e.pos().Warn(notServed, "`"+listed+"` is deprecated by its registry"+said(d.message), "see what is to be used in its place"))
+		e.Mistakes = append(e.Mistakes, r.pos().Warn(notServed, "`"+listed+"` is deprecated by its registry"+said(d.message), "see what is to be used in its place"))
 	}
 	return e
 }
@@ -271,7 +271,7 @@ func (r *registry) single(all []Entry) (out []Entry) {
 			continue
 		}
 		message := fmt.Sprintf("`%s` and `%s` would both be called `%s`", out[last].Listing.Name, e.Listing.Name, e.Name)
-		d := e.pos().Diagnose("SP1401", message, "name them in `discovery.registries`, one of them with `as`")
+		d := r.pos().Diagnose("SP1401", message, "name them in `discovery.registries`, one of them with `as`")
 		if named(&out[last]) == named(e) {
 			out[last].refuse(d)
 		} else {
