@@ -40,11 +40,11 @@ func (b *builder) listings(c *config.Config, prev *build) (map[string]*fetch.Fol
 
 // registryKey is what of a registry makes a difference to how it is asked. It may hold a secret.
 func registryKey(r *config.Registry) string {
-	key := fmt.Sprintf("%q %q %d %q %q %q", r.From, r.Names, r.Poll, r.Token, r.TokenFile, r.CA)
+	var versions []string
 	for _, w := range r.Wants() {
-		key += fmt.Sprintf(" %q %q", w.Search, w.Version)
+		versions = append(versions, w.Search, w.Version)
 	}
-	return key
+	return fmt.Sprintf("%q %q %q %d %q %q %q", r.From, r.Names, versions, r.Poll, r.Token, r.TokenFile, r.CA)
 }
 
 // answered is what a registry has said last; nil: nothing yet.
