@@ -236,10 +236,10 @@ func TestSoakIdleConnections(t *testing.T) {
 	use := func(_ int, c net.Conn) error {
 		return saysUntil(c, framed("POST", `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"count","arguments":{"n":1}}}`), `"content":[]}}`)
 	}
-	r.measure(cmd, n, 12, use)
+	r.measure(cmd, n, 12, n+20, use)
 }
 
-// Streams on which nothing comes. Each has a stream of its own from the server.
+// Streams on which nothing comes. Each has a stream of its own from the server, and none has a goroutine.
 func TestSoakIdleStreams(t *testing.T) {
 	n := 200
 	if soaking() {
@@ -255,11 +255,12 @@ func TestSoakIdleStreams(t *testing.T) {
 	use := func(_ int, c net.Conn) error {
 		return saysUntil(c, framed("GET", "", "Mcp-Protocol-Version: 2025-11-25"), "hello")
 	}
-	r.measure(cmd, n, 64, use)
+	r.measure(cmd, n, 4, 20, use)
 }
 
-// measure opens n connections and, where figures are measured, says what each takes. most is in KiB.
-func (r *restarts) measure(cmd *exec.Cmd, n, most int, use func(int, net.Conn) error) {
+// measure opens n connections and, where figures are measured, says what each takes: at most so many KiB, and
+// all of them so many goroutines.
+func (r *restarts) measure(cmd *exec.Cmd, n, most, goroutines int, use func(int, net.Conn) error) {
 	r.t.Helper()
 	r.open(8, func(i int, c net.Conn) error {
 		defer c.Close()
@@ -277,6 +278,7 @@ func (r *restarts) measure(cmd *exec.Cmd, n, most int, use func(int, net.Conn) e
 		mu.Unlock()
 		return use(i, c)
 	})
+	r.until("what is idle has no goroutine", func() bool { return r.taken(cmd).goroutines <= before.goroutines+goroutines })
 	if soaking() {
 		after := r.rest(cmd)
 		each := float64(after.memory-before.memory) / float64(n)

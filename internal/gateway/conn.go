@@ -120,11 +120,12 @@ type conn struct {
 	armedAt uint64
 
 	closed atomic.Bool
+	wrote  bool // since the request under way began; used by the goroutine that serves the connection
 
 	owed atomic.Int64 // of the budget, for an answer that is being written
 
-	last  opened // used by the request under way
-	wrote bool   // since it began; used by the goroutine that serves the connection
+	heir atomic.Pointer[vigil] // takes the connection over when its request has been handled
+	last opened                // used by the request under way
 }
 
 // What a connection is doing, as far as reading goes.
@@ -218,6 +219,9 @@ func (c *conn) Close() error {
 	}
 	err := c.Conn.Close()
 	c.settle()
+	if v := c.heir.Swap(nil); v != nil { // and never will
+		v.abandoned()
+	}
 	return err
 }
 
@@ -270,8 +274,9 @@ type watch struct {
 	most, mostPerIP int // connections; 0 is no bound
 	bounds          bounds
 	memory          *budget.Budget
-	bodies          *bodies // those that nobody waits for are given back
-	record          func()  // what was turned away; called every recordTicks
+	bodies          *bodies           // those that nobody waits for are given back
+	record          func()            // what was turned away; called every recordTicks
+	tend            func(tick uint64) // streams at rest; called every tick
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -355,6 +360,7 @@ func (w *watch) run(stop <-chan struct{}, tick <-chan time.Time) {
 		}
 		clear(conns)
 		w.bodies.sweep(now, 2*w.bounds.read)
+		w.tend(now)
 		if now%recordTicks == 0 {
 			w.record()
 		}

@@ -35,7 +35,7 @@ func rested(c net.Conn, s fasthttp.ConnState) {
 // are closed: what waits for them is answered with an error, and recorded. Nothing may be served after it.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
-	g.news.end(func(*exchange) bool { return true }, true)
+	g.news.end(func(hearer) bool { return true }, true)
 	if g.replicas != nil {
 		g.replicas.endNews()
 	}

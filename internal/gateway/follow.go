@@ -72,7 +72,7 @@ func (f *fan) askAgain(i int, old *exchange) *exchange {
 		return nil
 	}
 	defer snap.release()
-	if outdated(old, snap) {
+	if old.outdated(snap) {
 		f.x.endNews()
 		return nil
 	}

@@ -178,6 +178,7 @@ func New(o Options) (*Gateway, error) {
 		head:      httphead.Limits{Bytes: o.Limits.Header, Headers: o.Limits.Headers, Body: int64(o.Limits.Body)},
 	}
 	g.watch.bodies, g.watch.memory, g.watch.record = g.bodies, g.Memory, g.recordTurned
+	g.watch.tend = func(tick uint64) { g.news.tend(tick, ticks(g.Limits.KeepAlive), g.Now()) }
 	g.operations = map[*mcp.Method]*telemetry.Operation{nil: o.Metrics.Operation(telemetry.Other)}
 	for _, name := range mcp.Methods() {
 		g.operations[mcp.LookupMethod(name)] = o.Metrics.Operation(name)
@@ -207,6 +208,7 @@ func (g *Gateway) newServer(frugal bool) *fasthttp.Server {
 		Logger:                        silent{},
 		MaxIdleWorkerDuration:         time.Second,
 		ReduceMemoryUsage:             frugal,
+		KeepHijackedConns:             true, // a vigil closes its own
 	}
 }
 
@@ -232,11 +234,11 @@ func (g *Gateway) Swap(s *Snapshot) {
 		}
 	}
 	g.current.swap(s)
-	g.news.end(func(x *exchange) bool { return outdated(x, s) }, s == nil)
+	g.news.end(func(x hearer) bool { return x.outdated(s) }, s == nil)
 }
 
 // outdated says whether a stream that waits for news would be another one if it began on s.
-func outdated(x *exchange, s *Snapshot) bool {
+func (x *exchange) outdated(s *Snapshot) bool {
 	return s == nil || x.snap.Identity != s.Identity || !x.stays(s) ||
 		x.view != nil && !x.view.Same(s.Views[x.view.Name()])
 }

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
 )
@@ -10,11 +12,22 @@ import (
 // way, and would outlive a shutdown or a change of who may read them.
 type news struct {
 	mu      sync.Mutex
-	streams map[*exchange]struct{}
+	streams map[hearer]struct{}
 	closed  bool
+
+	rests   int // streams at rest when they were last looked after
+	trimmed int // and when memory was last given back
 }
 
-func (n *news) add(x *exchange) {
+// hearer is such a stream.
+type hearer interface {
+	// outdated says whether the stream would be another one if it began on s.
+	outdated(s *Snapshot) bool
+	// endNews ends it in good order.
+	endNews()
+}
+
+func (n *news) add(x hearer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -22,21 +35,21 @@ func (n *news) add(x *exchange) {
 		return
 	}
 	if n.streams == nil {
-		n.streams = make(map[*exchange]struct{})
+		n.streams = make(map[hearer]struct{})
 	}
 	n.streams[x] = struct{}{}
 }
 
-func (n *news) remove(x *exchange) {
+func (n *news) remove(x hearer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.streams, x)
 }
 
 // await adds a stream, and ends it if it was outdated before it could be found here.
-func (g *Gateway) await(x *exchange) {
+func (g *Gateway) await(x hearer) {
 	g.news.add(x)
-	if s := g.current.p.Load(); s != x.snap && outdated(x, s) {
+	if x.outdated(g.current.p.Load()) {
 		x.endNews()
 	}
 }
@@ -56,15 +69,15 @@ func (x *exchange) endNews() {
 func (n *news) hangUp(session audit.SessionHash) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for x := range n.streams {
-		if x.fan != nil && x.joined && x.sessionHash == session {
+	for s := range n.streams {
+		if x, ok := s.(*exchange); ok && x.fan != nil && x.joined && x.sessionHash == session {
 			x.endNews()
 		}
 	}
 }
 
 // end ends the streams that match; with closed, also every later one.
-func (n *news) end(match func(*exchange) bool, closed bool) {
+func (n *news) end(match func(hearer) bool, closed bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = closed
@@ -72,5 +85,38 @@ func (n *news) end(match func(*exchange) bool, closed bool) {
 		if match(x) {
 			x.endNews()
 		}
+	}
+}
+
+// manyRests is by how many more streams must have come to rest before memory is given back.
+const manyRests = 1024
+
+// tend looks after the streams at rest, with at most an eighth of them at once: what writes to them takes memory, too. When many have come
+// to rest, it gives back what opening them has taken, ten times what they need; the runtime would keep it for some minutes.
+func (n *news) tend(tick, every uint64, now time.Time) {
+	if tick%min(10, max(1, every/10)) != 0 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	most, before := 64+len(n.streams)/8, n.rests
+	n.rests = 0
+	for s := range n.streams {
+		v, ok := s.(*vigil)
+		if !ok || most == 0 {
+			continue
+		}
+		rests, begun := v.tend(tick, every, now)
+		if rests {
+			n.rests++
+		}
+		if begun {
+			most--
+		}
+	}
+	n.trimmed = min(n.trimmed, n.rests)
+	if n.rests <= before && n.rests >= n.trimmed+max(manyRests, n.trimmed/4) {
+		n.trimmed = n.rests
+		go debug.FreeOSMemory()
 	}
 }

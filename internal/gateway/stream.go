@@ -26,10 +26,14 @@ func (x *exchange) startStream() *refusal {
 		x.arm()
 	}
 	x.streamHead()
-	x.ctx.Response.SetBodyStream(x, -1)
 	x.outcome.status = 200
 	x.streaming, x.counted = true, true
 	x.g.Metrics.Streams.Inc()
+	if x.keepsVigil() {
+		x.startVigil()
+		return nil
+	}
+	x.ctx.Response.SetBodyStream(x, -1)
 	if !x.awaits() {
 		x.g.await(x)
 	}
@@ -70,18 +74,19 @@ func (x *exchange) WriteTo(to io.Writer) (n int64, err error) {
 		if err != nil {
 			return 0, x.endStream(w, err)
 		}
-		out := x.event(ev)
-		if len(out) > 0 {
-			_, err = w.Write(out)
-		}
-		x.shrink()
-		if err != nil {
+		if over, err := x.relay(w, ev); over || err != nil {
 			return 0, err
 		}
-		if x.answered && x.msg.Kind == mcp.KindRequest {
-			return 0, nil // nothing follows the answer on its stream
-		}
 	}
+}
+
+// relay writes what the client gets of an event, and says whether that was the last: nothing follows the answer on its stream.
+func (x *exchange) relay(w io.Writer, ev mcp.Event) (over bool, err error) {
+	if out := x.event(ev); len(out) > 0 {
+		_, err = w.Write(out)
+	}
+	x.shrink()
+	return x.answered && x.msg.Kind == mcp.KindRequest, err
 }
 
 // extend gives the next event its time: a call's stream that says nothing for too long has failed, one that waits for news has not.
@@ -90,6 +95,11 @@ func (x *exchange) extend() {
 		x.call.Extend(x.call.Deadline)
 		return
 	}
+	x.call.Extend(x.until())
+}
+
+// until is when the next event must have come.
+func (x *exchange) until() time.Time {
 	end := x.start.Add(x.g.Limits.StreamTimeout)
 	if x.awaits() {
 		if next := x.g.Now().Add(x.g.Limits.CallTimeout); next.Before(end) {
@@ -99,7 +109,7 @@ func (x *exchange) extend() {
 	if x.asking.After(end) {
 		end = x.asking
 	}
-	x.call.Extend(end)
+	return end
 }
 
 // awaits says whether this stream is a call's, which ends with an answer.

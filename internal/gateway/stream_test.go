@@ -398,7 +398,7 @@ func TestShutdownEndsStreamsThatWaitForNews(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	w.news.end(func(*exchange) bool { return true }, true)
+	w.news.end(func(hearer) bool { return true }, true)
 	var bodies []string
 	for range 2 {
 		select {

@@ -19,6 +19,10 @@ type Event struct {
 	Comment []byte // a comment between events; all else is nil then
 }
 
+// ErrNotYet is what a reader returns that doesn't wait for what has not come yet. It is the one error of an EventReader that is not
+// final: Next goes on where it was.
+var ErrNotYet = errors.New("nothing has come yet")
+
 // ErrEventTooLarge is returned for an event, or a line of one, beyond the limit.
 var ErrEventTooLarge = errors.New("event too large")
 
@@ -48,6 +52,7 @@ type EventReader struct {
 	pos   int    // the next byte to look at
 
 	begun  bool // the byte order mark was looked for
+	midway bool // the last Next had to stop
 	skipLF bool // the last byte was the CR of a line ending: an LF belongs to it
 	err    error
 
@@ -88,7 +93,10 @@ func (e *EventReader) Next() (Event, error) {
 	if e.err != nil {
 		return Event{}, e.err
 	}
-	e.newEvent()
+	if !e.midway {
+		e.newEvent()
+	}
+	e.midway = false
 	for {
 		for e.pos < len(e.buf) {
 			done, err := e.scan()
@@ -100,7 +108,10 @@ func (e *EventReader) Next() (Event, error) {
 				return e.cur, nil
 			}
 		}
-		if err := e.fill(); err != nil {
+		if err := e.fill(); errors.Is(err, ErrNotYet) {
+			e.midway = true
+			return Event{}, err
+		} else if err != nil {
 			e.err = err
 			return Event{}, err
 		}
@@ -109,6 +120,20 @@ func (e *EventReader) Next() (Event, error) {
 
 // Buffered is how many bytes have been read that Next has not looked at.
 func (e *EventReader) Buffered() int { return len(e.buf) - e.pos }
+
+// EventsAt is where between two events a reader has stopped.
+type EventsAt struct{ begun, skipLF bool }
+
+// At says where the reader has stopped, if nothing has been read that Next has not returned: another one can Continue there.
+func (e *EventReader) At() (EventsAt, bool) {
+	return EventsAt{e.begun, e.skipLF}, e.midway && !e.pending() && e.line == len(e.buf)
+}
+
+// Continue is Reset, where the rest of a stream is read that another reader has begun.
+func (e *EventReader) Continue(r io.Reader, maxEvent int, at EventsAt) {
+	e.Reset(r, maxEvent)
+	e.begun, e.skipLF = at.begun, at.skipLF
+}
 
 // newEvent forgets the event that was returned.
 func (e *EventReader) newEvent() {

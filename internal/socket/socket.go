@@ -18,3 +18,12 @@ type Asker interface {
 	// costs no call of its own. wrote says how much of question was written, whatever the error.
 	Ask(question, answer []byte) (wrote, read int, err error)
 }
+
+// ErrNothing is returned by ReadNow when nothing has come yet.
+var ErrNothing = errors.New("nothing has come yet")
+
+// Reader is what Wrap returns where it returns a connection of its own.
+type Reader interface {
+	// ReadNow reads what has come, and doesn't wait.
+	ReadNow(b []byte) (int, error)
+}

@@ -69,6 +69,26 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// ReadNow implements Reader.
+func (c *conn) ReadNow(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	n, err := c.read.run(b, c.raw.Read, func(fd uintptr) bool {
+		c.readOnce(fd)
+		return true
+	})
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return 0, ErrNothing
+	case err != nil:
+		return 0, c.explain("read", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
 func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.write.run(b, c.raw.Write, c.tryWrite)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -31,6 +32,7 @@ type conn struct {
 	unsent    []byte // the request, while the read that goes with it has not begun
 	idleSince time.Time
 	used      bool  // an exchange has ended on it
+	now       bool  // who reads it doesn't wait
 	readErr   error // why reading ended; nil while it has not
 	sendErr   error // why what was unsent could not be sent whole
 	wrote     bool  // some byte of the exchange may have left
@@ -54,9 +56,15 @@ func newConn(sock, nc net.Conn, maxHeader int) *conn {
 
 // Read sends what is unsent, and remembers why reading ended, which parsers above it hide.
 func (k *conn) Read(p []byte) (n int, err error) {
-	if k.unsent == nil {
+	switch {
+	case k.now:
+		n, err = k.nc.(socket.Reader).ReadNow(p) //nolint:forcetypeassert // restable has looked
+		if errors.Is(err, socket.ErrNothing) {
+			return 0, ErrNotYet
+		}
+	case k.unsent == nil:
 		n, err = k.nc.Read(p)
-	} else {
+	default:
 		var wrote int
 		wrote, n, err = k.asker.Ask(k.unsent, p)
 		if wrote < len(k.unsent) {

@@ -10,12 +10,13 @@ import (
 
 // HTTP is a server that is reached by Streamable HTTP.
 type HTTP struct {
-	name     string
-	o        HTTPOptions
-	pool     *pool
-	heads    [3]string // the unchanging part of a request's head, by Verb
-	health   health
-	inFlight atomic.Int64
+	name      string
+	o         HTTPOptions
+	pool      *pool
+	dormitory dormitory
+	heads     [3]string // the unchanging part of a request's head, by Verb
+	health    health
+	inFlight  atomic.Int64
 }
 
 // NewHTTP checks o and makes a server of it. It does not connect.
@@ -265,7 +266,7 @@ func isTimeout(err error) bool {
 // Close implements Server.
 func (h *HTTP) Close() error {
 	h.pool.close()
-	return nil
+	return h.dormitory.close()
 }
 
 // Status implements Server.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,41 +13,64 @@ import (
 // httpStream is an answer that arrives event by event. It holds its
 // connection until it ends.
 type httpStream struct {
-	h      *HTTP
-	k      *conn
-	events *mcp.EventReader
-	news   bool // it may rest for long, and k has no buffers for another request
-	clean  bool // the body has ended as it should
-	err    error
+	h       *HTTP
+	k       *conn
+	events  *mcp.EventReader
+	chunks  *chunks // the body of one that can rest; nil: the answer has it
+	framed  bool    // the end of the connection is not the end of the body
+	partial bool    // some of the next event may have been read
+	news    bool    // it may rest for long, and k has no buffers for another request
+	clean   bool    // the body has ended as it should
+	err     error
 }
 
 func (h *HTTP) startStream(c *Call, k *conn) error {
-	c.answer.StreamBody = true
-	news := c.Verb == Get || c.Method == "subscriptions/listen"
-	if news {
-		k.slim()
-	}
-	if err := c.answer.ReadBody(k.br, 0); err != nil {
+	s := &httpStream{h: h, k: k, news: c.Verb == Get || c.Method == "subscriptions/listen", framed: c.answer.Header.ContentLength() != -2}
+	body, err := s.body(c)
+	if err != nil {
 		return err
 	}
 	// How long a stream may take is its reader's business.
 	c.Extend(time.Time{})
-	c.flow = &httpStream{h: h, k: k, news: news, events: mcp.NewEventReader(c.answer.BodyStream(), h.o.MaxEvent)}
-	c.Reply = Stream
+	s.events = mcp.NewEventReader(body, h.o.MaxEvent)
+	c.flow, c.Reply = s, Stream
 	k.count(&c.held, h.o.Memory, 0)
 	return nil
+}
+
+// body is what the events are read from.
+func (s *httpStream) body(c *Call) (io.Reader, error) {
+	k := s.k
+	if s.news && c.answer.Header.ContentLength() == -1 && k.restable() {
+		rest, _ := k.br.Peek(k.br.Buffered())
+		s.chunks = &chunks{from: k, rest: bytes.Clone(rest)}
+		k.br, k.out = nil, nil
+		return s.chunks, nil
+	}
+	if s.news {
+		k.slim()
+	}
+	c.answer.StreamBody = true
+	if err := c.answer.ReadBody(k.br, 0); err != nil {
+		return nil, err
+	}
+	return c.answer.BodyStream(), nil
 }
 
 func (s *httpStream) next(c *Call) (Event, error) {
 	if s.err != nil {
 		return Event{}, s.err
 	}
-	if s.recount(c); s.err != nil {
+	if !s.partial {
+		s.recount(c)
+	}
+	if s.err != nil {
 		return Event{}, s.err
 	}
 	e, err := s.events.Next()
-	if err == nil {
-		return e, nil
+	s.partial = errors.Is(err, ErrNotYet)
+	if err == nil || s.partial {
+		return e, err
 	}
 	s.err = s.finish(c, err)
 	return Event{}, s.err
@@ -68,11 +92,10 @@ func (s *httpStream) recount(c *Call) {
 // finish tells the end of a stream from its loss, which fasthttp does not: a
 // chunked body whose connection ends between chunks has been cut off.
 func (s *httpStream) finish(c *Call, err error) error {
-	framed := c.answer.Header.ContentLength() != -2
 	switch {
 	case c.wasCanceled():
-	case errors.Is(err, io.EOF) && (!framed || s.k.readErr == nil):
-		s.clean = framed
+	case errors.Is(err, io.EOF) && (!s.framed || s.k.readErr == nil):
+		s.clean = s.framed
 		return io.EOF
 	case errors.Is(err, mcp.ErrEventTooLarge):
 		err = fmt.Errorf("%w: an event has more than %d bytes", errTooLarge, s.h.o.MaxEvent)
@@ -83,14 +106,15 @@ func (s *httpStream) finish(c *Call, err error) error {
 }
 
 func (s *httpStream) end(c *Call) {
-	head := &c.answer.Header
-	again := s.clean && !s.news && c.detach() && !head.ConnectionClose() && s.k.br.Buffered() == 0
+	again := s.clean && !s.news && c.detach() && !c.answer.Header.ConnectionClose() && s.k.br.Buffered() == 0
 	c.detach()
 	s.k.count(nil, nil, 0)
 	if !again {
 		s.k.interrupt(true)
 	}
-	_ = c.answer.CloseBodyStream()
+	if s.chunks == nil {
+		_ = c.answer.CloseBodyStream()
+	}
 	if again {
 		s.h.pool.put(s.k)
 	} else {

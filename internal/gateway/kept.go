@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/sallyport-dev/sallyport/engine"
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// kept is what of an exchange a stream needs to go on after a rest: what its events are judged by, and what its end is recorded with.
+type kept struct {
+	snap        *Snapshot
+	server      upstream.Server
+	metrics     *telemetry.Server
+	versioned   *telemetry.Version
+	who         *engine.Principal
+	serverName  string
+	version     string
+	session     string
+	target      string
+	head        []byte // the header lines
+	start       time.Time
+	until       time.Time // it lives
+	asking      time.Time
+	id          audit.ID
+	sessionHash audit.SessionHash
+	outcome     outcome
+	opened      bool
+	committed   bool
+	resumable   bool
+}
+
+// hold takes from x what doesn't change. From here on x needs nothing of the request as it was read.
+func (k *kept) hold(x *exchange) {
+	h := &x.ctx.Request.Header
+	*k = kept{
+		snap: x.snap, server: x.server, metrics: x.metrics, versioned: x.versioned, who: x.who, serverName: x.serverName, version: x.version,
+		session: string(x.session), target: string(x.head.Target), head: append([]byte(nil), h.RawHeaders()...), start: x.start, id: x.id,
+		sessionHash: x.sessionHash, opened: x.opened, committed: x.committed,
+	}
+	k.readHead(x)
+}
+
+// update takes from x what events may have changed.
+func (k *kept) update(x *exchange) {
+	k.outcome, k.resumable, k.asking, k.until = x.outcome, x.resumable, x.asking, x.until()
+}
+
+// restore makes x, which is fresh, the exchange that it was.
+func (k *kept) restore(x *exchange) {
+	x.snap, x.server, x.metrics, x.versioned, x.who, x.serverName, x.version = k.snap, k.server, k.metrics, k.versioned, k.who, k.serverName, k.version
+	x.session, x.start, x.mark, x.id = append(x.session[:0], k.session...), k.start, k.start, k.id
+	x.sessionHash, x.opened, x.committed = k.sessionHash, k.opened, k.committed
+	x.outcome, x.resumable, x.asking = k.outcome, k.resumable, k.asking
+	x.streaming, x.counted = true, true
+	k.readHead(x)
+}
+
+// readHead reads the head again: the same bytes by the same rules.
+func (k *kept) readHead(x *exchange) {
+	_ = x.head.Read([]byte("GET"), []byte(k.target), []byte("HTTP/1.1"), k.head, x.g.head)
+}

@@ -1,0 +1,255 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
+)
+
+// vigil is a legacy client's stream for news of one server. Nothing comes on it for hours, and there are thousands: while nothing comes it
+// has no goroutine, no buffer and no exchange, only what is needed to go on. What comes is judged as on any stream.
+type vigil struct {
+	g      *Gateway
+	client *conn
+	out    net.Conn      // client, or TLS on it
+	spoke  atomic.Uint64 // the tick at which something was written last
+
+	mu     sync.Mutex
+	x      *exchange         // while something is done; nil at rest
+	stream *upstream.Resting // at rest
+	busy   bool              // a comment is being written
+	left   bool              // it is to end
+	over   bool
+	kept   kept
+}
+
+// keepsVigil says whether the stream is one that can do without what serves its connection: it takes the connection, and ends with it.
+func (x *exchange) keepsVigil() bool {
+	return x.msg.Kind == mcp.KindNone && x.client != nil && x.arrival == atFirst
+}
+
+// startVigil lets v write the events, when handle has returned.
+func (x *exchange) startVigil() {
+	v := &vigil{g: x.g, client: x.client, out: x.ctx.Conn(), x: x}
+	v.kept.hold(x)
+	v.spoke.Store(x.g.watch.tick.Load())
+	x.client.heir.Store(v)
+	x.ctx.HijackSetNoResponse(true)
+	x.ctx.Hijack(v.begin)
+	if x.conn != nil {
+		x.conn.arm(v.end)
+	}
+	x.g.await(v)
+}
+
+// begin writes the head of the answer, and lets go of what has read the request.
+func (v *vigil) begin(net.Conn) {
+	if !v.client.heir.CompareAndSwap(v, nil) {
+		return // the connection has been closed
+	}
+	x := v.x
+	head := &x.ctx.Response.Header
+	head.SetContentLength(-1) // chunks
+	head.SetConnectionClose()
+	_, err := v.out.Write(head.Header())
+	x.dropBody()
+	x.ctx = nil
+	if err != nil {
+		v.end()
+	}
+	go v.run(x)
+}
+
+// abandoned ends a stream whose connection was closed before it began.
+func (v *vigil) abandoned() {
+	v.mu.Lock()
+	x := v.x
+	v.mu.Unlock()
+	x.call.Cancel()
+	v.finish(x, net.ErrClosed)
+}
+
+// run serves the stream until it rests or ends.
+func (v *vigil) run(x *exchange) {
+	if rests, err := v.serve(x); !rests {
+		v.finish(x, err)
+	}
+}
+
+// serve polices what has come on the stream, event by event.
+func (v *vigil) serve(x *exchange) (rests bool, err error) {
+	w := v.g.newSink(v.writer())
+	defer func() {
+		if p := recover(); p != nil {
+			v.g.recovered(p)
+			x.outcome.kind, x.outcome.reason = telemetry.Internal, "internal_error"
+			rests, err = false, io.ErrUnexpectedEOF
+		}
+		if !rests {
+			x.outcome.out += w.stop()
+		}
+	}()
+	for {
+		x.extend()
+		ev, err := x.call.NextNow()
+		if errors.Is(err, upstream.ErrNotYet) {
+			x.outcome.out += w.stop()
+			if v.rest(x) {
+				return true, nil
+			}
+			w = v.g.newSink(v.writer())
+			ev, err = x.call.Next()
+		}
+		if err != nil {
+			return false, x.endStream(w, err)
+		}
+		if _, err := x.relay(w, ev); err != nil {
+			return false, err
+		}
+	}
+}
+
+// rest gives everything back that is not needed until something comes. It says whether it has: x is not the caller's any more then.
+func (v *vigil) rest(x *exchange) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.left {
+		return false
+	}
+	r := x.call.Rest(v.wake)
+	if r == nil {
+		return false
+	}
+	v.kept.update(x)
+	v.stream, v.x = r, nil
+	x.snap = nil // v's
+	x.kept.Release()
+	x.call.Reset()
+	x.reset()
+	v.g.exchanges.Put(x)
+	return true
+}
+
+// wake goes on with a stream at rest, on a goroutine of its own.
+func (v *vigil) wake() { v.run(v.rouse()) }
+
+func (v *vigil) rouse() *exchange {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	x := v.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
+	v.kept.restore(x)
+	x.client, x.conn = v.client, v.client
+	x.call.Resume(v.stream)
+	v.x, v.stream = x, nil
+	if v.left {
+		x.call.Cancel()
+	}
+	return x
+}
+
+// end ends the stream: its client has gone, or it is not to be read any more.
+func (v *vigil) end() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch v.left = true; {
+	case v.over:
+	case v.x != nil:
+		v.x.call.Cancel()
+	default:
+		v.stream.Cancel()
+	}
+}
+
+// finish ends what the stream is on both sides, and has its outcome recorded.
+func (v *vigil) finish(x *exchange, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.abandon(p)
+		}
+		_ = v.out.Close()
+	}()
+	v.mu.Lock()
+	v.x, v.over = nil, true
+	v.mu.Unlock()
+	if err == nil {
+		_, _ = v.out.Write(lastChunk)
+	}
+	v.g.news.remove(v)
+	_ = x.Close()
+}
+
+// tend writes a comment if nothing was written for so many ticks, or wakes the stream if its time is up, but doesn't wait for either. It
+// says whether the stream rests, and whether that is over.
+func (v *vigil) tend(tick, every uint64, now time.Time) (rests, begun bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case v.x != nil || v.busy || v.left || v.over:
+		return false, false
+	case !now.Before(v.kept.until):
+		v.stream.Wake()
+		return true, true
+	case tick-v.spoke.Load() < every || !v.stream.Take():
+		return true, false
+	}
+	v.busy = true
+	go v.comment()
+	return true, true
+}
+
+// comment shows the client that the stream lives. It has been taken from its rest, and goes back to it if it can.
+func (v *vigil) comment() {
+	n, err := v.writer().Write(comment)
+	v.mu.Lock()
+	v.busy = false
+	v.kept.outcome.out += int64(n)
+	v.left = v.left || err != nil
+	rests := !v.left && v.stream.Again()
+	v.mu.Unlock()
+	if !rests {
+		v.wake()
+	}
+}
+
+func (v *vigil) endNews() { v.end() }
+
+func (v *vigil) outdated(s *Snapshot) bool {
+	k := &v.kept
+	return s == nil || k.snap.Identity != s.Identity || s.server(k.serverName, k.version) != k.server
+}
+
+// writer is where the events go.
+func (v *vigil) writer() *chunkWriter { return &chunkWriter{v: v} }
+
+// chunkWriter makes a chunk of each event (RFC 9112, 7.1).
+type chunkWriter struct {
+	v   *vigil
+	buf []byte
+}
+
+var lastChunk = []byte("0\r\n\r\n")
+
+// Write implements io.Writer.
+func (c *chunkWriter) Write(b []byte) (int, error) {
+	if len(b) == 0 { // would be the end
+		return 0, nil
+	}
+	c.v.spoke.Store(c.v.g.watch.tick.Load())
+	c.buf = append(strconv.AppendInt(c.buf[:0], int64(len(b)), 16), "\r\n"...)
+	c.buf = append(append(c.buf, b...), "\r\n"...)
+	if _, err := c.v.out.Write(c.buf); err != nil {
+		return 0, err
+	}
+	if cap(c.buf) > keep {
+		c.buf = nil
+	}
+	return len(b), nil
+}
