@@ -3,7 +3,9 @@ package mcp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -260,4 +262,76 @@ func (c *chunks) Read(p []byte) (int, error) {
 	n := copy(p, c.rest[:min(c.size, len(c.rest))])
 	c.rest = c.rest[n:]
 	return n, nil
+}
+
+// halting gives what there is piece by piece, and before each says that there is nothing yet.
+type halting struct {
+	all  []string
+	none bool
+}
+
+func (h *halting) Read(b []byte) (int, error) {
+	if h.none = !h.none; h.none {
+		return 0, ErrNotYet
+	}
+	if len(h.all) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, h.all[0])
+	if h.all[0] = h.all[0][n:]; h.all[0] == "" {
+		h.all = h.all[1:]
+	}
+	return n, nil
+}
+
+// A stream reads the same wherever there is nothing for a while, and whoever reads on between two events.
+func TestEventsAreTheSameAfterARest(t *testing.T) {
+	const stream = "\xef\xbb\xbfdata: one\r\nid: 1\r\n\r\n: comment\n\ndata: two\rdata: more\r\rretry: 5\n\nevent: x\ndata: three\n\n"
+	want := []string{"one|1|||", "two\nmore||||", "|||5|", "three||x||"}
+	for i := range len(stream) + 1 {
+		for j := i; j <= len(stream); j++ {
+			from := &halting{all: []string{stream[:i], stream[i:j], stream[j:]}}
+			r := NewEventReader(from, 0)
+			var got []string
+			for {
+				e, err := r.Next()
+				if errors.Is(err, ErrNotYet) {
+					if at, ok := r.At(); ok {
+						r = new(EventReader)
+						r.Continue(from, 0, at)
+					}
+					continue
+				}
+				if err != nil {
+					if !errors.Is(err, io.EOF) {
+						t.Fatal(err)
+					}
+					break
+				}
+				got = append(got, fmt.Sprintf("%s|%s|%s|%s|%s", e.Data, e.ID, e.Name, e.Retry, e.Comment))
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("cut at %d and %d: %q", i, j, got)
+			}
+		}
+	}
+}
+
+// Where some of an event has been read nobody else can go on.
+func TestReaderStopsBetweenEvents(t *testing.T) {
+	for part, between := range map[string]bool{"": true, "data: x\n\n": true, ": c\n\n": true, "\n": true, "d": false, "data: x": false, "data: x\n": false, ":": false, "data: x\r\n\r": true} {
+		r := NewEventReader(&halting{all: []string{part}, none: true}, 0)
+		var err error
+		for err == nil {
+			_, err = r.Next()
+		}
+		if _, ok := r.At(); ok != between || !errors.Is(err, ErrNotYet) && part != "" {
+			t.Errorf("after %q: %v, %v", part, ok, err)
+		}
+	}
+	r := NewEventReader(strings.NewReader("data: x\n\n"), 0)
+	_, _ = r.Next()
+	if _, ok := r.At(); ok {
+		t.Error("between events, but there may be more to read")
+	}
 }

@@ -1,0 +1,252 @@
+package gateway
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/audit"
+)
+
+// watched is a client's stream for news, and the server's end of it.
+type watched struct {
+	*world
+	conn  net.Conn
+	lines *bufio.Reader
+	resp  *http.Response
+	news  chan string   // what the server says; "" ends its stream, "cut" the connection
+	ended chan struct{} // the server's stream
+}
+
+const listChanged = `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
+
+func watchNews(t *testing.T, policy string, options ...option) *watched {
+	t.Helper()
+	s := &watched{news: make(chan string, 8), ended: make(chan struct{})}
+	_, served := newPeer(t, func(w http.ResponseWriter, r *http.Request, _ string) {
+		if r.Method != http.MethodGet {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		defer close(s.ended)
+		events(w, listChanged)
+		for {
+			select {
+			case text := <-s.news:
+				switch text {
+				case "":
+					return
+				case "cut":
+					panic(http.ErrAbortHandler)
+				}
+				events(w, text)
+			case <-r.Context().Done():
+				return
+			}
+		}
+	})
+	t.Cleanup(func() { // when the gateway has shut down, with the stream at rest
+		if s.conn != nil {
+			_ = s.conn.Close()
+		}
+	})
+	s.world = newWorld(t, policy, append([]option{served}, options...)...)
+	var err error
+	if s.conn, err = net.Dial("tcp", s.onTCP()); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.conn.SetDeadline(time.Now().Add(30 * time.Second))
+	if _, err := io.WriteString(s.conn, "GET /mcp/files HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\nX-Team: red\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if s.resp, err = http.ReadResponse(bufio.NewReader(s.conn), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.lines = bufio.NewReader(s.resp.Body)
+	s.hears(listChanged)
+	s.rests()
+	return s
+}
+
+// hears waits for an event.
+func (s *watched) hears(data string) {
+	s.t.Helper()
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			s.t.Fatalf("waiting for %q: %v", data, err)
+		}
+		if got, ok := strings.CutPrefix(line, "data: "); ok {
+			if strings.TrimSpace(got) != data {
+				s.t.Fatalf("heard %q, not %q", got, data)
+			}
+			return
+		}
+	}
+}
+
+// rests waits until the stream has neither goroutine nor exchange.
+func (s *watched) rests() {
+	s.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !s.resting(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatal("it doesn't rest")
+		}
+	}
+}
+
+func (s *watched) resting() bool {
+	n := &s.Gateway.news
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for h := range n.streams {
+		v := h.(*vigil)
+		v.mu.Lock()
+		rests := v.x == nil && !v.busy && !v.over
+		v.mu.Unlock()
+		return rests
+	}
+	return false
+}
+
+// over waits until nothing of the stream is left, and gives the record of how it ended.
+func (s *watched) over() audit.Record {
+	s.t.Helper()
+	<-s.ended
+	for end := time.Now().Add(20 * time.Second); s.watch.open() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatal("the connection is still open")
+		}
+	}
+	n := &s.Gateway.news
+	n.mu.Lock()
+	left := len(n.streams)
+	n.mu.Unlock()
+	if left != 0 {
+		s.t.Errorf("%d streams are left", left)
+	}
+	b := httptest.NewRecorder()
+	s.Metrics.Handler().ServeHTTP(b, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(b.Body.String(), "sallyport_active_streams 0\n") {
+		s.t.Error("it still counts as open")
+	}
+	records := s.recorded(2)
+	return records[len(records)-1]
+}
+
+// What comes after a rest is judged as what comes at any time: by the policy of that moment, and by the head that the client has sent.
+func TestWhatComesAfterARestIsJudged(t *testing.T) {
+	log := func(level string) string {
+		return `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"` + level + `","data":"x"}}`
+	}
+	s := watchNews(t, `
+apiVersion: sallyport/v1
+kind: Policy
+metadata: { name: p }
+match: { methods: [notifications/message] }
+rules:
+  - { name: red, when: 'request.headers["x-team"] == "red" && params.level != "debug"', effect: allow }
+  - { name: debug, when: 'params.level == "debug"', effect: deny, reason: no_debug }
+`)
+	for range 5 {
+		s.news <- log("debug")
+		s.news <- log("info")
+		s.hears(log("info"))
+		s.rests()
+	}
+	s.news <- ": a comment"
+	s.news <- listChanged
+	s.hears(listChanged)
+	refused := 0
+	for _, r := range s.recorded(6) {
+		if r.Reason == "no_debug" {
+			refused++
+		}
+	}
+	if refused != 5 {
+		t.Errorf("%d refusals are recorded", refused)
+	}
+	s.rests()
+	s.news <- ""
+	if rest, err := io.ReadAll(s.lines); err != nil || strings.Contains(string(rest), "data") {
+		t.Errorf("the end: %q, %v", rest, err)
+	}
+	if r := s.over(); r.Kind != audit.Outcome || r.Status != 200 || r.ResponseBytes < int64(5*len(log("info"))) {
+		t.Errorf("recorded %+v", r)
+	}
+}
+
+// While a stream rests its client sees that it lives.
+func TestRestingStreamsAreKeptAlive(t *testing.T) {
+	s := watchNews(t, allowAll, func(o *Options, _ *Snapshot) { o.Limits.KeepAlive = time.Millisecond })
+	for comments := 0; comments < 3; {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line == ":\n" {
+			comments++
+		}
+	}
+	s.news <- listChanged
+	s.hears(listChanged)
+	s.rests()
+}
+
+// A rest ends with whatever ends the stream, for both sides.
+func TestRestEnds(t *testing.T) {
+	tests := []struct {
+		name    string
+		do      func(s *watched)
+		cut     bool // the client's stream has no end
+		options []option
+	}{
+		{"the client leaves", func(s *watched) { _ = s.conn.Close() }, true, nil},
+		{"the server ends", func(s *watched) { s.news <- "" }, false, nil},
+		{"the server is gone", func(s *watched) { s.news <- "cut" }, false, nil},
+		{"the gateway ends it", func(s *watched) { s.Gateway.news.end(func(hearer) bool { return true }, true) }, false, nil},
+		{"the server's address changes", func(s *watched) {
+			next := s.snapshot(allowAll)
+			s.Swap(next)
+		}, false, nil},
+		{"its time is up", func(*watched) {}, false, []option{func(o *Options, _ *Snapshot) { o.Limits.StreamTimeout = 2 * time.Second }}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := watchNews(t, allowAll, tt.options...)
+			tt.do(s)
+			if _, err := io.ReadAll(s.lines); (err != nil) != tt.cut && !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the client's end: %v", err)
+			}
+			if r := s.over(); r.Kind != audit.Outcome || r.Status != 200 {
+				t.Errorf("recorded %+v", r)
+			}
+		})
+	}
+}
+
+// A connection that is closed before the stream has taken it leaves nothing behind.
+func TestStreamWithoutAConnection(t *testing.T) {
+	s := watchNews(t, allowAll)
+	n := &s.Gateway.news
+	n.mu.Lock()
+	var v *vigil
+	for h := range n.streams {
+		v = h.(*vigil)
+	}
+	n.mu.Unlock()
+	if !v.stream.Take() {
+		t.Fatal("it was to rest")
+	}
+	v.rouse() // as when it begins
+	v.client.heir.Store(v)
+	_ = v.client.Close()
+	v.begin(nil) // too late
+	s.over()
+}

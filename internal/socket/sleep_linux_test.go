@@ -1,0 +1,188 @@
+package socket
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// sleeper is a connection that sleeps, its other end, and what is told when it wakes.
+func sleeper(t *testing.T, d *Dormitory) (s *Sleeper, far net.Conn, woken chan struct{}) {
+	t.Helper()
+	near, far := pair(t)
+	s, woken = new(Sleeper), make(chan struct{}, 8)
+	c := Wrap(near)
+	if err := s.Lie(d, c, func() { woken <- struct{}{} }); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if !s.Sleep() {
+		t.Fatal("it doesn't sleep")
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return s, far, woken
+}
+
+func dormitoryFor(t *testing.T) *Dormitory {
+	t.Helper()
+	d, err := NewDormitory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func waitFor(t *testing.T, woken <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-woken:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it sleeps on")
+	}
+}
+
+func TestSleeperWakesWhenThereIsSomethingToRead(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(s *Sleeper, d *Dormitory, far net.Conn)
+		read string
+		err  error
+	}{
+		{"bytes", func(_ *Sleeper, _ *Dormitory, far net.Conn) { _, _ = io.WriteString(far, "hello") }, "hello", nil},
+		{"the end", func(_ *Sleeper, _ *Dormitory, far net.Conn) { _ = far.Close() }, "", io.EOF},
+		{"an interruption", func(s *Sleeper, _ *Dormitory, _ net.Conn) { s.Interrupt() }, "", io.EOF},
+		{"a call", func(s *Sleeper, _ *Dormitory, _ net.Conn) { s.Wake() }, "", ErrNothing},
+		{"no dormitory any more", func(_ *Sleeper, d *Dormitory, _ net.Conn) { _ = d.Close() }, "", ErrNothing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := dormitoryFor(t)
+			s, far, woken := sleeper(t, d)
+			tt.do(s, d, far)
+			waitFor(t, woken)
+			if s.Take() {
+				t.Error("it can be taken after it has woken")
+			}
+			c, err := s.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			b := make([]byte, 8)
+			n, err := c.(Reader).ReadNow(b)
+			if string(b[:n]) != tt.read || !errors.Is(err, tt.err) {
+				t.Errorf("read %q, %v", b[:n], err)
+			}
+			select {
+			case <-woken:
+				t.Error("it has woken twice")
+			default:
+			}
+		})
+	}
+}
+
+// What came before the sleep, or while the sleeper was up, wakes it as well.
+func TestSleeperDoesNotOversleep(t *testing.T) {
+	d := dormitoryFor(t)
+	s, far, woken := sleeper(t, d)
+	if !s.Take() || s.Take() {
+		t.Fatal("it was to be taken once")
+	}
+	if _, err := io.WriteString(far, "x"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-woken:
+		t.Fatal("it wakes though it was taken")
+	default:
+	}
+	if !s.Sleep() {
+		t.Fatal("it doesn't sleep again")
+	}
+	waitFor(t, woken)
+}
+
+// A connection sleeps and wakes many times, and is the same all along. Nothing of it is left at the end.
+func TestSleeperIsAConnectionAgain(t *testing.T) {
+	d := dormitoryFor(t)
+	near, far := pair(t)
+	before := descriptors(t)
+	c := Wrap(near)
+	for range 50 {
+		var s Sleeper
+		woken := make(chan struct{}, 1)
+		if err := s.Lie(d, c, func() { woken <- struct{}{} }); err != nil || !s.Sleep() {
+			t.Fatal("it doesn't sleep", err)
+		}
+		_ = c.Close()
+		if _, err := io.WriteString(far, "ping"); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, woken)
+		var err error
+		if c, err = s.Open(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Open(); !errors.Is(err, net.ErrClosed) {
+			t.Fatalf("opened twice: %v", err)
+		}
+		if s.Sleep() {
+			t.Fatal("what is open sleeps")
+		}
+		s.Interrupt() // too late
+		s.Close()     // likewise
+		b := make([]byte, 8)
+		if n, err := c.Read(b); string(b[:n]) != "ping" || err != nil {
+			t.Fatalf("read %q, %v", b[:n], err)
+		}
+		if _, err := io.WriteString(c, "pong"); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.ReadFull(far, b[:4]); string(b[:n]) != "pong" || err != nil {
+			t.Fatalf("the other end read %q, %v", b[:n], err)
+		}
+	}
+	_ = c.Close()
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors, %d before", after, before)
+	}
+}
+
+func TestOnlyAWrappedConnectionSleeps(t *testing.T) {
+	d := dormitoryFor(t)
+	near, _ := pair(t)
+	if err := new(Sleeper).Lie(d, near, nil); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	c := Wrap(near)
+	_ = c.Close()
+	if err := new(Sleeper).Lie(d, c, nil); err == nil {
+		t.Error("a closed connection lies down")
+	}
+	near, _ = pair(t)
+	var s Sleeper
+	if err := s.Lie(d, Wrap(near), nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = d.Close()
+	if s.Sleep() {
+		t.Error("it sleeps in a dormitory that is closed")
+	}
+	s.Close()
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
+}
