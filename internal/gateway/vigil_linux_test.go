@@ -26,7 +26,16 @@ type watched struct {
 
 const listChanged = `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
 
+// watchNews opens a stream, and waits until it rests.
 func watchNews(t *testing.T, policy string, options ...option) *watched {
+	t.Helper()
+	s := openNews(t, policy, options...)
+	s.hears(listChanged)
+	s.rests()
+	return s
+}
+
+func openNews(t *testing.T, policy string, options ...option) *watched {
 	t.Helper()
 	s := &watched{news: make(chan string, 8), ended: make(chan struct{})}
 	_, served := newPeer(t, func(w http.ResponseWriter, r *http.Request, _ string) {
@@ -69,8 +78,6 @@ func watchNews(t *testing.T, policy string, options ...option) *watched {
 		t.Fatal(err)
 	}
 	s.lines = bufio.NewReader(s.resp.Body)
-	s.hears(listChanged)
-	s.rests()
 	return s
 }
 
@@ -115,8 +122,8 @@ func (s *watched) resting() bool {
 	return false
 }
 
-// over waits until nothing of the stream is left, and gives the record of how it ended.
-func (s *watched) over() audit.Record {
+// over waits until nothing of the stream is left, and gives the record of how it ended, the last of so many.
+func (s *watched) over(all int) audit.Record {
 	s.t.Helper()
 	<-s.ended
 	for end := time.Now().Add(20 * time.Second); s.watch.open() > 0; time.Sleep(time.Millisecond) {
@@ -136,7 +143,7 @@ func (s *watched) over() audit.Record {
 	if !strings.Contains(b.Body.String(), "sallyport_active_streams 0\n") {
 		s.t.Error("it still counts as open")
 	}
-	records := s.recorded(2)
+	records := s.recorded(all)
 	return records[len(records)-1]
 }
 
@@ -177,7 +184,7 @@ rules:
 	if rest, err := io.ReadAll(s.lines); err != nil || strings.Contains(string(rest), "data") {
 		t.Errorf("the end: %q, %v", rest, err)
 	}
-	if r := s.over(); r.Kind != audit.Outcome || r.Status != 200 || r.ResponseBytes < int64(5*len(log("info"))) {
+	if r := s.over(7); r.Kind != audit.Outcome || r.Status != 200 || r.ResponseBytes < int64(5*len(log("info"))) {
 		t.Errorf("recorded %+v", r)
 	}
 }
@@ -202,32 +209,41 @@ func TestRestingStreamsAreKeptAlive(t *testing.T) {
 // A rest ends with whatever ends the stream, for both sides.
 func TestRestEnds(t *testing.T) {
 	tests := []struct {
-		name    string
-		do      func(s *watched)
-		cut     bool // the client's stream has no end
-		options []option
+		name string
+		do   func(s *watched)
+		cut  bool // the client's stream has no end
 	}{
-		{"the client leaves", func(s *watched) { _ = s.conn.Close() }, true, nil},
-		{"the server ends", func(s *watched) { s.news <- "" }, false, nil},
-		{"the server is gone", func(s *watched) { s.news <- "cut" }, false, nil},
-		{"the gateway ends it", func(s *watched) { s.Gateway.news.end(func(hearer) bool { return true }, true) }, false, nil},
+		{"the client leaves", func(s *watched) { _ = s.conn.Close() }, true},
+		{"the server ends", func(s *watched) { s.news <- "" }, false},
+		{"the server is gone", func(s *watched) { s.news <- "cut" }, false},
+		{"the gateway ends it", func(s *watched) { s.Gateway.news.end(func(hearer) bool { return true }, true) }, false},
 		{"the server's address changes", func(s *watched) {
 			next := s.snapshot(allowAll)
 			s.Swap(next)
-		}, false, nil},
-		{"its time is up", func(*watched) {}, false, []option{func(o *Options, _ *Snapshot) { o.Limits.StreamTimeout = 2 * time.Second }}},
+		}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := watchNews(t, allowAll, tt.options...)
+			s := watchNews(t, allowAll)
 			tt.do(s)
 			if _, err := io.ReadAll(s.lines); (err != nil) != tt.cut && !errors.Is(err, net.ErrClosed) {
 				t.Errorf("the client's end: %v", err)
 			}
-			if r := s.over(); r.Kind != audit.Outcome || r.Status != 200 {
+			if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 {
 				t.Errorf("recorded %+v", r)
 			}
 		})
+	}
+}
+
+// A stream whose time is up ends, also if it rests.
+func TestStreamAtRestEndsInTime(t *testing.T) {
+	s := openNews(t, allowAll, func(o *Options, _ *Snapshot) { o.Limits.StreamTimeout = time.Second })
+	if _, err := io.ReadAll(s.lines); err != nil {
+		t.Errorf("the client's end: %v", err)
+	}
+	if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 || r.Total < time.Second {
+		t.Errorf("recorded %+v", r)
 	}
 }
 
@@ -248,5 +264,5 @@ func TestStreamWithoutAConnection(t *testing.T) {
 	v.client.heir.Store(v)
 	_ = v.client.Close()
 	v.begin(nil) // too late
-	s.over()
+	s.over(2)
 }

@@ -129,7 +129,7 @@ func (s *Sleeper) Sleep() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.id = s.in.put(s)
-	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: int32(uint32(s.id)), Pad: int32(uint32(s.id >> 32))} //nolint:gosec // both halves
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: int32(uint32(s.id)), Pad: int32(uint32(s.id >> 32))}
 	armed := s.control(syscall.EPOLL_CTL_MOD, &event)
 	if errors.Is(armed, syscall.ENOENT) {
 		armed = s.control(syscall.EPOLL_CTL_ADD, &event)

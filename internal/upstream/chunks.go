@@ -87,7 +87,7 @@ func (c *chunks) cut(b []byte) int {
 			i++
 			continue
 		}
-		n := int(min(c.left, uint64(len(b)-i))) //nolint:gosec // no more than there is
+		n := int(min(c.left, uint64(len(b)-i)))
 		kept += copy(b[kept:], b[i:i+n])
 		i += n
 		if c.left -= uint64(n); c.left == 0 {
