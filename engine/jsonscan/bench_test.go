@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -94,5 +95,15 @@ func BenchmarkEncodingJSON(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkAppendQuote writes a text of a kibibyte, as what takes the place of a redacted one is written.
+func BenchmarkAppendQuote(b *testing.B) {
+	text := strings.Repeat("The quick brown fox jumps over the lazy dog. ", 23)
+	dst := make([]byte, 0, 2*len(text))
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		dst = AppendQuote(dst[:0], text)
 	}
 }

@@ -2,7 +2,6 @@ package jsonscan
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -119,6 +118,12 @@ func AppendQuote(dst []byte, s string) []byte {
 // plainPrefix returns the length of the start of s that needs no escape.
 func plainPrefix(s string) int {
 	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		t := s[i : i+32]
+		if stops(load8(t))|stops(load8(t[8:]))|stops(load8(t[16:]))|stops(load8(t[24:])) != 0 {
+			break
+		}
+	}
 	for ; i+8 <= len(s); i += 8 {
 		if m := stops(load8(s[i:])); m != 0 {
 			return i + bits.TrailingZeros64(m)>>3
@@ -130,8 +135,9 @@ func plainPrefix(s string) int {
 	return i
 }
 
+// load8 is written so that it is one load; a copy of s would be a call.
 func load8(s string) uint64 {
-	var b [8]byte
-	copy(b[:], s)
-	return binary.LittleEndian.Uint64(b[:])
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
