@@ -46,6 +46,21 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// BenchmarkCall_unreset is the call of BenchmarkCall, index built, without the reset of the instance: what of a call is left if that were
+// done behind the answer.
+func BenchmarkCall_unreset(b *testing.B) {
+	p := load(b, newHost(b, wasm.Options{}), cGuest(b, "authorise"), wasm.Config{})
+	m := message(b, `{"path":"/srv/a/b/c.txt","limit":10}`)
+	m.Principal.Groups = []string{"dev", "ops"}
+	call := &wasm.Call{Hook: hostapi.HookRequest, Message: m}
+	var r wasm.Result
+	b.ReportAllocs()
+	sample(b, func() { p.CallUnreset(context.Background(), call, &r) })
+	if r.Verdict() != hostapi.VerdictPass {
+		b.Fatal(sum(&r))
+	}
+}
+
 func bench(b *testing.B, p *wasm.Plugin, m *wasm.Message, indexed bool, want hostapi.Verdict) {
 	call := &wasm.Call{Hook: hostapi.HookRequest, Message: m}
 	var r wasm.Result
