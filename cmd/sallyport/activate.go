@@ -71,7 +71,7 @@ func unread(err error) error {
 // trusted takes an archive if it is signed by those whom the config trusts, meant for this gateway, and no step back. What an operator has
 // chosen stands in for one that isn't newer than all that were active.
 func (o origin) trusted(c *config.Config, name string, data []byte, now time.Time) (*given, error) {
-	r, err := o.reception(c, now)
+	r, err := o.reception(c, now, policiesAt(c), fetch.Shown(c.Policies))
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +93,10 @@ type reception struct {
 	choice *bundle.Choice
 }
 
-func (o origin) reception(c *config.Config, now time.Time) (*reception, error) {
+// reception is for a bundle of a name, which stands at a place.
+func (o origin) reception(c *config.Config, now time.Time, at source.Pos, name string) (*reception, error) {
 	if c.Bundle.Trust == "" && !c.Bundle.Unsigned {
-		return nil, source.Diagnostics{c.At("policies").Diagnose("SP8108", fmt.Sprintf("`%s` is a bundle, and the config doesn't say whose signatures are trusted", fetch.Shown(c.Policies)),
+		return nil, source.Diagnostics{at.Diagnose("SP8108", fmt.Sprintf("`%s` is a bundle, and the config doesn't say whose signatures are trusted", name),
 			"add `bundle: { trust: FILE, state: DIR }`, or `bundle: { unsigned: true }` to take anybody's")}
 	}
 	v, _ := buildVersion()
@@ -206,7 +207,7 @@ func (b *builder) activate(ctx context.Context, c *config.Config, prev *build, f
 
 // lastGood is the bundle that was active last, or that an operator has chosen since.
 func (b *builder) lastGood(c *config.Config) (*given, error) {
-	r, err := b.origin.reception(c, b.now())
+	r, err := b.origin.reception(c, b.now(), policiesAt(c), fetch.Shown(c.Policies))
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/trial"
 )
 
-// candidate is policies that a config names to be tried beside those that decide. Several snapshots may use it; the last one to let go ends
+// candidate is policies that a config names, or an operator has handed over, to be tried beside those that decide. Several snapshots may use it; the last one to let go ends
 // the trial.
 type candidate struct {
 	config config.Candidate
@@ -33,6 +33,8 @@ type candidate struct {
 	trial  *trial.Trial     // begun when it is first served
 	since  time.Time
 	source *fetch.Follower // of what is fetched; nil: it is at hand
+	handed *handed         // by an operator; nil: the config names it
+	noted  bool            // that it is tried is recorded already
 	users  atomic.Int32
 
 	state     string // one of the states
@@ -77,14 +79,19 @@ func (k *candidate) canary() *gateway.Canary {
 	}
 }
 
-// candidate reads the candidate of a config and makes it ready to be tried. One that can't be tried changes nothing for those that decide;
-// one that is fetched is not waited for.
+// candidate reads the candidate of a config, or else the one that was handed over, and makes it ready to be tried. One that can't be tried
+// changes nothing for those that decide; one that is fetched is not waited for.
 func (b *builder) candidate(ctx context.Context, out, prev *build) (*fetch.Follower, *candidate) {
-	if out.config.Bundle.Candidate == nil {
+	k := &candidate{since: out.at}
+	switch c := out.config.Bundle.Candidate; {
+	case c != nil:
+		k.config = *c
+		k.source, k.err = b.candidateSource(out.config, prev)
+	case b.handed != nil:
+		k.config, k.handed = b.handed.config, b.handed
+	default:
 		return nil, nil
 	}
-	k := &candidate{config: *out.config.Bundle.Candidate, since: out.at}
-	k.source, k.err = b.candidateSource(out.config, prev)
 	if k.source != nil && k.source.Content() == nil {
 		k.state = stateAwaited
 		return k.source, k
@@ -162,23 +169,32 @@ func (k *candidate) sameAs(next *candidate, out *build) bool {
 // candidateBy reads a candidate. A bundle is verified as that of policies is.
 func (o origin) candidateBy(c *config.Config, k *candidate, now time.Time) (*given, error) {
 	name := k.config.From
+	at := c.At("bundle", "candidate", "from")
+	if k.handed != nil {
+		at = policiesAt(c)
+	}
 	if !signable(name) {
 		if c.Bundle.Trust != "" {
-			return nil, source.Diagnostics{c.At("bundle", "candidate", "from").Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", name),
+			return nil, source.Diagnostics{at.Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", name),
 				"name a bundle, FILE.tar.gz; or remove `trust` from `bundle`")}
 		}
 		set, err := readBundle(name)
 		return &given{set: set}, err
 	}
-	r, err := o.reception(c, now)
+	r, err := o.reception(c, now, at, fetch.Shown(name))
 	if err != nil {
 		return nil, err
 	}
 	var data []byte
-	if k.source != nil {
+	switch {
+	case k.handed != nil:
+		data = k.handed.archive
+	case k.source != nil:
 		data = k.source.Content().Packed
-	} else if data, err = bundle.ReadPacked(name); err != nil {
-		return nil, unread(err)
+	default:
+		if data, err = bundle.ReadPacked(name); err != nil {
+			return nil, unread(err)
+		}
 	}
 	g, err := r.read(fetch.Shown(name), data)
 	if err != nil {
@@ -226,20 +242,16 @@ func (b *builder) compileCandidate(ctx context.Context, out *build, g *given) (*
 
 // tryOut begins the trial of a candidate that is new, and says so of one that can't be tried.
 func (g *program) tryOut(b, prev *build) {
+	g.letGo(b)
 	k := b.candidate
 	switch {
 	case k == nil || prev != nil && prev.candidate == k:
 	case k.tried():
 		k.trial = trial.New(g.trialOptions(k, b.config.Limits))
-		what := k.config.Mode
-		if k.config.Canary() {
-			what = fmt.Sprintf("canary: %g %%", k.config.Share)
-		}
-		if name := k.given.called(); name != "" {
-			what += ": " + name
-		}
 		g.log.Info("a candidate is tried", "mode", k.config.Mode, "revision", k.policy.Revision(), "beside", b.policy.Revision())
-		g.noteBy(admin.Change{}, audit.Tried, k.policy.Revision(), what)
+		if !k.noted {
+			g.noteBy(admin.Change{}, audit.Tried, k.policy.Revision(), k.called())
+		}
 	case k.state == stateRefused:
 		if ds, ok := errors.AsType[source.Diagnostics](k.err); ok {
 			g.logMistakes(ds)
@@ -254,6 +266,18 @@ func (g *program) tryOut(b, prev *build) {
 	} else {
 		g.metrics.SetCandidate("", "")
 	}
+}
+
+// called is what a candidate is called in records.
+func (k *candidate) called() string {
+	what := k.config.Mode
+	if k.config.Canary() {
+		what = fmt.Sprintf("canary: %g %%", k.config.Share)
+	}
+	if name := k.given.called(); name != "" {
+		what += ": " + name
+	}
+	return what
 }
 
 func (g *program) trialOptions(k *candidate, l config.Limits) trial.Options {
@@ -348,7 +372,7 @@ func (g *program) keepWithdrawal(c *config.Config, by admin.Change, w bundle.Wit
 }
 
 func noCandidate(c *config.Config) source.Diagnostic {
-	return c.At("bundle", "candidate").Diagnose("SP8205", "no candidate is tried", "name one in the config: `bundle: { candidate: { from: PATH } }`; `/admin/v1/candidate` says why one isn't tried")
+	return c.At("bundle", "candidate").Diagnose("SP8205", "no candidate is tried", "name one in the config, `bundle: { candidate: { from: PATH } }`, or hand one over: `sallyport bundle activate --shadow FILE`; `/admin/v1/candidate` says why one isn't tried")
 }
 
 // promotable is the archive of a candidate that is tried.

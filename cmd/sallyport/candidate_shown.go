@@ -18,6 +18,7 @@ type shownCandidate struct {
 	Name        string             `json:"name,omitempty"`
 	Version     int64              `json:"version,omitempty"`
 	Revision    string             `json:"revision,omitempty"`
+	By          string             `json:"by,omitempty"` // the operator who has handed it over
 	Since       time.Time          `json:"since"`
 	Withdrawn   *bundle.Withdrawal `json:"withdrawn,omitempty"`
 	SourceError string             `json:"sourceError,omitempty"`
@@ -27,13 +28,16 @@ type shownCandidate struct {
 	Found       *trial.Report      `json:"found,omitempty"`
 }
 
-// candidate is what the admin API shows of the candidate; null if the config names none.
+// candidate is what the admin API shows of the candidate; null if there is none.
 func (g *program) candidate() any {
 	k := g.state.build().candidate
 	if k == nil {
 		return nil
 	}
 	out := shownCandidate{Source: fetch.Shown(k.config.From), Mode: k.config.Mode, State: k.state, Since: k.since.UTC(), Withdrawn: k.withdrawn}
+	if k.handed != nil {
+		out.By = k.handed.by
+	}
 	if k.source != nil && k.source.State().Err != nil {
 		out.SourceError = k.source.State().Err.Error()
 	}

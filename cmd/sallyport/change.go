@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
 
 // This file is what operators change through the admin API.
@@ -18,7 +19,7 @@ import (
 // changes is what they may change.
 func (g *program) changes() *admin.Changes {
 	return &admin.Changes{
-		Actions: []string{"activate", "rollback", "promote", "withdraw"},
+		Actions: []string{"activate", "rollback", "promote", "withdraw", admin.Try},
 		Do:      g.change, Notified: g.notified,
 		Tokens: func() []admin.Token {
 			var all []admin.Token
@@ -76,8 +77,11 @@ func (g *program) change(ctx context.Context, c admin.Change) error {
 }
 
 func (g *program) do(ctx context.Context, c admin.Change) error {
-	if c.Action == "withdraw" {
+	switch c.Action {
+	case "withdraw":
 		return g.withdraw(ctx, c, "by an operator")
+	case admin.Try:
+		return g.try(ctx, c)
 	}
 	return g.exchangeBundle(ctx, c)
 }
@@ -142,7 +146,7 @@ func (b *builder) changeable(prev *build) (*reception, error) {
 		return nil, source.Diagnostics{policiesAt(c).Diagnose("SP8204", "the policies that decide can't be changed by command: they are no bundle, or `bundle.state` is missing, and a restart would forget the change",
 			"name a bundle in `policies`, and a directory in `bundle: { state: DIR }`")}
 	}
-	return b.origin.reception(c, b.now())
+	return b.origin.reception(c, b.now(), policiesAt(c), fetch.Shown(c.Policies))
 }
 
 func policiesAt(c *config.Config) source.Pos { return c.At("policies") }
@@ -173,15 +177,25 @@ func (r *reception) asked(c admin.Change, prev *build) (*given, error) {
 		by.Revision, by.Of = g.archive.Revision, g.archive.Revision
 		g.choice = &by
 		return r.admit(g)
-	case last != nil && c.Revision == last.Revision:
-		by.Revision, by.Of = last.Revision, last.Revision
-		return r.chosen(&by)
 	}
-	if a, err := r.store.Previous(); err == nil && a != nil && a.Revision == c.Revision && last != nil {
-		by.Revision, by.Of = a.Revision, last.Revision
-		return r.chosen(&by)
+	a, err := r.kept(c.Revision, prev.config)
+	if err != nil {
+		return nil, err
 	}
-	return nil, source.Diagnostics{policiesAt(prev.config).Diagnose("SP8203", fmt.Sprintf("no bundle `%s` is kept", source.Brief(c.Revision)), "give the file of the bundle")}
+	by.Revision, by.Of = a.Revision, last.Revision
+	return r.chosen(&by)
+}
+
+// kept is the bundle of a revision among the two that are kept.
+func (r *reception) kept(revision string, c *config.Config) (*bundle.Archive, error) {
+	last := r.terms.Last
+	if last != nil && revision == last.Revision {
+		return last, nil
+	}
+	if a, err := r.store.Previous(); err == nil && a != nil && a.Revision == revision && last != nil {
+		return a, nil
+	}
+	return nil, source.Diagnostics{policiesAt(c).Diagnose("SP8203", fmt.Sprintf("no bundle `%s` is kept", source.Brief(revision)), "give the file of the bundle")}
 }
 
 // back goes to the bundle that was active before.

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/engine/toolset"
+	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
 
 // nearEnd is how long before its end a certificate or a bundle is warned of.
@@ -65,7 +66,7 @@ func (e *examination) bundle() []finding {
 	if !signable(e.conf.Policies) {
 		return nil
 	}
-	if _, err := e.o.reception(e.conf, e.p.now()); err != nil {
+	if _, err := e.o.reception(e.conf, e.p.now(), policiesAt(e.conf), fetch.Shown(e.conf.Policies)); err != nil {
 		return []finding{broken(err, "see to `bundle` in the config: the file of `trust` says whose signatures count, the directory of `state` what was active last")}
 	}
 	g := e.given

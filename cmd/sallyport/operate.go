@@ -8,15 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/admin"
 )
 
 // This file is what operators say to a gateway that runs.
@@ -30,17 +34,70 @@ type operator struct {
 type bundleActivate struct {
 	operator `embed:""`
 	Bundle   string `arg:"" placeholder:"FILE|REVISION" help:"An archive, which is sent to the gateway; or the revision of one that it keeps."`
+
+	Shadow     bool                `xor:"mode" help:"Only try it, beside what decides: see docs/shadow.md."`
+	Canary     bool                `xor:"mode" help:"Try it, and have it decide for some callers."`
+	Share      string              `placeholder:"PERCENT" help:"Of a canary: the callers it decides for."`
+	Principals []string            `placeholder:"ID" help:"Of a canary: callers that it decides for, too."`
+	Groups     []string            `placeholder:"GROUP" help:"Of a canary: groups whose members it decides for, too."`
+	Claims     map[string][]string `placeholder:"NAME=VALUE" help:"Of a canary: claims whose holders it decides for, too."`
+	Withdraw   map[string]float64  `mapsep:"," placeholder:"BOUND=N" help:"When a canary ends by itself: after=100,denials=1,errors=0.5."`
+	Budget     float64             `placeholder:"PERCENT" help:"The time of all processors that comparing may take. Default: 2."`
 }
 
 func (c bundleActivate) Run(p *process) error {
+	action, query, err := c.trial()
+	if err != nil {
+		return err
+	}
 	if strings.HasPrefix(c.Bundle, "sha256:") {
-		return c.ask(p, "activate", url.Values{"revision": {c.Bundle}}, nil)
+		query.Set("revision", c.Bundle)
+		return c.ask(p, action, query, nil)
 	}
 	a, err := readArchive(c.Bundle)
 	if err != nil {
 		return err
 	}
-	return c.ask(p, "activate", url.Values{"name": {filepath.Base(c.Bundle)}}, a.Data())
+	query.Set("name", filepath.Base(c.Bundle))
+	return c.ask(p, action, query, a.Data())
+}
+
+// trial is what the gateway is to do with the bundle, and how.
+func (c bundleActivate) trial() (action string, query url.Values, err error) {
+	said := map[string]any{}
+	if c.Share != "" {
+		share, err := strconv.ParseFloat(strings.TrimSuffix(c.Share, "%"), 64)
+		if err != nil {
+			return "", nil, failf(exitUsage, "--share: `%s` is no percentage, such as 5%%", c.Share)
+		}
+		said["share"] = share
+	}
+	for name, list := range map[string][]string{"principals": c.Principals, "groups": c.Groups} {
+		if list != nil {
+			said[name] = list
+		}
+	}
+	if c.Claims != nil {
+		said["claims"] = c.Claims
+	}
+	if c.Withdraw != nil {
+		said["withdraw"] = c.Withdraw
+	}
+	if c.Budget != 0 {
+		said["budget"] = c.Budget
+	}
+	switch {
+	case c.Canary:
+		said["mode"] = "canary"
+	case c.Shadow:
+		said["mode"] = "shadow"
+	case len(said) > 0:
+		return "", nil, failf(exitUsage, "write --shadow or --canary: --%s is for what is only tried", slices.Min(slices.Collect(maps.Keys(said))))
+	default:
+		return "activate", url.Values{}, nil
+	}
+	text, err := json.Marshal(said)
+	return admin.Try, url.Values{"candidate": {string(text)}}, err
 }
 
 type bundleRollback struct {
@@ -169,9 +226,15 @@ func (c operator) token(p *process) (string, error) {
 // printAnswer prints what a gateway says, as if this command had found it.
 func printAnswer(p *process, status int, text []byte) error {
 	if status == http.StatusOK {
-		var all []struct {
-			Name, Revision string
-			Version        int64
+		type shown struct {
+			Name, Revision, State, Mode string
+			Version                     int64
+		}
+		var all []shown
+		var one shown
+		if err := json.Unmarshal(text, &one); err == nil && one.State == stateTried {
+			fmt.Fprintf(p.stdout, "tried: %s %d, %s, %s\n", one.Name, one.Version, one.Mode, one.Revision)
+			return nil
 		}
 		if err := json.Unmarshal(text, &all); err != nil || len(all) == 0 {
 			return failf(exitUnexpected, "this is not the answer of a gateway")

@@ -49,7 +49,7 @@ type build struct {
 	snapshot *gateway.Snapshot
 	at       time.Time
 
-	candidate *candidate      // nil: the config names none
+	candidate *candidate      // nil: there is none
 	trying    *fetch.Follower // of the candidate's source; nil: it is at hand, or there is none
 
 	splits map[string]*route.Split // of the servers that have versions
@@ -133,6 +133,8 @@ type builder struct {
 	only *engine.Principal
 	// child is told what commands write to stderr, and that one has ended; nil: the log is.
 	child *childEvents
+	// handed is the candidate that an operator has handed over; nil: none.
+	handed *handed
 	// withdrawn is the candidate that was withdrawn last.
 	withdrawn bundle.Withdrawal
 	// trials are those whose policies may be in use still.

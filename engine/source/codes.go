@@ -163,6 +163,8 @@ var codes = []Code{
 	{"SP8204", "policies that can't be changed by command"},
 	{"SP8205", "no candidate"},
 	{"SP8206", "candidate that can't be promoted by command"},
+	{"SP8207", "candidate beside that of the config"},
+	{"SP8208", "candidate that is none"},
 	{"SP8301", "source of a bundle out of reach"},
 	{"SP8302", "source refuses a bundle"},
 	{"SP8303", "source sends no bundle"},

@@ -82,9 +82,17 @@ func Handler(o Options) http.Handler {
 		mux.Handle("/admin/v1/candidate", show[any](o.Candidate))
 	}
 	if o.Changes != nil {
-		mux.Handle(changesPath, change{Changes: *o.Changes, done: func() any { return o.Bundles() }, text: o.Text})
+		mux.Handle(changesPath, change{Changes: *o.Changes, done: o.done, text: o.Text})
 	}
 	return guard{hosts: o.Hosts, next: mux}
+}
+
+// done is what is shown after a change.
+func (o *Options) done(action string) any {
+	if action == Try && o.Candidate != nil {
+		return o.Candidate()
+	}
+	return o.Bundles()
 }
 
 // guard keeps browsers out, which may be made to ask on behalf of a page that was never meant to see this.

@@ -31,6 +31,7 @@ type Change struct {
 	Revision string // that is to decide; "" if it is Archive, or the action says
 	Name     string // of the file that Archive was read from, for what is said of it
 	Archive  []byte
+	Trial    string // how a candidate is to be tried: JSON, in the words of the config; "" says nothing
 }
 
 // Changes are what operators may change.
@@ -57,13 +58,16 @@ type Refusal struct {
 // changeTimeout bounds a change: the cases of a bundle are run before it decides.
 const changeTimeout = 2 * time.Minute
 
+// Try is the action that begins a trial: what is shown after it is the candidate.
+const Try = "try"
+
 // changesPath is what every change is below.
 const changesPath = "/admin/v1/bundles/"
 
 // change answers POST requests below changesPath.
 type change struct {
 	Changes
-	done func() any // what is shown after a change
+	done func(action string) any // what is shown after a change
 	text func(source.Diagnostics) string
 }
 
@@ -109,7 +113,7 @@ func (c change) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusConflict, out)
 		return
 	}
-	answer(w, http.StatusOK, c.done())
+	answer(w, http.StatusOK, c.done(wanted.Action))
 }
 
 // admit finds out who wants something. Nothing of a body is read before that.
@@ -142,7 +146,7 @@ func (c *Change) read(w http.ResponseWriter, r *http.Request) (status int, err e
 		return http.StatusBadRequest, errBadBody
 	}
 	q := r.URL.Query()
-	c.Revision, c.Name = q.Get("revision"), q.Get("name")
+	c.Revision, c.Name, c.Trial = q.Get("revision"), q.Get("name"), q.Get("candidate")
 	if !c.wellFormed() {
 		return http.StatusBadRequest, errBadTarget
 	}

@@ -23,10 +23,11 @@ type changed struct {
 func changing(err error, tokens ...Token) (http.Handler, *changed) {
 	out := new(changed)
 	return Handler(Options{
-		Bundles: func() []Bundle { return []Bundle{{Source: "p.tar.gz", Revision: "sha256:aa"}} },
-		Text:    func(ds source.Diagnostics) string { return "as printed: " + ds[0].Code },
+		Candidate: func() any { return map[string]string{"state": "tried"} },
+		Bundles:   func() []Bundle { return []Bundle{{Source: "p.tar.gz", Revision: "sha256:aa"}} },
+		Text:      func(ds source.Diagnostics) string { return "as printed: " + ds[0].Code },
 		Changes: &Changes{
-			Actions: []string{"activate", "rollback"},
+			Actions: []string{"activate", "rollback", Try},
 			Tokens:  func() []Token { return tokens },
 			Do:      func(_ context.Context, c Change) error { out.done = append(out.done, c); return err },
 			Notified: func(n Notice) bool {
@@ -119,6 +120,18 @@ func TestChange(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	if c := got.done[1]; c.By != "alice" || c.Name != "" || len(c.Archive) > 0 || c.Revision != "sha256:aa" {
+		t.Errorf("%+v", c)
+	}
+}
+
+// What is shown after a candidate was handed over is the candidate.
+func TestTry(t *testing.T) {
+	h, got := changing(nil, alice)
+	w := post(h, "/admin/v1/bundles/try?name=a.tar.gz&candidate=%7B%22share%22:5%7D", "content", bearer("alices"))
+	if w.Code != 200 || w.Body.String() != "{\n  \"state\": \"tried\"\n}\n" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if c := got.done[0]; c.Action != "try" || c.Name != "a.tar.gz" || string(c.Archive) != "content" || c.Trial != `{"share":5}` {
 		t.Errorf("%+v", c)
 	}
 }

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
@@ -31,11 +33,46 @@ const canary = "canary"
 // Canary says whether the candidate decides for anybody.
 func (c *Candidate) Canary() bool { return c.Mode == canary }
 
-func (c *Config) fillCandidate() {
-	k := c.Bundle.Candidate
-	if k == nil {
-		return
+// ParseCandidate reads how policies from a place are to be tried, where no config says so: JSON, in the words of a config's
+// `bundle.candidate` but for `from`. Empty data leaves all at its default. Its Diagnostics have no places.
+func ParseCandidate(from string, data []byte) (Candidate, source.Diagnostics) {
+	const file = "candidate"
+	var said map[string]json.RawMessage
+	if err := json.Unmarshal(data, &said); len(data) > 0 && err != nil || said["from"] != nil {
+		return Candidate{}, source.Diagnostics{source.Pos{File: file}.Diagnose("SP1112", "what is said of the candidate is no JSON object, or says where it is",
+			`give an object such as {"mode":"canary","share":5}`)}
 	}
+	if said == nil {
+		said = map[string]json.RawMessage{}
+	}
+	said["from"] = jsonscan.AppendQuote(nil, from)
+	text, err := json.Marshal(map[string]any{"bundle": map[string]any{"candidate": said}})
+	if err != nil {
+		return Candidate{}, source.Diagnostics{source.Pos{File: file}.Diagnose("SP1112", err.Error(), "")}
+	}
+	root, ds := source.ParseJSON(file, text)
+	c := Config{node: root}
+	if !ds.HasErrors() {
+		ds = append(ds, root.Get("bundle").Decode(&c.Bundle)...)
+		ds = append(ds, c.checkCandidate()...)
+	}
+	for i := range ds {
+		ds[i].Line, ds[i].Column, ds[i].Width = 0, 0, 0
+	}
+	if ds.HasErrors() {
+		return Candidate{}, ds
+	}
+	c.Bundle.Candidate.fill()
+	return *c.Bundle.Candidate, nil
+}
+
+func (c *Config) fillCandidate() {
+	if k := c.Bundle.Candidate; k != nil {
+		k.fill()
+	}
+}
+
+func (k *Candidate) fill() {
 	if k.Mode == "" {
 		k.Mode = "shadow"
 	}
