@@ -31,6 +31,7 @@ type candidate struct {
 	policy *engine.Snapshot // nil: it is not tried, and state says why
 	active *sharedPolicy    // that it is compared with
 	trial  *trial.Trial     // begun when it is first served
+	after  *trial.Trial     // that it is to go on from; nil: it begins anew
 	since  time.Time
 	source *fetch.Follower // of what is fetched; nil: it is at hand
 	handed *handed         // by an operator; nil: the config names it
@@ -99,23 +100,6 @@ func (b *builder) candidate(ctx context.Context, out, prev *build) (*fetch.Follo
 	return k.source, b.candidateOf(ctx, k, out, prev)
 }
 
-// candidateSource gives what follows the source of a candidate; nil if it is at hand. One that does already goes on.
-func (b *builder) candidateSource(c *config.Config, prev *build) (*fetch.Follower, error) {
-	from := c.Bundle.Candidate.From
-	if !fetch.Remote(from) {
-		return nil, nil //nolint:nilnil // there is nothing to follow
-	}
-	to := c.Bundle
-	if fetch.Remote(c.Policies) && !fetch.SameServer(c.Policies, from) {
-		to.Token, to.TokenFile = "", "" // they are for the server of the policies
-	}
-	if prev != nil && prev.trying != nil && prev.config.Bundle.Candidate.From == from && prev.config.Policies == c.Policies && way(prev.config.Bundle) == way(c.Bundle) {
-		return prev.trying, nil
-	}
-	to.MaxAge = 0 // a candidate may be of any age
-	return b.follow(from, to)
-}
-
 // candidateOf makes a candidate ready that is there to be read.
 func (b *builder) candidateOf(ctx context.Context, k *candidate, out, prev *build) *candidate {
 	if k.err == nil {
@@ -132,7 +116,8 @@ func (b *builder) candidateOf(ctx context.Context, k *candidate, out, prev *buil
 		k.state = stateWithdrawn
 		return k
 	}
-	if k.err == nil && prev != nil && prev.candidate.tried() && prev.candidate.sameAs(k, out) {
+	same := k.err == nil && prev != nil && prev.candidate.sameAs(k, out)
+	if same && prev.candidate.active == out.shared && prev.config.Limits == out.config.Limits {
 		return prev.candidate
 	}
 	if k.err == nil {
@@ -144,6 +129,9 @@ func (b *builder) candidateOf(ctx context.Context, k *candidate, out, prev *buil
 	}
 	k.active = out.shared
 	k.active.users.Add(1)
+	if same {
+		k.goesOn(prev.candidate)
+	}
 	return k
 }
 
@@ -161,10 +149,14 @@ func (b *builder) attach(k *candidate, s *gateway.Snapshot) {
 	}
 }
 
-// sameAs says whether the candidate that is tried is the one of a new config, beside the same policies, which were compiled alike.
+// sameAs says whether the candidate that is tried is the one of a new config, beside the same policies: what it has found holds then, also
+// if it is compiled anew, because there are other servers.
 func (k *candidate) sameAs(next *candidate, out *build) bool {
-	return k.policy.Revision() == next.given.set.Revision && k.active == out.shared && reflect.DeepEqual(k.config, next.config)
+	return k.tried() && k.policy.Revision() == next.given.set.Revision && k.active.Revision() == out.policy.Revision() && reflect.DeepEqual(k.config, next.config)
 }
+
+// goesOn has the trial of a candidate that is not served yet go on from where that of another one is.
+func (k *candidate) goesOn(from *candidate) { k.after, k.since, k.noted = from.trial, from.since, true }
 
 // candidateBy reads a candidate. A bundle is verified as that of policies is.
 func (o origin) candidateBy(c *config.Config, k *candidate, now time.Time) (*given, error) {
@@ -247,7 +239,7 @@ func (g *program) tryOut(b, prev *build) {
 	switch {
 	case k == nil || prev != nil && prev.candidate == k:
 	case k.tried():
-		k.trial = trial.New(g.trialOptions(k, b.config.Limits))
+		k.trial, k.after = trial.New(g.trialOptions(k, b.config.Limits)), nil
 		g.log.Info("a candidate is tried", "mode", k.config.Mode, "revision", k.policy.Revision(), "beside", b.policy.Revision())
 		if !k.noted {
 			g.noteBy(admin.Change{}, audit.Tried, k.policy.Revision(), k.called())
@@ -284,8 +276,8 @@ func (g *program) trialOptions(k *candidate, l config.Limits) trial.Options {
 	o := trial.Options{
 		Active: k.active.Snapshot, Candidate: k.policy, Metrics: g.metrics, Show: g.gateway.ShowExample,
 		Scan: jsonscan.Options{Depth: l.Depth, Values: l.Values}, Head: httphead.Limits{Bytes: int(l.Header), Headers: l.Headers, Body: int64(l.Body)},
-		Budget: k.config.Budget / 100 * float64(runtime.GOMAXPROCS(0)), Now: g.now,
-		Passed: func(why string) { g.withdrawPassed(k, why) },
+		Budget: k.config.Budget / 100 * float64(runtime.GOMAXPROCS(0)), Now: g.now, After: k.after,
+		Passed: g.withdrawPassed,
 	}
 	if w := k.config.Withdraw; w != nil {
 		o.Bounds = trial.Bounds{After: w.After, Denials: w.Denials, Errors: w.Errors}
@@ -323,11 +315,11 @@ func (g *program) tryAgain() {
 	g.swap(next)
 }
 
-// withdrawPassed withdraws a candidate that has passed a bound. It decides no more by then.
-func (g *program) withdrawPassed(k *candidate, why string) {
+// withdrawPassed withdraws the candidate if it has passed a bound. It decides no more by then.
+func (g *program) withdrawPassed(why string) {
 	g.state.changing.Lock()
 	defer g.state.changing.Unlock()
-	if g.state.stopping.Load() || g.state.build().candidate != k {
+	if k := g.state.build().candidate; g.state.stopping.Load() || !k.tried() || !k.trial.HasPassed() {
 		return
 	}
 	if err := g.withdraw(g.ctx, admin.Change{Action: "withdraw"}, why); err != nil {

@@ -173,6 +173,41 @@ func TestCandidateIsWithdrawnByItself(t *testing.T) {
 	}
 }
 
+// Another server, or another bound of messages, has policies compiled anew that are the same: what was found of them holds, and so do the
+// bounds of the canary.
+func TestWhatWasFoundGoesOn(t *testing.T) {
+	w, g := tried(t, "mode: canary, share: 100, withdraw: { after: 2, denials: 10 }")
+	q := &engine.Request{Method: "tools/call", Server: "a", Tool: "b", Principal: &engine.Principal{ID: "alice"}}
+	since := shownOf(t, g).Since
+	for n, change := range [][2]string{{"servers: { ", "servers: { c: { url: \"http://127.0.0.1:9/mcp\" }, "}, {"audit:", "limits: { depth: 100 }\naudit:"}} {
+		before := g.state.build().candidate
+		if n == 0 {
+			d := before.policy.Decide(t.Context(), q)
+			before.trial.Offer(q, &d, &trial.Offered{Candidate: true})
+			for deadline := time.Now().Add(20 * time.Second); shownOf(t, g).Found.Calls == 0; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%+v", shownOf(t, g))
+				}
+			}
+		}
+		config := w.file("sallyport.yaml")
+		w.write("sallyport.yaml", []byte(strings.Replace(string(readFile(config)), change[0], change[1], 1)))
+		g.reload("a test")
+		k := shownOf(t, g)
+		if g.state.build().candidate == before || k.Found.Calls != 1 || k.Found.Denied != 1 || !k.Since.Equal(since) || len(w.records("candidate_tried")) != 1 {
+			t.Fatalf("%+v %+v", k, k.Found)
+		}
+	}
+	k := g.state.build().candidate
+	d := k.policy.Decide(t.Context(), q)
+	k.trial.Offer(q, &d, &trial.Offered{Candidate: true})
+	for deadline := time.Now().Add(20 * time.Second); shownOf(t, g).State != stateWithdrawn; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", shownOf(t, g))
+		}
+	}
+}
+
 // A candidate that can't be tried is shown with its reason, and the active policies decide on.
 func TestCandidateThatIsRefused(t *testing.T) {
 	w, g := tried(t, "mode: canary, share: 50")

@@ -25,14 +25,50 @@ func (b *builder) followed(c *config.Config, prev *build) (*fetch.Follower, erro
 	if !fetch.Remote(c.Policies) {
 		return nil, nil //nolint:nilnil // there is nothing to follow
 	}
-	if prev != nil && prev.follower != nil && prev.config.Policies == c.Policies && way(prev.config.Bundle) == way(c.Bundle) {
+	same := prev != nil && prev.follower != nil && prev.config.Policies == c.Policies
+	if same && way(prev.config.Bundle) == way(c.Bundle) {
 		return prev.follower, nil
 	}
 	f, err := b.follow(c.Policies, c.Bundle)
 	if err != nil {
 		return nil, failf(exitInvalid, "policies: %w", err)
 	}
+	if same && untimed(prev.config.Bundle) == untimed(c.Bundle) {
+		f.Resume(prev.follower)
+	}
 	return f, nil
+}
+
+// candidateSource gives what follows the source of a candidate; nil if it is at hand. One that does already goes on; one that asks in
+// another way has what was fetched before, unless it trusts other servers.
+func (b *builder) candidateSource(c *config.Config, prev *build) (*fetch.Follower, error) {
+	from := c.Bundle.Candidate.From
+	if !fetch.Remote(from) {
+		return nil, nil //nolint:nilnil // there is nothing to follow
+	}
+	to := candidateWay(c)
+	var was *fetch.Follower
+	if prev != nil && prev.trying != nil && prev.config.Bundle.Candidate.From == from && prev.config.Bundle.CA == c.Bundle.CA {
+		was = prev.trying
+	}
+	if was != nil && candidateWay(prev.config) == to {
+		return was, nil
+	}
+	f, err := b.follow(from, to)
+	if err == nil && was != nil {
+		f.Resume(was)
+	}
+	return f, err
+}
+
+// candidateWay is what of a config makes a difference to how a candidate's source is asked.
+func candidateWay(c *config.Config) config.Bundle {
+	to := c.Bundle
+	if fetch.Remote(c.Policies) && !fetch.SameServer(c.Policies, c.Bundle.Candidate.From) {
+		to.Token, to.TokenFile = "", "" // they are for the server of the policies
+	}
+	to.MaxAge = 0 // a candidate may be of any age
+	return way(to)
 }
 
 // follow makes what follows a location.
@@ -48,6 +84,12 @@ func (b *builder) follow(location string, c config.Bundle) (*fetch.Follower, err
 func way(c config.Bundle) config.Bundle {
 	c.Trust, c.State, c.Audience, c.Unsigned, c.Candidate = "", "", "", false, nil
 	return c
+}
+
+// untimed is what of a config makes a difference to what a source is asked, and by whom; not when.
+func untimed(c config.Bundle) config.Bundle {
+	c.Poll, c.MaxAge = 0, 0
+	return way(c)
 }
 
 // dockerConfig is where docker keeps the credentials of registries; "" if nobody can say.

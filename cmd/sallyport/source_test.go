@@ -525,6 +525,12 @@ func TestCandidateIsFetched(t *testing.T) {
 			if k := shown(); k.State != stateTried || w.g.state.build().trying != before {
 				t.Errorf("a reload begins anew: %+v", k)
 			}
+			config, trying := filepath.Join(dir, "sallyport.yaml"), w.g.state.build().candidate
+			put(t, config, regexp.MustCompile("poll: [0-9a-z]+").ReplaceAll(readFile(config), []byte("poll: 11ms")))
+			w.g.reload("a test")
+			if b := w.g.state.build(); b.trying == before || b.candidate != trying {
+				t.Errorf("asking at other times begins anew: %+v", shown())
+			}
 			next.put(3)
 			w.until("version 3 is tried", func() bool { k := shown(); return k.State == stateTried && k.Version == 3 })
 			if got := w.verdict(); got != "v1" {

@@ -171,7 +171,7 @@ func TestHandedOverCandidateIsRefused(t *testing.T) {
 		t.Errorf("the config names another: %+v", k)
 	}
 	err := g.change(t.Context(), handing(w.archive(stricter(7), w.key), ""))
-	if want := w.file("sallyport.yaml")+":10:14"; codes(err) != "SP8207" || !strings.Contains(err.Error(), want) {
+	if want := w.file("sallyport.yaml") + ":10:14"; codes(err) != "SP8207" || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want it at %s", err, want)
 	}
 }

@@ -72,15 +72,15 @@ func (c *Config) fillCandidate() {
 	}
 }
 
-func (k *Candidate) fill() {
-	if k.Mode == "" {
-		k.Mode = "shadow"
+func (c *Candidate) fill() {
+	if c.Mode == "" {
+		c.Mode = "shadow"
 	}
-	if k.Budget == 0 {
-		k.Budget = 2
+	if c.Budget == 0 {
+		c.Budget = 2
 	}
-	if k.Withdraw != nil && k.Withdraw.After == 0 {
-		k.Withdraw.After = 100
+	if c.Withdraw != nil && c.Withdraw.After == 0 {
+		c.Withdraw.After = 100
 	}
 }
 

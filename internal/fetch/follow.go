@@ -52,6 +52,13 @@ func Poll(s Source, poll time.Duration, now func() time.Time) *Follower {
 	return &Follower{source: s, poll: poll, now: now, sooner: make(chan struct{}, 1)}
 }
 
+// Resume has f, which nobody runs yet, begin with what another one has fetched from the same place.
+func (f *Follower) Resume(other *Follower) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	f.last, f.state = other.last, other.state
+}
+
 // Content is what the source gave last; nil if it has given nothing yet.
 func (f *Follower) Content() *Content {
 	f.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
@@ -51,14 +52,19 @@ type Verdict struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// counts are what a trial has found. Its lock is the worker's and the reader's; callers never take it.
+// counts are what a trial has found, or several, one after the other. Its lock is the workers' and the reader's; callers never take it.
 type counts struct {
+	passed     atomic.Bool   // a bound
+	skipped    atomic.Uint64 // calls, for want of room
+	notSampled atomic.Uint64 // calls, for want of time
+
 	mu                      sync.Mutex
 	calls, same             uint64
 	different, errors       uint64
 	about                   estimate
 	enforced, denies, fails uint64 // of those that the candidate has decided
 	groups                  map[key]*tally
+	told                    uint64 // calls that were not sampled, as far as metrics know of them
 }
 
 // tally is a group that grows.
@@ -129,7 +135,7 @@ func (t *Trial) count(j *job, q *engine.Request, active, candidate *verdict, d *
 	how := direction(active, candidate)
 	t.counts.mu.Lock()
 	defer t.counts.mu.Unlock()
-	c := &t.counts
+	c := t.counts
 	c.calls++
 	if j.candidate {
 		c.enforced++
@@ -214,8 +220,8 @@ func toolOf(q *engine.Request) string {
 
 // judge ends the trial when a bound is passed.
 func (t *Trial) judge() {
-	c, b := &t.counts, t.Bounds
-	if c.enforced < uint64(max(b.After, 1)) || t.passed.Load() {
+	c, b := t.counts, t.Bounds
+	if c.enforced < uint64(max(b.After, 1)) || c.passed.Load() {
 		return
 	}
 	for _, bound := range []struct {
@@ -226,7 +232,7 @@ func (t *Trial) judge() {
 		if bound.share == 0 || float64(bound.n)*100 <= bound.share*float64(c.enforced) {
 			continue
 		}
-		t.passed.Store(true)
+		c.passed.Store(true)
 		if t.Passed != nil {
 			go t.Passed(fmt.Sprintf("%s: %d of %d calls, more than %g %%", bound.what, bound.n, c.enforced, bound.share))
 		}
@@ -261,10 +267,10 @@ type Estimate struct {
 func (t *Trial) Report() Report {
 	t.counts.mu.Lock()
 	defer t.counts.mu.Unlock()
-	c := &t.counts
+	c := t.counts
 	r := Report{
-		Calls: c.calls, Same: c.same, Different: c.different, Errors: c.errors, Skipped: t.skipped.Load(),
-		NotSampled: t.sample.passed.Load(), Sampled: t.sample.ratio(),
+		Calls: c.calls, Same: c.same, Different: c.different, Errors: c.errors, Skipped: c.skipped.Load(),
+		NotSampled: c.notSampled.Load(), Sampled: t.sample.ratio(),
 		Enforced: c.enforced, Denied: c.denies, Failed: c.fails,
 	}
 	if r.NotSampled > 0 {

@@ -8,10 +8,10 @@ import (
 // sample is the share of the calls that are compared. A call is among them by a hash of its id, so that nothing else of it makes a
 // difference, and each stands for as many calls as the share says. The worker has the share follow what comparing costs.
 type sample struct {
-	budget float64       // processors; 0: everything is compared
-	below  atomic.Uint64 // a hash below it is compared, of all
-	passed atomic.Uint64 // calls that were not
-	spent  atomic.Int64  // nanoseconds: the callers', who hand over, and the worker's
+	budget float64        // processors; 0: everything is compared
+	below  atomic.Uint64  // a hash below it is compared, of all
+	passed *atomic.Uint64 // calls that were not
+	spent  atomic.Int64   // nanoseconds: the callers', who hand over, and the worker's
 
 	// What follows is the worker's.
 	last           time.Time
@@ -30,8 +30,10 @@ const (
 	few      = 500                   // calls a second that are all compared while there is credit: hardly any cost, and each counts
 )
 
-func (s *sample) begin(budget float64, now time.Time) {
+// begin counts the calls that are not compared in passed, beside those that were not before.
+func (s *sample) begin(budget float64, now time.Time, passed *atomic.Uint64) {
 	s.budget, s.last = budget, now
+	s.passed, s.offered = passed, passed.Load()
 	s.credit = budget * window / 2
 	s.below.Store(all)
 }

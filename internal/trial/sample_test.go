@@ -22,7 +22,7 @@ type load struct {
 
 func newLoad(budget float64) *load {
 	l := &load{s: new(sample), now: time.Unix(1795330800, 0)}
-	l.s.begin(budget, l.now)
+	l.s.begin(budget, l.now, new(atomic.Uint64))
 	return l
 }
 

@@ -7,7 +7,6 @@ package trial
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
@@ -35,6 +34,9 @@ type Options struct {
 	// Show gives an example as JSON, bounded and without secrets: the message, what the candidate decides of it, and the id of the
 	// decision that was enforced. It must keep nothing. nil keeps no examples.
 	Show func(q *engine.Request, d *engine.Decision, id string) []byte
+	// After is a trial of the same policies under the same bounds, which are compiled anew: its counts go on, and what it still decides
+	// counts with them. nil begins anew.
+	After *Trial
 }
 
 // Bounds are shares of the calls that a candidate has decided, in percent, past which its trial ends. They count from After calls on. Zero is no bound.
@@ -59,9 +61,7 @@ const pause = 5 * time.Millisecond
 // Trial compares two policies on what it is offered. It is safe for concurrent use.
 type Trial struct {
 	Options
-	heads   bool // a rule of either reads headers
-	passed  atomic.Bool
-	skipped atomic.Uint64
+	heads bool // a rule of either reads headers
 
 	mu      sync.Mutex
 	waiting []*job
@@ -74,10 +74,9 @@ type Trial struct {
 	stop chan struct{}
 	done chan struct{}
 
-	sample  sample
-	counted uint64 // passed calls that metrics know of; the worker's
-	counts  counts
-	worker  worker
+	sample sample
+	counts *counts
+	worker worker
 }
 
 // New begins a trial: a worker runs until Close.
@@ -86,11 +85,15 @@ func New(o Options) *Trial {
 		Options: o, heads: readsHeaders(o.Active) || readsHeaders(o.Candidate),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	t.counts.groups = map[key]*tally{}
+	if o.After != nil {
+		t.counts, t.After = o.After.counts, nil
+	} else {
+		t.counts = &counts{groups: map[key]*tally{}}
+	}
 	if o.Budget == 0 {
 		t.Now = func() time.Time { return time.Time{} }
 	}
-	t.sample.begin(o.Budget, t.Now())
+	t.sample.begin(o.Budget, t.Now(), &t.counts.notSampled)
 	t.Metrics.SetSampled(1)
 	go t.run()
 	return t
@@ -108,7 +111,7 @@ func (t *Trial) Close() {
 func (t *Trial) Done() <-chan struct{} { return t.done }
 
 // HasPassed says that a bound was passed: the candidate must not decide any more.
-func (t *Trial) HasPassed() bool { return t.passed.Load() }
+func (t *Trial) HasPassed() bool { return t.counts.passed.Load() }
 
 // Offered is what was decided, beside the message and the decision.
 type Offered struct {
@@ -146,7 +149,7 @@ func (t *Trial) handOver(q *engine.Request, d *engine.Decision, o *Offered, weig
 }
 
 func (t *Trial) skip() {
-	t.skipped.Add(1)
+	t.counts.skipped.Add(1)
 	t.Metrics.Tried("skipped")
 }
 
@@ -249,9 +252,12 @@ func (t *Trial) look(spent time.Duration) {
 
 // countPassed has metrics know of the calls that were not compared.
 func (t *Trial) countPassed() {
-	n := t.sample.passed.Load()
-	t.Metrics.NotSampled(n - t.counted)
-	t.counted = n
+	c := t.counts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.notSampled.Load()
+	t.Metrics.NotSampled(n - c.told)
+	c.told = n
 }
 
 func (t *Trial) ended() bool {

@@ -206,6 +206,36 @@ func TestGroupsAreBounded(t *testing.T) {
 	}
 }
 
+// A trial goes on with what another one has found, and what that one still decides counts with it.
+func TestTrialGoesOn(t *testing.T) {
+	denies := "  - { name: no, effect: deny }\n"
+	said := make(chan string, 2)
+	o := Options{Active: compile(t, allows), Candidate: compile(t, denies), Bounds: Bounds{After: 3, Denials: 1}, Passed: func(why string) { said <- why }}
+	first := begin(t, o)
+	var m message
+	offer := func(tr *Trial) {
+		q := m.call(t, "read_file", "{}")
+		d := tr.Candidate.Decide(t.Context(), q)
+		tr.Offer(q, &d, &Offered{Candidate: true})
+	}
+	offer(first)
+	found(t, first, 1)
+	o.Active, o.Candidate, o.After = compile(t, allows), compile(t, denies), first
+	second := begin(t, o)
+	if r := second.Report(); r.Calls != 1 || r.Denied != 1 || len(r.Groups) != 1 || second.After != nil {
+		t.Errorf("%+v", r)
+	}
+	offer(first)
+	found(t, second, 2)
+	offer(second)
+	if r := found(t, first, 3); r.Different != 3 || r.Groups[0].Count != 3 {
+		t.Errorf("%+v", r)
+	}
+	if why := <-said; why != "new denials: 3 of 3 calls, more than 1 %" || !first.HasPassed() || !second.HasPassed() {
+		t.Error(why)
+	}
+}
+
 // What finds no room is skipped and counted, and its caller goes on.
 func TestSkippedForWantOfRoom(t *testing.T) {
 	tr := begin(t, Options{Active: compile(t, allows), Candidate: compile(t, allows)})
@@ -224,7 +254,7 @@ func TestSkippedForWantOfRoom(t *testing.T) {
 	for range maxWaiting + 7 {
 		offer("read_file", "{}")
 	}
-	if n := tr.skipped.Load(); n != 7 {
+	if n := tr.counts.skipped.Load(); n != 7 {
 		t.Errorf("%d were skipped, want 7", n)
 	}
 	close(hold)
