@@ -26,8 +26,6 @@ func (e *evaluation) ask(ctx context.Context, s *Snapshot, r *Request) {
 		switch {
 		case err != nil:
 			e.fail(rule, err)
-		case truth == condition.True && e.with.repeats():
-			e.repeat(rule)
 		case truth == condition.True:
 			e.consult(ctx, s, rule, &now)
 		}
@@ -41,7 +39,7 @@ func (e *evaluation) passes(r *Request) bool {
 
 // consult calls the hooks of a plugin that are for the message.
 func (e *evaluation) consult(ctx context.Context, s *Snapshot, rule *rule, now *Request) {
-	for _, hook := range hooksFor(rule.plugin, doorOf(now)) {
+	for _, hook := range e.with.hooks(rule, now) {
 		var m wasm.Message
 		now.show(&m)
 		out, verdict, edits := e.call(ctx, s, rule, hook, &m)

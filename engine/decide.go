@@ -144,7 +144,7 @@ func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why pu
 		}
 		e.consider(rule)
 	}
-	if len(e.asked) > 0 && (why == once || e.with.repeats()) {
+	if len(e.asked) > 0 && why == once {
 		e.ask(ctx, s, r)
 	}
 	d := e.conclude(r)

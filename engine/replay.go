@@ -32,8 +32,9 @@ var (
 // same settings, grants, detectors and tables. The Decision is that of Decide on a message on which the plugins say so; the error, one of the
 // above, means that nobody can know. Shadow rules with plugins are passed over.
 func (s *Snapshot) Replay(ctx context.Context, r *Request, said []Said) (Decision, error) {
-	before := &hearsay{said: said}
-	d := s.decideIn(ctx, r, again, nil, &StandIns{before: before})
+	before := &hearsay{said: said, taken: make([]bool, len(said))}
+	d := s.DecideWith(ctx, r, &StandIns{before: before})
+	d.Plugins = nil
 	return d, before.err
 }
 
@@ -41,49 +42,50 @@ func (s *Snapshot) Replay(ctx context.Context, r *Request, said []Said) (Decisio
 type hearsay struct {
 	said  []Said
 	taken []bool // of each, once a plugin has said it again
+	next  []int  // of said, for the plugin that is asked now
 	err   error
 }
 
-func (w *StandIns) repeats() bool { return w != nil && w.before != nil }
-
-// repeat has the plugin of a rule say what it said before.
-func (e *evaluation) repeat(rule *rule) {
-	if rule.shadow || e.with.before.err != nil {
-		return
-	}
-	e.with.before.err = e.recite(rule)
+var hookOf = map[string]hostapi.Hook{
+	hostapi.HookRequest.String(): hostapi.HookRequest, hostapi.HookResponse.String(): hostapi.HookResponse, hostapi.HookList.String(): hostapi.HookList,
 }
 
-func (e *evaluation) recite(rule *rule) error {
-	b := e.with.before
-	all, err := b.of(rule)
-	if err != nil {
-		return err
+// hooks are those by which the plugin of a rule was asked. One that has let a list pass is asked about the answer around it, too, if it
+// has a hook for that.
+func (b *hearsay) hooks(r *rule) (hooks []hostapi.Hook) {
+	if r.shadow || b.err != nil {
+		return nil
 	}
-	if b.taken == nil {
-		b.taken = make([]bool, len(b.said))
+	b.next, b.err = b.of(r)
+	for _, i := range b.next {
+		hooks = append(hooks, hookOf[b.said[i].Hook])
 	}
-	for _, i := range all {
-		if !b.sameMessage(i) {
-			return ErrPluginRewrote
-		}
-		b.taken[i] = true
-		x := &b.said[i]
-		switch x.Verdict {
-		case hostapi.VerdictPass.String(), hostapi.VerdictAbstain.String():
-		case hostapi.VerdictApprove.String():
-			e.approve, e.said = rule, &PluginOutcome{}
-			return nil
-		case hostapi.VerdictMutate.String():
-			if e.isJudgedBehind(rule) {
-				return ErrPluginRewrote
-			}
-		default:
-			e.deny, e.said = rule, &PluginOutcome{Code: x.Code}
-			return nil
-		}
+	if slices.Contains(hooks, hostapi.HookList) && r.plugin.has(hostapi.HookResponse) && !slices.Contains(hooks, hostapi.HookResponse) {
+		hooks = append(hooks, hostapi.HookResponse)
 	}
-	return b.whole(rule, all)
+	return hooks
+}
+
+// answer is what the plugin of a rule said. Of a change nothing more is known than that there was one.
+func (b *hearsay) answer(e *evaluation, r *rule) *Answer {
+	pass := &Answer{Verdict: hostapi.VerdictPass.String()}
+	if b.err == nil && len(b.next) == 0 {
+		b.err = ErrPluginNotAsked
+	}
+	if b.err != nil {
+		return pass
+	}
+	i := b.next[0]
+	b.next = b.next[1:]
+	changed := b.said[i].Verdict == hostapi.VerdictMutate.String()
+	if !b.sameMessage(i) || changed && e.isJudgedBehind(r) {
+		b.err = ErrPluginRewrote
+	}
+	b.taken[i] = true
+	if changed || b.err != nil {
+		return pass
+	}
+	return &Answer{Verdict: b.said[i].Verdict, Code: b.said[i].Code}
 }
 
 // isJudgedBehind says whether a rule behind another one could stand against what its plugin makes of the message.
@@ -126,15 +128,4 @@ func (b *hearsay) sameMessage(i int) bool {
 		}
 	}
 	return true
-}
-
-// whole says whether a plugin that has let a list pass was also asked about the answer around it, if it has a hook for that.
-func (b *hearsay) whole(r *rule, all []int) error {
-	of := func(h hostapi.Hook) bool {
-		return slices.ContainsFunc(all, func(i int) bool { return b.said[i].Hook == h.String() })
-	}
-	if of(hostapi.HookList) && r.plugin.has(hostapi.HookResponse) && !of(hostapi.HookResponse) {
-		return ErrPluginNotAsked
-	}
-	return nil
 }

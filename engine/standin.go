@@ -51,7 +51,7 @@ func (s *Snapshot) DecideWith(ctx context.Context, r *Request, with *StandIns) D
 func (e *evaluation) call(ctx context.Context, s *Snapshot, rule *rule, hook hostapi.Hook, m *wasm.Message) (PluginOutcome, hostapi.Verdict, []wasm.Edit) {
 	tables := s.given.lookup
 	if e.with != nil || rule.plugin.guest == nil {
-		if a := e.with.answer(rule, hook); a != nil {
+		if a := e.with.answer(e, rule, hook); a != nil {
 			return a.give(rule, hook, m)
 		}
 		if len(e.with.Tables) > 0 {
@@ -65,10 +65,21 @@ func (e *evaluation) call(ctx context.Context, s *Snapshot, rule *rule, hook hos
 	return outcomeOf(rule, hook, &result), result.Verdict(), result.Edits
 }
 
+// hooks are those of a rule's plugin to call for a message.
+func (w *StandIns) hooks(rule *rule, now *Request) []hostapi.Hook {
+	if w != nil && w.before != nil {
+		return w.before.hooks(rule)
+	}
+	return hooksFor(rule.plugin, doorOf(now))
+}
+
 // answer is nil if the plugin itself is to be asked. Without stand-ins it is one for a plugin that is not there.
-func (w *StandIns) answer(rule *rule, hook hostapi.Hook) *Answer {
+func (w *StandIns) answer(e *evaluation, rule *rule, hook hostapi.Hook) *Answer {
 	var a *Answer
-	if w != nil && w.Plugin != nil {
+	switch {
+	case w != nil && w.before != nil:
+		return w.before.answer(e, rule)
+	case w != nil && w.Plugin != nil:
 		a = w.Plugin(&rule.Rule, rule.plugin.info.Manifest.Name, hook)
 	}
 	if a == nil && rule.plugin.guest == nil {
