@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
 )
@@ -74,6 +78,61 @@ func TestActionRunsTheScript(t *testing.T) {
 		t.Errorf("no inputs: %v %v", defaults, env)
 	}
 }
+
+// scriptAction runs what the steps of the action run, as they stand: each in a shell of its own, as a runner does, in the directory of the
+// script. Steps that use other actions are theirs.
+func scriptAction(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: action CODE [INPUT=VALUE...]")
+	}
+	repository := ts.Getenv("REPOSITORY")
+	file := filepath.Join(repository, ".ci/action/action.yml")
+	roots, ds := source.Parse(file, readFile(file))
+	if len(roots) != 1 || ds.HasErrors() {
+		ts.Fatalf("%v", ds)
+	}
+	inputs := map[string]string{}
+	for key, input := range roots[0].Get("inputs").Fields() {
+		inputs[key.Text().Value] = input.Get("default").Text().Value
+	}
+	for _, arg := range args[1:] {
+		name, value, _ := strings.Cut(arg, "=")
+		if _, known := inputs[name]; !known {
+			ts.Fatalf("the action has no input %s", name)
+		}
+		inputs[name] = value
+	}
+	temp := ts.MkAbs(fmt.Sprintf("../runner-%d", time.Now().UnixNano()))
+	ts.Check(os.Mkdir(temp, 0o700))
+	ran := 0
+	for _, step := range roots[0].Find("runs", "steps").Items() {
+		run := step.Get("run").Text().Value
+		if run == "" {
+			continue
+		}
+		if ran++; step.Get("shell").Text().Value != "sh" {
+			ts.Fatalf("a step runs in another shell: %s", run)
+		}
+		script := filepath.Join(temp, "step.sh")
+		ts.Check(os.WriteFile(script, []byte(run), 0o600))
+		env := []string{"GITHUB_ACTION_PATH=" + filepath.Dir(file), "RUNNER_TEMP=" + temp}
+		for name, value := range step.Get("env").Fields() {
+			input := strings.TrimSuffix(strings.TrimPrefix(value.Text().Value, "${{ inputs."), " }}")
+			env = append(env, name.Text().Value+"="+inputs[input])
+		}
+		want := "0"
+		if ran == actionSteps {
+			want = args[0]
+		}
+		scriptStatus(ts, false, append([]string{want, "env"}, append(env, "sh", "-e", script)...))
+	}
+	if ran != actionSteps {
+		ts.Fatalf("%d steps run something, want %d", ran, actionSteps)
+	}
+}
+
+// actionSteps build the program, and run it.
+const actionSteps = 2
 
 // The hooks are commands that hold in the example, with the arguments that they come with.
 func TestHooksRun(t *testing.T) {

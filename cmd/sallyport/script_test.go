@@ -27,6 +27,7 @@ import (
 //
 //	status CODE PROGRAM ARGS...      runs a program, which must exit with CODE
 //	until PATTERN PROGRAM ARGS...    runs a program until what it prints matches
+//	action CODE [INPUT=VALUE...]     runs the steps of the composite action, the last of which must exit with CODE
 //	signal HUP|TERM                  sends it to the gateways in the background
 //	certificate CERT KEY             writes a certificate for 127.0.0.1, and its key
 //	call NAME BODY [HEADER...]       posts BODY to the gateway, at /mcp or /mcp/NAME ("-" is /mcp)
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": scriptStatus, "until": scriptUntil, "signal": scriptSignal, "call": scriptCall,
+			"status": scriptStatus, "action": scriptAction, "until": scriptUntil, "signal": scriptSignal, "call": scriptCall,
 			"certificate": scriptCertificate, "modern": scriptModern,
 		},
 		UpdateScripts: *update,

@@ -18,7 +18,7 @@ import (
 // into the folder that this variable names.
 const programsVariable = "SALLYPORT_TEST_PROGRAMS"
 
-// goStandIn is `go run PACKAGE ARGS...` and `go build -o DIR/ PACKAGES...` for packages of this tree. Nothing is compiled.
+// goStandIn is `go run PACKAGE ARGS...`, `go build -o DIR/ PACKAGES...` and `go build -o FILE PACKAGE` for packages of this tree. Nothing is compiled.
 func goStandIn(args []string) int {
 	switch {
 	case len(args) >= 3 && args[0] == "build" && args[1] == "-C":
@@ -77,16 +77,20 @@ func linkPlugin(dir string, args []string) int {
 	return 0
 }
 
-func linkPrograms(dir string, pkgs []string) int {
-	err := os.MkdirAll(dir, 0o755)
+func linkPrograms(to string, pkgs []string) int {
+	err := os.MkdirAll(filepath.Dir(to), 0o755)
 	for _, pkg := range pkgs {
 		name, found := programOf(pkg)
 		if found != nil {
 			err = found
 			break
 		}
+		link := to
+		if strings.HasSuffix(to, "/") {
+			link = filepath.Join(to, filepath.Base(pkg))
+		}
 		if err == nil {
-			err = os.Symlink(name, filepath.Join(dir, filepath.Base(pkg)))
+			err = os.Symlink(name, link)
 		}
 	}
 	if err != nil {
