@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,7 +51,10 @@ func (c bundleInit) Run(p *process) error {
 		c.Name = filepath.Base(dir)
 	}
 	file, err := bundle.Init(c.Dir, c.Name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return failf(exitUsage, "%s: there is a bundle.yaml already, which stays as it is", c.Dir)
+	case err != nil:
 		return failf(exitUsage, "%w", err)
 	}
 	fmt.Fprintln(p.stdout, "written:", file)
@@ -71,7 +75,10 @@ func (c bundleBuild) Run(p *process) error {
 		return failf(exitUsage, "--version: a version is 1 or more")
 	}
 	a, err := bundle.Build(c.Dir, c.Version)
-	if err != nil {
+	switch {
+	case errors.Is(err, bundle.ErrNoPolicy):
+		return failf(exitInvalid, "%s: %w", c.Dir, err)
+	case err != nil:
 		return orInvalid(err)
 	}
 	set, err := a.Bundle()
@@ -94,6 +101,9 @@ func (c bundleBuild) Run(p *process) error {
 	}
 	if err := bundle.WriteFile(c.File, a.Data(), 0o644); err != nil {
 		return err
+	}
+	if a.Manifest.Expired(p.now()) {
+		fmt.Fprintf(p.stderr, "the bundle has expired at %s: no gateway will take it\n", a.Manifest.Expires)
 	}
 	fmt.Fprintf(p.stdout, "built: %s %d, %d files, %d cases passed, %s\n", a.Manifest.Name, a.Manifest.Version, len(a.Manifest.Files), passed, a.Revision)
 	return nil
@@ -182,7 +192,15 @@ func readArchive(name string) (*bundle.Archive, error) {
 	if _, refused := errors.AsType[source.Diagnostics](err); err == nil || refused {
 		return a, err
 	}
-	return nil, failf(exitUsage, "%w", err)
+	return nil, noArchive(name, err)
+}
+
+// noArchive says why there is no archive to be read at a path.
+func noArchive(name string, err error) error {
+	if info, stat := os.Stat(name); stat == nil && info.IsDir() {
+		return failf(exitUsage, "%s is a directory, and a bundle is one file: `sallyport bundle build %s -o FILE.tar.gz` makes it", name, name)
+	}
+	return failf(exitUsage, "%w", err)
 }
 
 type bundleVerify struct {
@@ -199,7 +217,7 @@ func (c bundleVerify) Run(p *process) error {
 	}
 	data, err := bundle.ReadPacked(c.File)
 	if err != nil {
-		return failf(exitUsage, "%w", err)
+		return noArchive(c.File, err)
 	}
 	v, _ := buildVersion()
 	a, by, err := admit(c.File, data, trust, bundle.Terms{Now: p.now(), Sallyport: v, Audience: c.Audience})
