@@ -125,7 +125,7 @@ func (a *Adapter) initialize(c *upstream.Call) error {
 // initialized is the answer to initialize.
 func (a *Adapter) initialized(id []byte, version string, result jsonscan.Value) []byte {
 	b := append(append([]byte(`{"jsonrpc":"2.0","id":`), id...), `,"result":{"protocolVersion":`...)
-	b = append(append(append(b, quoted(version)...), `,"capabilities":`...), offered(result.Get("capabilities"))...)
+	b = append(append(append(b, quoted(version)...), `,"capabilities":`...), offered(result.Get("capabilities"), false)...)
 	b = append(b, `,"serverInfo":`...)
 	if info := result.Path("_meta", metaServerInfo); info.Kind() == jsonscan.Object {
 		b = info.AppendTo(b)

@@ -20,6 +20,8 @@ func (f *fake) modern(t *turn, method string) string {
 		return f.listens(t)
 	case "tools/call":
 		return f.modernTool(t)
+	case "tasks/get", "tasks/update", "tasks/cancel":
+		return f.tasks26(t, method)
 	}
 	return unknown
 }
@@ -46,6 +48,10 @@ func (f *fake) listens(t *turn) string {
 				t.send(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{` + tag + `}}`)
 			case uri == "end":
 				return `"result":{"resultType":"complete",` + tag + `}`
+			case strings.HasPrefix(uri, "task:"):
+				if id := uri[len("task:"):]; strings.Contains(string(t.params.Path("notifications", "taskIds").Raw()), `"`+id+`"`) {
+					t.send(`{"jsonrpc":"2.0","method":"notifications/tasks","params":{` + task26(id, "working") + `,` + tag + `}}`)
+				}
 			case strings.Contains(uris, `"`+uri+`"`):
 				t.send(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"` + uri + `",` + tag + `}}`)
 			}
@@ -98,6 +104,11 @@ func (f *fake) modernTool(t *turn) string {
 			return `"result":{"resultType":"input_required","inputRequests":{"who":{"method":"elicitation/create","params":{"mode":"url","url":"https://x.example/","message":"who?"}},"where":{"method":"roots/list"}},"requestState":"st\"ate"}`
 		}
 		return fmt.Sprintf(`"result":{"resultType":"complete","content":[],"structuredContent":{"state":%s,"responses":%s}}`, t.params.Get("requestState").Raw(), responses.Raw())
+	case "job":
+		if t.declares() {
+			return `"result":{"resultType":"task",` + task26("job-1", "working") + `}`
+		}
+		return `"result":{"resultType":"complete","content":[{"type":"text","text":"at once"}]}`
 	case "endless":
 		return `"result":{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}`
 	case "busy":

@@ -33,6 +33,7 @@ type fake struct {
 	gone      int            // the status for that; 0: 404
 	schema    string         // of the tool echo
 	listening map[chan string]bool
+	input     string // that its task has been given
 }
 
 func newFake(era mcp.Era) *fake {
@@ -49,6 +50,7 @@ type fakeSession struct {
 	cancels map[string]chan struct{}
 	news    chan string
 	parts   []string // of a stream that has to be fetched
+	tasks   []string // the ids of those that were begun
 }
 
 func (f *fake) session() *fakeSession {
@@ -169,7 +171,7 @@ const unknown = `"error":{"code":-32601,"message":"unknown method"}`
 func (f *fake) legacy(t *turn, method string) string {
 	switch method {
 	case "initialize":
-		return `"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{},"tasks":{"list":{}}},"serverInfo":{"name":"old","version":"1"},"instructions":"be kind"}`
+		return `"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{},"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}},"serverInfo":{"name":"old","version":"1"},"instructions":"be kind"}`
 	case "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
 		return `"result":{}`
 	case "tools/list":
@@ -178,6 +180,8 @@ func (f *fake) legacy(t *turn, method string) string {
 		return `"error":{"code":-32002,"message":"no such resource","data":{"uri":"a:b"}}`
 	case "tools/call":
 		return f.tool(t)
+	case "tasks/get", "tasks/list", "tasks/cancel", "tasks/result":
+		return t.tasks25(method)
 	}
 	return unknown
 }
@@ -210,6 +214,8 @@ func (f *fake) tool(t *turn) string {
 		t.send(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
 		t.send(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a:b"}}`)
 		return `"result":{"content":[]}`
+	case "job":
+		return t.job()
 	case "slow":
 		<-t.done
 		return ""

@@ -59,6 +59,7 @@ type leg struct {
 	token []byte // nil if the client has given none
 	level int
 	spec  *mcp.Method
+	tasks bool // see asked
 
 	mu       sync.Mutex
 	w        *work // nil when it has ended or been parked
@@ -73,7 +74,7 @@ type leg struct {
 }
 
 func newLeg(a *Adapter, c *upstream.Call, q *asked) *leg {
-	l := &leg{a: a, id: bytes.Clone(c.ID), level: q.level, spec: q.msg.Spec, deadline: a.due(c), wake: make(chan struct{}, 1)}
+	l := &leg{a: a, id: bytes.Clone(c.ID), level: q.level, spec: q.msg.Spec, tasks: q.tasks, deadline: a.due(c), wake: make(chan struct{}, 1)}
 	if t := q.msg.ProgressToken; t.Exists() {
 		l.token = t.AppendTo(nil)
 	}
@@ -326,8 +327,12 @@ func (l *leg) notified() []byte {
 		if slices.Index(levels, m.Params.Get("level").Text()) < l.level {
 			return nil
 		}
-	case "notifications/cancelled", "notifications/elicitation/complete", "notifications/tasks/status":
+	case "notifications/cancelled", "notifications/elicitation/complete":
 		return nil // about what the client knows nothing of
+	case "notifications/tasks/status":
+		if !l.tasks {
+			return nil // likewise
+		}
 	case "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed", "notifications/resources/updated":
 		l.w.s.news.tell(m)
 		return nil

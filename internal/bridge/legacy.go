@@ -75,7 +75,9 @@ func (a *Adapter) request26(c *upstream.Call, cl *client) error {
 		return a.setLevel(c, cl)
 	case c.Method == "resources/subscribe", c.Method == "resources/unsubscribe":
 		return a.subscribe(c, cl)
-	case !spec.In(mcp.Modern), spec != nil && spec.Target == mcp.TargetTask:
+	case ofTasks(spec):
+		return a.legacyTask(c, cl)
+	case !spec.In(mcp.Modern):
 		return reject(c, 200, c.ID, methodNotFound, "Method not found: "+c.Method)
 	}
 	return a.callModern(c, cl)
@@ -186,7 +188,7 @@ func (cl *client) rewrite26(m *mcp.Message, own []byte, level string, responses,
 			e.Set(m.Meta, c.Name().Text(), c.Value().Raw())
 		}
 	}
-	if m.Spec != nil && m.Spec.Input {
+	if asks(m.Spec) {
 		for _, member := range []struct {
 			name  string
 			value []byte

@@ -18,6 +18,7 @@ type listener struct {
 	s  *session
 	id []byte // of the request, and so of the subscription
 
+	tasks     bool     // see asked
 	lists     []string // the notifications that are wanted, by method
 	resources []string // the resources that the server tells of
 
@@ -50,7 +51,7 @@ func (a *Adapter) listen(c *upstream.Call, q *asked) error {
 		return err
 	}
 	a.pool.hear(s, true)
-	x := &listener{a: a, s: s, id: bytes.Clone(c.ID), wake: make(chan struct{}, 1)}
+	x := &listener{a: a, s: s, tasks: q.tasks, id: bytes.Clone(c.ID), wake: make(chan struct{}, 1)}
 	if !s.news.add(x) {
 		a.pool.hear(s, false)
 		return a.fail(upstream.Unavailable, errSessionOver)
@@ -106,6 +107,9 @@ func between(b []byte, empty int) []byte {
 func (x *listener) wants(m *mcp.Message) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if m.Method == "notifications/tasks/status" {
+		return x.tasks
+	}
 	if m.Method == "notifications/resources/updated" {
 		return slices.ContainsFunc(x.resources, func(r string) bool { return covers(r, m.Name) })
 	}

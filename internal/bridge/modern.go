@@ -20,6 +20,7 @@ type asked struct {
 	who   asker
 	level int // the least log level that the client wants; noLevel for none
 	kinds kinds
+	tasks bool // the client knows tasks as the server does
 }
 
 // kinds are the requests of servers that a client can answer.
@@ -29,7 +30,7 @@ func (k kinds) any() bool { return k.form || k.url || k.sampling || k.roots }
 
 // fromModern serves a client of 2026-07-28.
 func (a *Adapter) fromModern(c *upstream.Call) error {
-	var q asked
+	q := asked{tasks: a.sharesTasks(c)}
 	if r := q.read(c); r != nil {
 		return reject(c, r.Status, c.ID, r.Code, r.Message)
 	}
@@ -43,10 +44,10 @@ func (a *Adapter) fromModern(c *upstream.Call) error {
 		return a.discover(c, &q)
 	case m.Method == "subscriptions/listen":
 		return a.listen(c, &q)
-	case !m.Spec.In(mcp.Legacy), m.Target == mcp.TargetTask:
+	case !m.Spec.In(mcp.Legacy), ofTasks(m.Spec) && !q.tasks:
 		return reject(c, 404, c.ID, methodNotFound, "Method not found: "+m.Method)
 	}
-	if state := m.Params.Get("requestState"); state.Exists() && m.Spec != nil && m.Spec.Input {
+	if state := m.Params.Get("requestState"); state.Exists() && asks(m.Spec) {
 		return a.resume(c, &q, state.Text())
 	}
 	return a.call(c, &q)
@@ -94,7 +95,10 @@ func (q *asked) rewrite(own []byte) []byte {
 		e.Remove(m.Meta.Get(name))
 	}
 	e.Replace(m.ProgressToken, own)
-	if m.Spec != nil && m.Spec.Input {
+	if !q.tasks {
+		e.Remove(m.Params.Get("task")) // nothing could ask for it
+	}
+	if asks(m.Spec) {
 		e.Remove(m.Params.Get("inputResponses"))
 		e.Remove(m.Params.Get("requestState"))
 	}
@@ -237,7 +241,7 @@ func (a *Adapter) discover(c *upstream.Call, q *asked) error {
 		}
 		b = jsonscan.AppendQuote(b, v)
 	}
-	b = append(append(b, `],"capabilities":`...), offered(result.Get("capabilities"))...)
+	b = append(append(b, `],"capabilities":`...), offered(result.Get("capabilities"), q.tasks)...)
 	if text := result.Get("instructions"); text.Exists() {
 		b = text.AppendTo(append(b, `,"instructions":`...))
 	}
@@ -249,13 +253,15 @@ func (a *Adapter) discover(c *upstream.Call, q *asked) error {
 	return reply(c, 200, append(b, "}}"...))
 }
 
-// offered is what a server offers of what can be carried: all but tasks.
-func offered(capabilities jsonscan.Value) []byte {
+// offered is what a server offers of what can be carried: tasks only to a client of its own era.
+func offered(capabilities jsonscan.Value, tasks bool) []byte {
 	if capabilities.Kind() != jsonscan.Object {
 		return []byte("{}")
 	}
 	var e jsonscan.Edits
-	e.Remove(capabilities.Get("tasks"))
+	if !tasks {
+		e.Remove(capabilities.Get("tasks"))
+	}
 	e.Remove(capabilities.Path("extensions", "io.modelcontextprotocol/tasks"))
 	return capabilities.AppendEdited(nil, &e)
 }

@@ -103,7 +103,7 @@ func (l *leg) question() ([]byte, int, error) {
 // askable says whether what the server asks can be asked of this client in the middle of this request.
 func (l *leg) askable() bool {
 	k := l.w.kinds
-	if l.spec == nil || !l.spec.Input {
+	if !asks(l.spec) {
 		return false
 	}
 	switch m := &l.reply; m.Method {
@@ -312,7 +312,7 @@ func (l *leg) goOn(c *upstream.Call) error {
 // visit turns the error by which a server of 2025-11-25 sends its client to a URL into the result that does so since. The call is
 // made anew afterwards. It gives nil if that can't be asked of the client.
 func (l *leg) visit() []byte {
-	if l.spec == nil || !l.spec.Input || !l.w.kinds.url {
+	if !asks(l.spec) || !l.w.kinds.url {
 		return nil
 	}
 	var questions []question

@@ -72,7 +72,7 @@ func (x *radio) subscribe(on *upstream.Call) (p *pump, code int, err error) {
 		body = append(body, quoted(uri)...)
 	}
 	body = append(append(append(body, `]},"_meta":`...), x.cl.meta("")...), "}}"...)
-	in := &upstream.Call{Start: x.a.o.Now(), Owner: func() []byte { return x.owner }}
+	in := &upstream.Call{Start: x.a.o.Now(), Owner: func() []byte { return x.owner }, Tasks: on.Tasks}
 	in.Deadline = in.Start.Add(x.a.o.Timeout)
 	if err := x.a.fill(in, body); err != nil {
 		return nil, 0, err

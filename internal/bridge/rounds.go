@@ -71,6 +71,7 @@ func (a *Adapter) callModern(c *upstream.Call, cl *client) error {
 	}
 	owner := ownerOf(c)
 	r.sent.Header, r.sent.Deadline, r.sent.Owner = traceOnly(nil, c.Header), r.deadline, func() []byte { return owner }
+	r.sent.Tasks = c.Tasks
 	for i, f := range r.sent.Header {
 		r.sent.Header[i].Value = strings.Clone(f.Value) // it may outlive the client's request
 	}
@@ -200,7 +201,7 @@ func (r *rounds) send() error {
 	}
 	own := strconv.AppendInt(nil, r.a.ids.Add(1), 10)
 	in := &upstream.Call{Start: r.a.o.Now(), Header: append([]upstream.Field(nil), r.sent.Header...)}
-	in.Deadline, in.Owner = in.Start.Add(r.a.o.Timeout), r.sent.Owner
+	in.Deadline, in.Owner, in.Tasks = in.Start.Add(r.a.o.Timeout), r.sent.Owner, r.sent.Tasks
 	if r.round == 0 {
 		in.Deadline = r.sent.Deadline
 	}

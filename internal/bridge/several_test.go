@@ -81,13 +81,35 @@ func (u *user) news() <-chan string {
 	req.Header.Set("Accept", "text/event-stream")
 	req.Header.Set("MCP-Protocol-Version", "2025-11-25")
 	req.Header.Set("Mcp-Session-Id", u.session)
+	return u.hears(req)
+}
+
+// listens opens the stream of a client of 2026-07-28.
+func (u *user) listens(to string) <-chan string {
+	u.t.Helper()
+	body := `{"jsonrpc":"2.0","id":"l","method":"subscriptions/listen","params":{"notifications":{` + to + `},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",` +
+		`"io.modelcontextprotocol/clientCapabilities":` + u.declared() + `}}}`
+	req, err := http.NewRequest(http.MethodPost, u.url, strings.NewReader(body))
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header.Set("MCP-Protocol-Version", "2026-07-28")
+	req.Header.Set("Mcp-Method", "subscriptions/listen")
+	return u.hears(req)
+}
+
+// hears gives what comes in answer to req.
+func (u *user) hears(req *http.Request) <-chan string {
+	u.t.Helper()
 	resp, err := u.web.Do(req)
 	if err != nil {
 		u.t.Fatal(err)
 	}
 	if resp.StatusCode != 200 {
 		b, _ := io.ReadAll(resp.Body)
-		u.t.Fatalf("GET: %d %s", resp.StatusCode, b)
+		u.t.Fatalf("%s: %d %s", req.Method, resp.StatusCode, b)
 	}
 	out := make(chan string, 64)
 	done := make(chan struct{})

@@ -7,9 +7,11 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -33,6 +35,7 @@ const (
 	Calls                   // requestState: calls that wait for their client
 	Cursors                 // cursors of lists of several servers
 	Passages                // requests that one replica passes on to another
+	Tasks                   // ids of tasks of several servers
 	purposes
 )
 
@@ -42,7 +45,11 @@ var labels = [purposes]string{ //nolint:gosec // they are no secrets
 	Calls:    "sallyport: state of calls",
 	Cursors:  "sallyport: list cursors",
 	Passages: "sallyport: requests passed on",
+	Tasks:    "sallyport: task ids",
 }
+
+// nonces is the label of the key that SealSame makes nonces with.
+const nonces = "sallyport: nonces of what is sealed the same"
 
 // Encoding is how what is sealed is written. It is strict, so that everything has one spelling.
 var Encoding = base64.RawURLEncoding.Strict()
@@ -53,8 +60,11 @@ type Keys struct {
 	changes atomic.Uint64
 }
 
-// derived has for each purpose a cipher of each key.
-type derived [purposes][]cipher.AEAD
+// derived is what is made of the keys.
+type derived struct {
+	ciphers [purposes][]cipher.AEAD // of each key
+	nonces  []byte                  // of the first: it seals
+}
 
 // New takes keys of Size bytes.
 func New(keys ...[]byte) (*Keys, error) {
@@ -84,8 +94,12 @@ func (k *Keys) Replace(keys ...[]byte) error {
 			if err != nil {
 				return fmt.Errorf("key %d: %w", i+1, err)
 			}
-			d[p] = append(d[p], aead)
+			d.ciphers[p] = append(d.ciphers[p], aead)
 		}
+	}
+	var err error
+	if d.nonces, err = hkdf.Key(sha256.New, keys[0], nil, nonces, Size); err != nil {
+		return err
 	}
 	k.current.Store(&d)
 	k.changes.Add(1)
@@ -118,7 +132,23 @@ const (
 func (k *Keys) Seal(dst []byte, p Purpose, owner, plain []byte) []byte {
 	var nonce [nonceSize]byte
 	_, _ = rand.Read(nonce[:]) // never fails
-	return k.current.Load()[p][0].Seal(append(dst, nonce[:]...), nonce[:], plain, owner)
+	return k.current.Load().ciphers[p][0].Seal(append(dst, nonce[:]...), nonce[:], plain, owner)
+}
+
+// SealSame is Seal for what its owner compares: as long as the first key is the same, the same is sealed the same each time. So whoever
+// sees two of them learns whether they hold the same, and nothing else: the nonce is a keyed hash of all that is sealed (RFC 5297 has
+// the idea), and comes twice for the same only.
+func (k *Keys) SealSame(dst []byte, p Purpose, owner, plain []byte) []byte {
+	d := k.current.Load()
+	mac := hmac.New(sha256.New, d.nonces)
+	var head [1 + 8]byte
+	head[0] = byte(p)
+	binary.BigEndian.PutUint64(head[1:], uint64(len(owner)))
+	mac.Write(head[:])
+	mac.Write(owner)
+	mac.Write(plain)
+	nonce := mac.Sum(nil)[:nonceSize]
+	return d.ciphers[p][0].Seal(append(dst, nonce...), nonce, plain, owner)
 }
 
 // Open appends to dst what box holds.
@@ -126,7 +156,7 @@ func (k *Keys) Open(dst []byte, p Purpose, owner, box []byte) ([]byte, error) {
 	if len(box) < Overhead {
 		return dst, ErrSealed
 	}
-	for _, aead := range k.current.Load()[p] {
+	for _, aead := range k.current.Load().ciphers[p] {
 		if out, err := aead.Open(dst, box[:nonceSize], box[nonceSize:], owner); err == nil {
 			return out, nil
 		}

@@ -38,6 +38,33 @@ func TestWhatIsSealedOpensForItsOwnerAndPurposeOnly(t *testing.T) {
 	}
 }
 
+// What is sealed the same can be compared by its owner, and tells nothing else.
+func TestTheSameIsSealedTheSame(t *testing.T) {
+	k := keys(t, key(1))
+	same := func(k *Keys, p Purpose, owner, plain string) string {
+		box := k.SealSame([]byte("before"), p, []byte(owner), []byte(plain))
+		out, err := k.Open(nil, p, []byte(owner), box[len("before"):])
+		if err != nil || string(out) != plain {
+			t.Errorf("%q of %q came back as %q, %v", plain, owner, out, err)
+		}
+		return string(box)
+	}
+	first := same(k, Tasks, "ann", "plain")
+	if same(k, Tasks, "ann", "plain") != first || same(keys(t, key(1), key(2)), Tasks, "ann", "plain") != first {
+		t.Error("the same is sealed in two ways")
+	}
+	nonces := map[string]bool{first[len("before"):][:nonceSize]: true}
+	for i, other := range []string{
+		same(k, Tasks, "annp", "lain"), same(k, Tasks, "an", "nplain"), same(k, Tasks, "ann", "plaim"), same(k, Calls, "ann", "plain"), same(keys(t, key(2)), Tasks, "ann", "plain"),
+	} {
+		nonce := other[len("before"):][:nonceSize]
+		if nonces[nonce] {
+			t.Errorf("%d has the nonce of another", i)
+		}
+		nonces[nonce] = true
+	}
+}
+
 // A new key goes from opening to sealing, the old one the other way, and at each step whoever is a step ahead or behind is understood.
 func TestKeysAreRotatedWithoutLosingAnything(t *testing.T) {
 	old, fresh := key(1), key(2)

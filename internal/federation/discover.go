@@ -8,11 +8,14 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
-// uiExtension is the one extension that can be carried between several servers and a client: its links are rewritten.
-const uiExtension = "io.modelcontextprotocol/ui"
+// The extensions that can be carried between several servers and a client: links and ids in them are rewritten.
+const (
+	uiExtension    = "io.modelcontextprotocol/ui"
+	tasksExtension = "io.modelcontextprotocol/tasks"
+)
 
-// carried are the capabilities that survive, with the members of each that do. What isn't here (tasks, experiments, other
-// extensions) would promise what nobody carries.
+// carried are the capabilities that survive, with the members of each that do. What isn't here (experiments, other extensions)
+// would promise what nobody carries. Tasks are apart: each era has its own.
 var carried = []struct {
 	name    string
 	members []string
@@ -32,7 +35,8 @@ func Lists(list string) bool {
 // Serves says whether a request that names something is carried to the server that has it, with every name in it and its answer.
 func Serves(method string) bool {
 	switch method {
-	case "tools/call", "prompts/get", "resources/read", "completion/complete", "resources/subscribe", "resources/unsubscribe":
+	case "tools/call", "prompts/get", "resources/read", "completion/complete", "resources/subscribe", "resources/unsubscribe",
+		"tasks/get", "tasks/update", "tasks/cancel", "tasks/result":
 		return true
 	}
 	return false
@@ -42,18 +46,22 @@ func Serves(method string) bool {
 func Carries(capabilities jsonscan.Value) bool {
 	extensions := capabilities.Get("extensions")
 	for c := extensions.Cursor(); c.Next(); {
-		if !c.Name().TextIs(uiExtension) {
+		if !carries(c.Name()) {
 			return false
 		}
 	}
 	return true
 }
 
+func carries(extension jsonscan.Value) bool {
+	return extension.TextIs(uiExtension) || extension.TextIs(tasksExtension)
+}
+
 // EditCapabilities takes out of a client's capabilities what can't be carried, so that no server relies on it.
 func EditCapabilities(capabilities jsonscan.Value, e *jsonscan.Edits) {
 	extensions := capabilities.Get("extensions")
 	for c := extensions.Cursor(); c.Next(); {
-		if !c.Name().TextIs(uiExtension) {
+		if !carries(c.Name()) {
 			e.Remove(c.Value())
 		}
 	}
@@ -112,6 +120,29 @@ func (d *Discovery) gather(v *View, server string, capabilities jsonscan.Value) 
 	if capabilities.Path("extensions", uiExtension).Kind() == jsonscan.Object {
 		d.has[uiExtension] = true
 	}
+	if v.Asks(server, "tasks") {
+		d.gatherTasks(capabilities)
+	}
+}
+
+// Names in has of what servers of before 2026-07-28 can do with tasks.
+const (
+	tasksCalled    = "tasks.requests.tools.call"
+	tasksListed    = "tasks.list"
+	tasksCancelled = "tasks.cancel"
+)
+
+func (d *Discovery) gatherTasks(capabilities jsonscan.Value) {
+	if capabilities.Path("extensions", tasksExtension).Kind() == jsonscan.Object {
+		d.has[tasksExtension] = true
+	}
+	tasks := capabilities.Get("tasks")
+	if tasks.Path("requests", "tools", "call").Kind() != jsonscan.Object {
+		return // of nothing that is carried
+	}
+	d.has[tasksCalled] = true
+	d.has[tasksListed] = d.has[tasksListed] || tasks.Get("list").Kind() == jsonscan.Object
+	d.has[tasksCancelled] = d.has[tasksCancelled] || tasks.Get("cancel").Kind() == jsonscan.Object
 }
 
 // Miss says that a server has said nothing.
@@ -130,7 +161,7 @@ func (d *Discovery) Append(dst, id []byte, v *View, version string, report bool)
 		}
 		dst = jsonscan.AppendQuote(dst, s)
 	}
-	dst = d.merge.appendHints(d.appendCapabilities(append(dst, `],"capabilities":`...)))
+	dst = d.merge.appendHints(d.appendCapabilities(append(dst, `],"capabilities":`...), mcp.Modern))
 	if v.o.Instructions != "" {
 		dst = jsonscan.AppendQuote(append(dst, `,"instructions":`...), v.o.Instructions)
 	}
@@ -145,7 +176,7 @@ func (d *Discovery) Append(dst, id []byte, v *View, version string, report bool)
 // will speak.
 func (d *Discovery) AppendInitialized(dst, id []byte, v *View, protocol, version string, report bool) []byte {
 	dst = append(append(append(dst, `{"jsonrpc":"2.0","id":`...), id...), `,"result":{"protocolVersion":`...)
-	dst = d.appendCapabilities(append(jsonscan.AppendQuote(dst, protocol), `,"capabilities":`...))
+	dst = d.appendCapabilities(append(jsonscan.AppendQuote(dst, protocol), `,"capabilities":`...), mcp.Legacy)
 	dst = v.appendInfo(append(dst, `,"serverInfo":`...), version)
 	if v.o.Instructions != "" {
 		dst = jsonscan.AppendQuote(append(dst, `,"instructions":`...), v.o.Instructions)
@@ -169,7 +200,8 @@ func (v *View) appendInfo(dst []byte, version string) []byte {
 	return append(jsonscan.AppendQuote(append(dst, `,"version":`...), version), '}')
 }
 
-func (d *Discovery) appendCapabilities(dst []byte) []byte {
+// appendCapabilities appends what a client of an era is promised.
+func (d *Discovery) appendCapabilities(dst []byte, era mcp.Era) []byte {
 	var all []string
 	for _, c := range carried {
 		if !d.has[c.name] {
@@ -183,8 +215,25 @@ func (d *Discovery) appendCapabilities(dst []byte) []byte {
 		}
 		all = append(all, `"`+c.name+`":{`+strings.Join(own, ",")+`}`)
 	}
+	if d.has[tasksCalled] && era == mcp.Legacy {
+		own := `"requests":{"tools":{"call":{}}}`
+		if d.has[tasksCancelled] {
+			own = `"cancel":{},` + own
+		}
+		if d.has[tasksListed] {
+			own = `"list":{},` + own
+		}
+		all = append(all, `"tasks":{`+own+`}`)
+	}
+	var extensions []string
 	if d.has[uiExtension] {
-		all = append(all, `"extensions":{"`+uiExtension+`":{}}`)
+		extensions = append(extensions, `"`+uiExtension+`":{}`)
+	}
+	if d.has[tasksExtension] && era == mcp.Modern {
+		extensions = append(extensions, `"`+tasksExtension+`":{}`)
+	}
+	if len(extensions) > 0 {
+		all = append(all, `"extensions":{`+strings.Join(extensions, ",")+`}`)
 	}
 	return append(dst, "{"+strings.Join(all, ",")+"}"...)
 }

@@ -229,7 +229,7 @@ func TestDiscoveryPromisesWhatCanBeCarried(t *testing.T) {
 	v := all(t, "a", "b")
 	var d Discovery
 	if !d.Took(v, "a", scan(t, `{"supportedVersions":["2026-07-28","2030-01-01"],"ttlMs":9,"capabilities":{"tools":{"listChanged":true,"x":true},"experimental":{"e":{}},
-		"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{}}}}`)) {
+		"tasks":{},"extensions":{"vendor/x":{},"io.modelcontextprotocol/ui":{}}}}`)) {
 		t.Fatal("a can't be used")
 	}
 	if !d.Took(v, "b", scan(t, `{"supportedVersions":["2026-07-28"],"ttlMs":7,"capabilities":{"tools":{},"resources":{"subscribe":true},"completions":{}}}`)) {
@@ -268,7 +268,7 @@ func TestLinksAreRewritten(t *testing.T) {
 			t.Fatal(r)
 		}
 		var e jsonscan.Edits
-		EditReply("s", &m, &e)
+		EditReply("s", &none, &m, public, &e)
 		if got, want := string(m.AppendEdited(nil, &e)), `{"jsonrpc":"2.0","id":1,`+c[1]+`}`; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
@@ -278,7 +278,7 @@ func TestLinksAreRewritten(t *testing.T) {
 		t.Fatal(r)
 	}
 	var e jsonscan.Edits
-	EditReply("s", &m, &e)
+	EditReply("s", &none, &m, public, &e)
 	if got := string(m.AppendEdited(nil, &e)); !strings.Contains(got, `"uri":"s+x:a"`) {
 		t.Errorf("got %s", got)
 	}
@@ -289,20 +289,20 @@ func TestURIsOfAnswersAreTheServersOwn(t *testing.T) {
 	v := all(t, "s", "other")
 	const said = `[{"type":"tool_result","content":[{"type":"resource_link","uri":"s+x:a"},{"type":"resource","resource":{"uri":"ui://s/v"}}]},` +
 		`{"type":"resource_link","uri":"other+x:a"},{"type":"resource_link","uri":"x:a"},{"type":"resource_link","uri":7},{"type":"text","text":"s+x:a","uri":"s+x:a"}]`
-	const own = `[{"type":"tool_result","content":[{"type":"resource_link","uri":"x:a"},{"type":"resource","resource":{"uri":"ui://v"}}]},` +
+	const theirs = `[{"type":"tool_result","content":[{"type":"resource_link","uri":"x:a"},{"type":"resource","resource":{"uri":"ui://v"}}]},` +
 		`{"type":"resource_link","uri":"other+x:a"},{"type":"resource_link","uri":"x:a"},{"type":"resource_link","uri":7},{"type":"text","text":"s+x:a","uri":"s+x:a"}]`
-	for method, want := range map[string]string{"sampling/createMessage": own, "elicitation/create": said, "roots/list": said} {
+	for method, want := range map[string]string{"sampling/createMessage": theirs, "elicitation/create": said, "roots/list": said} {
 		var e jsonscan.Edits
 		answer := scan(t, `{"role":"assistant","content":`+said+`}`)
-		v.EditAnswer("s", method, answer, &e)
+		v.EditAnswer("s", method, answer, own, &e)
 		if got := string(answer.AppendEdited(nil, &e)); got != `{"role":"assistant","content":`+want+`}` {
 			t.Errorf("%s: got %s\nwant %s", method, got, want)
 		}
 	}
 	var e jsonscan.Edits
 	inputs := scan(t, `{"a":{"role":"assistant","content":`+said+`},"b":{"action":"accept","content":{"type":"resource_link","uri":"s+x:a"}},"c":7}`)
-	v.EditInputs("s", inputs, &e)
-	if got, want := string(inputs.AppendEdited(nil, &e)), `{"a":{"role":"assistant","content":`+own+`},"b":{"action":"accept","content":{"type":"resource_link","uri":"s+x:a"}},"c":7}`; got != want {
+	v.EditInputs("s", inputs, own, &e)
+	if got, want := string(inputs.AppendEdited(nil, &e)), `{"a":{"role":"assistant","content":`+theirs+`},"b":{"action":"accept","content":{"type":"resource_link","uri":"s+x:a"}},"c":7}`; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	var m mcp.Message
@@ -310,7 +310,7 @@ func TestURIsOfAnswersAreTheServersOwn(t *testing.T) {
 		t.Fatal(r)
 	}
 	var q jsonscan.Edits
-	EditReply("s", &m, &q)
+	EditReply("s", &none, &m, public, &q)
 	if got := string(m.AppendEdited(nil, &q)); !strings.Contains(got, `"uri":"s+x:a"`) {
 		t.Errorf("a question: %s", got)
 	}
@@ -331,13 +331,13 @@ func TestNewsThatWereMissed(t *testing.T) {
 }
 
 func TestCapabilitiesThatNobodyCarries(t *testing.T) {
-	v := scan(t, `{"elicitation":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"x":1}}}`)
+	v := scan(t, `{"elicitation":{},"extensions":{"vendor/x":{},"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"x":1}}}`)
 	var e jsonscan.Edits
 	EditCapabilities(v, &e)
-	if got := string(v.AppendEdited(nil, &e)); Carries(v) || got != `{"elicitation":{},"extensions":{"io.modelcontextprotocol/ui":{"x":1}}}` {
+	if got := string(v.AppendEdited(nil, &e)); Carries(v) || got != `{"elicitation":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"x":1}}}` {
 		t.Errorf("carries %v, left %s", Carries(v), got)
 	}
-	if !Carries(scan(t, `{"extensions":{"io.modelcontextprotocol/ui":{}}}`)) || !Carries(scan(t, `{}`)) {
+	if !Carries(scan(t, `{"extensions":{"io.modelcontextprotocol/ui":{},"io.modelcontextprotocol/tasks":{}}}`)) || !Carries(scan(t, `{}`)) {
 		t.Error("what can be carried is not")
 	}
 }
@@ -350,13 +350,16 @@ func TestSubscriptionsAreTakenApart(t *testing.T) {
 	for filter, want := range map[string]string{
 		`{}`:                        ``,
 		`{"toolsListChanged":true}`: `a={"toolsListChanged":true} b={"toolsListChanged":true}`,
-		`{"toolsListChanged":false,"promptsListChanged":true,"taskIds":["1"]}`:             `a={"promptsListChanged":true}`,
+		`{"toolsListChanged":false,"promptsListChanged":true,"taskIds":["1"]}`: `a={"promptsListChanged":true}`,
+		`{"taskIds":["a/1","b/2","a/3"],"resourceSubscriptions":["a+x:1"]}`:    `a={"resourceSubscriptions":["x:1"],"taskIds":["1","3"]} b={"taskIds":["2"]}`,
+		`{"taskIds":"1"}`:  `refused`,
+		`{"taskIds":[{}]}`: `refused`,
 		`{"resourcesListChanged":true,"resourceSubscriptions":["c+x:1","c+y:1","a+q:\""]}`: `a={"resourcesListChanged":true,"resourceSubscriptions":["q:\""]} c={"resourcesListChanged":true,"resourceSubscriptions":["x:1"]}`,
 		`[]`:                             `refused`,
 		`{"resourceSubscriptions":{}}`:   `refused`,
 		`{"resourceSubscriptions":[{}]}`: `refused`,
 	} {
-		all, ok := v.Subscriptions(scan(t, filter))
+		all, ok := v.Subscriptions(scan(t, filter), whoseTask)
 		var got []string
 		for _, s := range all {
 			got = append(got, s.Server+"="+string(s.Filter))
@@ -372,10 +375,10 @@ func TestSubscriptionsAreTakenApart(t *testing.T) {
 
 func TestAcknowledgementIsWhatServersHaveAcknowledged(t *testing.T) {
 	var a Acknowledged
-	a.Took("a", scan(t, `{"notifications":{"toolsListChanged":true,"promptsListChanged":false,"resourceSubscriptions":["x:1"]}}`))
-	a.Took("b", scan(t, `{"notifications":{"resourcesListChanged":true,"resourceSubscriptions":["x:1",7]}}`))
+	a.Took("a", scan(t, `{"notifications":{"toolsListChanged":true,"promptsListChanged":false,"resourceSubscriptions":["x:1"]}}`), public)
+	a.Took("b", scan(t, `{"notifications":{"resourcesListChanged":true,"resourceSubscriptions":["x:1",7],"taskIds":["1",7]}}`), public)
 	want := `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"me"},` +
-		`"notifications":{"toolsListChanged":true,"resourcesListChanged":true,"resourceSubscriptions":["a+x:1","b+x:1"]}}}`
+		`"notifications":{"toolsListChanged":true,"resourcesListChanged":true,"resourceSubscriptions":["a+x:1","b+x:1"],"taskIds":["s/1"]}}}`
 	if got := string(a.Append(nil, []byte(`"me"`))); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

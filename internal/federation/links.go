@@ -5,34 +5,62 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
-// EditReply rewrites the URIs in what a server has said, so that clients can use them: those of links and embedded resources in results and in
-// what a result asks of the client, of the contents that were read, of an error, and of news. Text is nobody's to rewrite.
-func EditReply(server string, m *mcp.Message, e *jsonscan.Edits) {
+// EditReply rewrites the URIs and ids of tasks in what a server has said, so that clients can use them: those of links and embedded resources in
+// results and in what a result asks of the client, of the contents that were read, of an error, and of news. Text is nobody's to rewrite. asked is
+// the client's request, and task gives the id by which the client knows a task.
+func EditReply(server string, asked, m *mcp.Message, task func(own string) string, e *jsonscan.Edits) {
 	switch m.Kind {
 	case mcp.KindResponse:
 		editURI(server, m.Error.Path("data", "uri"), e)
-		editResult(server, m.Result, e)
-	case mcp.KindNotification:
-		if m.Target == mcp.TargetResource {
-			editURI(server, m.Params.Get("uri"), e)
+		editResult(server, m.Result, task, e)
+		editTasks(asked, m.Result, task, e)
+		if taskMethod(asked) {
+			editOutcome(server, m.Result, task, e)
 		}
+	case mcp.KindNotification:
+		switch {
+		case m.Target == mcp.TargetResource:
+			editURI(server, m.Params.Get("uri"), e)
+		case m.Method == "notifications/tasks", m.Method == "notifications/tasks/status":
+			editTask(m.Params.Get("taskId"), task, e)
+			editOutcome(server, m.Params, task, e)
+			editRequests(server, m.Params, task, e)
+		}
+		editRelated(m.Params.Get("_meta"), task, e)
 	case mcp.KindRequest:
 		editMessages(server, m.Params.Get("messages"), e)
+		editRelated(m.Params.Get("_meta"), task, e)
 	case mcp.KindBatch, mcp.KindNone:
 	}
 }
 
-// EditAnswer gives the URIs in what a client has answered to a request of a server the form that this server knows. Nobody but a model that was
-// sampled repeats what servers have sent: roots and what a form holds are the client's own.
-func (v *View) EditAnswer(server, method string, result jsonscan.Value, e *jsonscan.Edits) {
-	if method == "sampling/createMessage" {
-		v.ownContent(server, result.Get("content"), e)
+// editOutcome takes what a task says of its end.
+func editOutcome(server string, of jsonscan.Value, task func(own string) string, e *jsonscan.Edits) {
+	editURI(server, of.Path("error", "data", "uri"), e)
+	editResult(server, of.Get("result"), task, e)
+}
+
+// editRequests takes what is asked of the client in a result, or by a task.
+func editRequests(server string, of jsonscan.Value, task func(own string) string, e *jsonscan.Edits) {
+	for in := range mcp.InputRequests(of) {
+		editMessages(server, in.Params.Get("messages"), e)
+		editRelated(in.Params.Get("_meta"), task, e)
 	}
 }
 
+// EditAnswer gives the URIs and the task in what a client has answered to a request of a server the form that this server knows. Nobody but a model
+// that was sampled repeats URIs that servers have sent: roots and what a form holds are the client's own.
+func (v *View) EditAnswer(server, method string, result jsonscan.Value, task func(id string) (string, bool), e *jsonscan.Edits) {
+	if method == "sampling/createMessage" {
+		v.ownContent(server, result.Get("content"), e)
+	}
+	EditRelated(result.Get("_meta"), task, e)
+}
+
 // EditInputs does so with what a request says of its inputResponses. Which request each answers its form says: only a model's has a role.
-func (v *View) EditInputs(server string, responses jsonscan.Value, e *jsonscan.Edits) {
+func (v *View) EditInputs(server string, responses jsonscan.Value, task func(id string) (string, bool), e *jsonscan.Edits) {
 	for c := responses.Cursor(); c.Next(); {
+		EditRelated(c.Value().Get("_meta"), task, e)
 		if c.Value().Get("role").Exists() {
 			v.ownContent(server, c.Value().Get("content"), e)
 		}
@@ -69,7 +97,7 @@ func eachURI(v jsonscan.Value, found func(uri jsonscan.Value)) {
 	}
 }
 
-func editResult(server string, result jsonscan.Value, e *jsonscan.Edits) {
+func editResult(server string, result jsonscan.Value, task func(own string) string, e *jsonscan.Edits) {
 	if result.Kind() != jsonscan.Object {
 		return
 	}
@@ -86,10 +114,9 @@ func editResult(server string, result jsonscan.Value, e *jsonscan.Edits) {
 			editMessages(server, v, e)
 		case "_meta":
 			editUI(server, result, e)
+			editRelated(v, task, e)
 		case "inputRequests":
-			for in := range mcp.InputRequests(result) {
-				editMessages(server, in.Params.Get("messages"), e)
-			}
+			editRequests(server, result, task, e)
 		}
 	}
 }

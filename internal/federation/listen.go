@@ -21,27 +21,29 @@ var kinds = [...]struct{ name, list string }{
 	{"resourcesListChanged", "resources"},
 }
 
-const subscribed = "resourceSubscriptions"
+// Members of a filter that name what one wants to know of.
+const (
+	subscribed = "resourceSubscriptions"
+	followed   = "taskIds"
+)
 
-// Subscriptions takes a client's filter apart. Resources of nobody are left out, and so are members that nobody carries; the client learns
-// of that from the acknowledgement. ok is false if the filter is none.
-func (v *View) Subscriptions(filter jsonscan.Value) (out []Subscription, ok bool) {
-	uris := filter.Get(subscribed)
-	if filter.Kind() != jsonscan.Object || uris.Exists() && uris.Kind() != jsonscan.Array {
+// Subscriptions takes a client's filter apart. Resources and tasks of nobody are left out, and so are members that nobody carries; the client
+// learns of that from the acknowledgement. task says whose a task is, and its id there. ok is false if the filter is none.
+func (v *View) Subscriptions(filter jsonscan.Value, task func(id string) (server, own string, ok bool)) (out []Subscription, ok bool) {
+	if filter.Kind() != jsonscan.Object {
 		return nil, false
 	}
-	own := map[string][]string{}
-	for c := uris.Cursor(); c.Next(); {
-		if c.Value().Kind() != jsonscan.String {
-			return nil, false
-		}
-		if server, uri, ok := v.Resolve(mcp.TargetResource, c.Value().Text()); ok {
-			own[server] = append(own[server], uri)
-		}
+	uris, ok := whose(filter.Get(subscribed), func(uri string) (string, string, bool) { return v.Resolve(mcp.TargetResource, uri) })
+	if !ok {
+		return nil, false
+	}
+	tasks, ok := whose(filter.Get(followed), task)
+	if !ok {
+		return nil, false
 	}
 	for _, server := range v.servers {
-		a := Acknowledged{uris: own[server]}
-		asks := len(a.uris) > 0
+		a := Acknowledged{uris: uris[server], tasks: tasks[server]}
+		asks := len(a.uris)+len(a.tasks) > 0
 		for i, k := range kinds {
 			wanted, _ := filter.Get(k.name).Bool()
 			a.kinds[i] = wanted && v.Asks(server, k.list)
@@ -54,14 +56,31 @@ func (v *View) Subscriptions(filter jsonscan.Value) (out []Subscription, ok bool
 	return out, true
 }
 
-// Acknowledged is what servers have said that they will tell of. The zero value is nothing.
-type Acknowledged struct {
-	kinds [len(kinds)]bool
-	uris  []string
+// whose sorts a list of names by servers, each as it is called there. ok is false if it is no list of names.
+func whose(list jsonscan.Value, resolve func(name string) (server, own string, ok bool)) (own map[string][]string, ok bool) {
+	if list.Exists() && list.Kind() != jsonscan.Array {
+		return nil, false
+	}
+	own = map[string][]string{}
+	for c := list.Cursor(); c.Next(); {
+		if c.Value().Kind() != jsonscan.String {
+			return nil, false
+		}
+		if server, name, ok := resolve(c.Value().Text()); ok {
+			own[server] = append(own[server], name)
+		}
+	}
+	return own, true
 }
 
-// Took adds what a server has acknowledged: the params of its notification.
-func (a *Acknowledged) Took(server string, params jsonscan.Value) {
+// Acknowledged is what servers have said that they will tell of. The zero value is nothing.
+type Acknowledged struct {
+	kinds       [len(kinds)]bool
+	uris, tasks []string
+}
+
+// Took adds what a server has acknowledged: the params of its notification. task gives the id by which the client knows a task.
+func (a *Acknowledged) Took(server string, params jsonscan.Value, task func(own string) string) {
 	filter := params.Get("notifications")
 	for i, k := range kinds {
 		yes, _ := filter.Get(k.name).Bool()
@@ -70,6 +89,11 @@ func (a *Acknowledged) Took(server string, params jsonscan.Value) {
 	for c := filter.Get(subscribed).Cursor(); c.Next(); {
 		if c.Value().Kind() == jsonscan.String {
 			a.uris = append(a.uris, joinURI(server, c.Value().Text()))
+		}
+	}
+	for c := filter.Get(followed).Cursor(); c.Next(); {
+		if c.Value().Kind() == jsonscan.String {
+			a.tasks = append(a.tasks, task(c.Value().Text()))
 		}
 	}
 }
@@ -93,20 +117,26 @@ func (a *Acknowledged) appendFilter(dst []byte) []byte {
 		}
 		dst = append(jsonscan.AppendQuote(dst, k.name), ":true"...)
 	}
-	if len(a.uris) == 0 {
-		return append(dst, '}')
-	}
-	if len(dst) > first {
-		dst = append(dst, ',')
-	}
-	dst = append(jsonscan.AppendQuote(dst, subscribed), ":["...)
-	for i, uri := range a.uris {
-		if i > 0 {
+	for _, list := range [...]struct {
+		name  string
+		items []string
+	}{{subscribed, a.uris}, {followed, a.tasks}} {
+		if len(list.items) == 0 {
+			continue
+		}
+		if len(dst) > first {
 			dst = append(dst, ',')
 		}
-		dst = jsonscan.AppendQuote(dst, uri)
+		dst = append(jsonscan.AppendQuote(dst, list.name), ":["...)
+		for i, item := range list.items {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = jsonscan.AppendQuote(dst, item)
+		}
+		dst = append(dst, ']')
 	}
-	return append(dst, "]}"...)
+	return append(dst, '}')
 }
 
 // News is what the reader of a stream may have missed, as the server would say it that has acknowledged with these params: that anything it

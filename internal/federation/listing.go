@@ -83,6 +83,8 @@ func target(list string) mcp.Target {
 		return mcp.TargetTool
 	case "prompts":
 		return mcp.TargetPrompt
+	case "tasks":
+		return mcp.TargetTask
 	}
 	return mcp.TargetResource
 }
@@ -160,6 +162,10 @@ var properties = map[string][]property{
 	"prompts":           {{"arguments", jsonscan.Array, false}},
 	"resources":         {{"name", jsonscan.String, true}, {"mimeType", jsonscan.String, false}, {"size", jsonscan.Number, false}},
 	"resourceTemplates": {{"name", jsonscan.String, true}, {"mimeType", jsonscan.String, false}},
+	"tasks": {
+		{"status", jsonscan.String, true}, {"statusMessage", jsonscan.String, false}, {"createdAt", jsonscan.String, true}, {"lastUpdatedAt", jsonscan.String, true},
+		{"pollInterval", jsonscan.Number, false},
+	},
 }
 
 func faultOf(list string, item jsonscan.Value, name string) string {

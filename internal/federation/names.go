@@ -50,7 +50,9 @@ func (v *View) Public(t mcp.Target, server, own string) (name string, ok bool) {
 		name = server + Separator + own
 	case mcp.TargetResource:
 		name, most = joinURI(server, own), MaxURI
-	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
+	case mcp.TargetTask:
+		name, most = own, MaxTask // its id is sealed for each caller: see Tasks
+	case mcp.TargetNone, mcp.TargetRef:
 	}
 	return name, own != "" && v.members[server].selects(t, own) && len(name) <= most
 }

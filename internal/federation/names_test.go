@@ -136,7 +136,7 @@ func TestVirtualServer(t *testing.T) {
 	if _, _, ok := v.Resolve(mcp.TargetResource, "files+file:///etc/passwd"); ok {
 		t.Error("a resource that is not selected can be read")
 	}
-	for list, want := range map[string][2]bool{"tools": {true, true}, "prompts": {false, false}, "resources": {true, false}, "tasks": {false, false}} {
+	for list, want := range map[string][2]bool{"tools": {true, true}, "prompts": {false, false}, "resources": {true, false}, "tasks": {true, true}, "skills": {false, false}} {
 		if got := [2]bool{v.Asks("files", list), v.Asks("mail", list)}; got != want {
 			t.Errorf("%s: asks %v, want %v", list, got, want)
 		}

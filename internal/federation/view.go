@@ -123,15 +123,15 @@ func (v *View) Name() string { return v.o.Name }
 // Servers lists the servers of the view, sorted. The result is shared and must not be changed.
 func (v *View) Servers() []string { return v.servers }
 
-// Asks says whether the view may show anything of what a server lists under a member of a result: tools, prompts, resources or
-// resourceTemplates. A list that it doesn't know it doesn't ask for.
+// Asks says whether the view may show anything of what a server lists under a member of a result: tools, prompts, resources,
+// resourceTemplates or tasks, which calls of tools begin. A list that it doesn't know it doesn't ask for.
 func (v *View) Asks(server, list string) bool {
 	s := v.members[server]
 	if s == nil {
 		return false
 	}
 	switch list {
-	case "tools":
+	case "tools", "tasks":
 		return s.All || len(s.Tools) > 0 || slices.ContainsFunc(v.o.Tools, func(t Tool) bool { return t.Server == server })
 	case "prompts":
 		return s.All || len(s.Prompts) > 0
@@ -143,7 +143,7 @@ func (v *View) Asks(server, list string) bool {
 
 // selects says whether the view shows what the server calls so.
 func (m *member) selects(t mcp.Target, own string) bool {
-	if m == nil || m.All {
+	if m == nil || m.All || t == mcp.TargetTask {
 		return m != nil
 	}
 	var globs []policy.Glob

@@ -68,6 +68,8 @@ func (x *exchange) serveEarlier() *refusal {
 		return x.serveJoined()
 	case x.joined && m.Method == "logging/setLevel":
 		return x.setLevel()
+	case x.joined && m.Method == "tasks/list":
+		return x.gather()
 	}
 	x.lifted = true
 	switch {
@@ -80,7 +82,7 @@ func (x *exchange) serveEarlier() *refusal {
 			return r
 		}
 		return x.gather()
-	case federation.Serves(m.Method) && m.Spec.In(mcp.Modern):
+	case federation.Serves(m.Method) && m.Spec.In(mcp.Modern) && m.Target != mcp.TargetTask: // which are of a session
 		if r := x.raise(); r != nil {
 			return r
 		}
@@ -162,7 +164,7 @@ func (x *exchange) raise() *refusal {
 		}
 		e.Remove(m.Meta.Get(metaLogLevel))
 	}
-	for _, name := range []string{"inputResponses", "requestState"} { // which mean nothing in its revision
+	for _, name := range []string{"inputResponses", "requestState", "task"} { // which mean nothing in its revision, or without a session
 		e.Remove(m.Params.Get(name))
 	}
 	x.raised = m.AppendEdited(x.raised[:0], e)

@@ -54,6 +54,7 @@ type exchange struct {
 	sealed      []byte            // the id of a session that begins
 	led         bool              // the version of its server is settled
 	tracked     bool              // the client may cancel it by its id
+	task        taskNamed         // that a request to several servers as one is about
 	home        string            // the replica that has what the request is for; "" is any
 	here        bool              // it can be served here all the same
 	arrival     arrival           // whether another replica has passed it on
@@ -74,8 +75,12 @@ type exchange struct {
 	leave    func()        // call.Leave, likewise
 	ownerOf  func() []byte // bound, likewise
 	getField func(string) string
-	client   *conn // the client's connection; nil if it is not one of ours
-	conn     *conn // armed while a client that leaves is to cancel the call
+	// Bound likewise.
+	toPublicTask func(own string) string
+	toOwnTask    func(id string) (string, bool)
+
+	client *conn // the client's connection; nil if it is not one of ours
+	conn   *conn // armed while a client that leaves is to cancel the call
 
 	reply     *mcp.Message // what the server sent
 	edits     jsonscan.Edits
@@ -126,6 +131,7 @@ func newExchange(g *Gateway) *exchange {
 	x := &exchange{g: g, reply: new(mcp.Message)}
 	x.cancel, x.leave, x.ownerOf = x.call.Cancel, x.call.Leave, x.bound
 	x.getField = x.head.Get
+	x.toPublicTask, x.toOwnTask = x.publicTask, x.ownTask
 	return x
 }
 
@@ -220,10 +226,11 @@ func (x *exchange) reset() {
 	x.by, x.settled, x.tried = nil, false, false
 	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
 	if x.joined {
-		x.joined, x.tracked, x.led, x.seat, x.sealed = false, false, false, mcp.Session{}, nil
+		x.joined, x.tracked, x.seat, x.sealed = false, false, mcp.Session{}, nil
 	}
 	x.sessionHash = audit.SessionHash{}
 	x.here, x.arrived = false, nil
+	x.task, x.led = taskNamed{}, false
 	x.home, x.arrival, x.from, x.fromText = "", atFirst, netip.Addr{}, ""
 	if x.element {
 		x.head = httphead.Head{} // its memory is the whole request's, which is not at its end

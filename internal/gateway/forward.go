@@ -49,7 +49,7 @@ func (x *exchange) forward() *refusal {
 func (x *exchange) address(c *upstream.Call) {
 	c.Owner, c.Translate = x.ownerOf, x.view != nil
 	if x.joined {
-		c.Client = string(x.session)
+		c.Client, c.Tasks = string(x.session), true
 		return
 	}
 	c.Session = string(x.session)

@@ -111,6 +111,7 @@ type Gateway struct {
 	current    current
 	sealer     sealer
 	cursors    *federation.Cursors
+	tasks      *federation.Tasks
 	replicas   *replicas // nil: none
 	ids        *audit.IDs
 	asked      *ledger[ask]       // requests of servers that clients have yet to answer
@@ -163,6 +164,7 @@ func New(o Options) (*Gateway, error) {
 		Options:   o,
 		sealer:    sealer{o.Keys},
 		cursors:   federation.NewCursors(o.Keys),
+		tasks:     federation.NewTasks(o.Keys),
 		replicas:  others,
 		ids:       ids,
 		asked:     newLedger[ask](maxAwaited, o.Limits.AnswerTimeout),

@@ -342,9 +342,7 @@ func (x *exchange) addTo(m *federation.Merge) {
 
 func (x *exchange) sendParts(merge *federation.Merge, found *federation.Discovery) *refusal {
 	report := x.snap.Federation.Report
-	if x.lifted {
-		merge.Plain = true
-	}
+	merge.Plain = x.msg.Era != mcp.Modern
 	if x.msg.Spec.List == "" && x.lifted {
 		x.out = found.AppendInitialized(x.out[:0], x.msg.ID, x.view, x.msg.Version, x.snap.Federation.Version, report)
 		x.giveSeat()

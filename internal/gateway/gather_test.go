@@ -159,7 +159,7 @@ func TestViewWithholdsWhatNobodyCarries(t *testing.T) {
 	w.server.answer = answers(map[string]string{"tools/call": `{"resultType":"complete","content":[]}`})
 	request := modernAt("/mcp", "tools/call", "files__read_file", readParams)
 	head, body, _ := strings.Cut(request, "\r\n\r\n")
-	body = strings.Replace(body, `clientCapabilities":{}`, `clientCapabilities":{"roots":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{}}}`, 1)
+	body = strings.Replace(body, `clientCapabilities":{}`, `clientCapabilities":{"roots":{},"extensions":{"vendor/x":{},"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{}}}`, 1)
 	head = head[:strings.LastIndex(head, "Content-Length")] + fmt.Sprintf("Content-Length: %d", len(body))
 	if r := w.raw(head + "\r\n\r\n" + body); r.status != 200 {
 		t.Fatalf("client got %d %s", r.status, r.body)
@@ -169,7 +169,7 @@ func TestViewWithholdsWhatNobodyCarries(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := string(d.Root().Path("params", "_meta", "io.modelcontextprotocol/clientCapabilities").AppendTo(nil))
-	if want := `{"roots":{},"extensions":{"io.modelcontextprotocol/ui":{}}}`; got != want || !d.Root().Path("params", "name").TextIs("read_file") {
+	if want := `{"roots":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{}}}`; got != want || !d.Root().Path("params", "name").TextIs("read_file") {
 		t.Errorf("the server got %s, want %s", w.server.received()[0], want)
 	}
 }

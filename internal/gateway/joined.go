@@ -172,7 +172,7 @@ func (x *exchange) hearAnswer() *refusal {
 	}
 	x.edits.Reset()
 	x.edits.Replace(x.msg.Root().Get("id"), id)
-	x.view.EditAnswer(server, asked.method, x.msg.Result, &x.edits)
+	x.view.EditAnswer(server, asked.method, x.msg.Result, x.toOwnTask, &x.edits)
 	if r := x.reissue(); r != nil {
 		return r
 	}

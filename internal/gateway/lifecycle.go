@@ -120,6 +120,9 @@ func (x *exchange) noteMeta(end *ToolEnd, object jsonscan.Value, e *jsonscan.Edi
 
 // entry is an entry of a list of several servers, as its client gets it.
 func (x *exchange) entry(e *federation.Entry) []byte {
+	if x.msg.Spec.List == "tasks" {
+		return x.taskEntry(e)
+	}
 	if x.snap.Tools == nil || x.msg.Spec.List != "tools" || !x.endOf(e.Name).deprecated(x.start) {
 		return e.JSON
 	}

@@ -41,9 +41,9 @@ type event struct {
 
 // listen asks every server for what the client wants to know, and answers with a stream of it all.
 func (x *exchange) listen() *refusal {
-	wanted, ok := x.view.Subscriptions(x.msg.Params.Get("notifications"))
+	wanted, ok := x.view.Subscriptions(x.msg.Params.Get("notifications"), x.followTask)
 	if !ok {
-		return plain(400, invalidParams, mcp.ReasonInvalidParams, "Invalid params: notifications is an object, and resourceSubscriptions a list of URIs", x.msg.ID)
+		return plain(400, invalidParams, mcp.ReasonInvalidParams, "Invalid params: notifications is an object, and resourceSubscriptions and taskIds are lists of strings", x.msg.ID)
 	}
 	return x.hearAll(wanted)
 }
@@ -176,7 +176,7 @@ func (f *fan) take(i int, y *exchange) bool {
 	again := f.took[i]
 	f.took[i] = true
 	if !again {
-		f.acked.Took(y.serverName, y.reply.Params)
+		f.acked.Took(y.serverName, y.reply.Params, y.toPublicTask)
 	}
 	f.mu.Unlock()
 	if again {

@@ -117,7 +117,7 @@ func (x *exchange) listKey() listKey {
 
 // keepList remembers the answer as it came, if it is for everybody and for a time.
 func (x *exchange) keepList() {
-	if x.share.ttl != 0 { // it was recalled
+	if x.share.ttl != 0 || !x.msg.Spec.Cacheable { // it was recalled, or is its caller's own
 		return
 	}
 	result := x.reply.Result

@@ -256,6 +256,9 @@ func (x *exchange) notPassed(cause error) *refusal {
 		r.kind = telemetry.Unavailable
 	case errors.Is(cause, errBusy):
 		r = overloaded()
+	case x.task.given != "":
+		r = badMessage(&x.msg, x.msg.HiddenAs(x.task.given)) // it has ended with its replica
+		r.reason, r.kind = "replica_unreachable", telemetry.RPCError
 	case x.msg.Era == mcp.Modern:
 		r = plain(200, invalidParams, "replica_unreachable", "Invalid params: the call that waited for this input has ended with its replica; it must be started again", id)
 		r.kind = telemetry.RPCError

@@ -130,8 +130,11 @@ func (x *exchange) namesAnother() bool {
 	return open() == nil && x.elsewhere()
 }
 
-// homeOfCall is where the call waits that the client goes on with; "" if nothing says that it waits anywhere.
+// homeOfCall is where the call waits that the client goes on with, or the task is that it asks for; "" if nothing says that it is anywhere.
 func (x *exchange) homeOfCall() string {
+	if x.task.home != "" {
+		return x.task.home
+	}
 	if x.msg.Spec == nil || !x.msg.Spec.Input {
 		return ""
 	}

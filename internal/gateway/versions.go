@@ -37,7 +37,7 @@ func (x *exchange) choose() *refusal {
 	if vs == nil {
 		return nil
 	}
-	if !x.opened || x.joined && !x.led {
+	if !x.led && (!x.opened || x.joined) {
 		x.fill(&x.msg)
 		version, err := vs.Split.Choose(background, &x.request, x.callerKey())
 		if err != nil {

@@ -48,18 +48,25 @@ func (x *exchange) resolve() *refusal {
 	if !federation.Serves(m.Method) {
 		return badMessage(m, mcp.MethodNotFound(m))
 	}
+	if m.Target == mcp.TargetTask {
+		return x.resolveTask()
+	}
 	server, own, ok := x.view.Resolve(m.Target, m.Name)
 	if !ok || !x.enter(server) {
-		r := badMessage(m, m.Hidden())
-		r.reason = "unknown_name"
-		return r
+		return x.unknownName()
 	}
-	inputs := m.Params.Get("inputResponses")
-	if federation.Carries(m.Capabilities) && !inputs.Exists() && m.Rename(own) {
+	if federation.Carries(m.Capabilities) && !m.Params.Get("inputResponses").Exists() && !federation.Related(m.Meta) && m.Rename(own) {
 		return nil
 	}
+	return x.rename(server, own)
+}
+
+// rename writes the message anew, with all that is the server's own in it.
+func (x *exchange) rename(server, own string) *refusal {
+	m := &x.msg
 	x.edits.Reset()
-	x.view.EditInputs(server, inputs, &x.edits)
+	x.view.EditInputs(server, m.Params.Get("inputResponses"), x.toOwnTask, &x.edits)
+	federation.EditRelated(m.Meta, x.toOwnTask, &x.edits)
 	m.EditName(own, &x.edits)
 	federation.EditCapabilities(m.Capabilities, &x.edits)
 	return x.reissue()
@@ -111,7 +118,7 @@ func (x *exchange) outward() bool {
 			return false
 		}
 	}
-	federation.EditReply(x.serverName, x.reply, &x.edits)
+	federation.EditReply(x.serverName, &x.msg, x.reply, x.toPublicTask, &x.edits)
 	x.lower()
 	return x.markQuestion()
 }

@@ -171,7 +171,23 @@ func TestViewExits(t *testing.T) {
 			audit.Record{Kind: audit.Refusal, Tool: "files__read_file", Reason: "header_mismatch"},
 		},
 		"a method that is not carried": {
-			modernAt("/mcp", "tasks/get", "files__1", `"taskId":"files__1"`), 404, `"code":-32601`,
+			modernAt("/mcp", "skills/list", "", ""), 404, `"code":-32601`,
+			audit.Record{Kind: audit.Refusal, Reason: "unknown_method"},
+		},
+		"a list of tasks, which the revision has not": {
+			modernAt("/mcp", "tasks/list", "", ""), 404, `"code":-32601`,
+			audit.Record{Kind: audit.Refusal, Reason: "unknown_method"},
+		},
+		"a task of nobody": {
+			modernAt("/mcp", "tasks/get", "files__1", `"taskId":"files__1"`), 400, `"code":-32602,"message":"Unknown task: files__1"`,
+			audit.Record{Kind: audit.Refusal, Reason: "unknown_name"},
+		},
+		"a task without a session": {
+			earlier("/mcp", "2025-11-25", "tasks/get", `"taskId":"files__1"`), 200, `"code":-32601`,
+			audit.Record{Kind: audit.Refusal, Reason: "unknown_method"},
+		},
+		"a list of tasks without a session": {
+			earlier("/mcp", "2025-11-25", "tasks/list", ""), 200, `"code":-32601`,
 			audit.Record{Kind: audit.Refusal, Reason: "unknown_method"},
 		},
 		"a notification": {

@@ -129,7 +129,7 @@ func (m *Message) checkParams() *Refusal {
 	case TargetResource:
 		most, what = maxURI, "params.uri is a URI of at most 8192 bytes without control characters"
 	case TargetTask:
-		what = "params.taskId is an id of at most 256 bytes without control characters"
+		most, what = maxTask, "params.taskId is an id of at most 2048 bytes without control characters"
 	case TargetRef:
 		return m.invalidParams("params.ref is a ref/prompt or a ref/resource")
 	}

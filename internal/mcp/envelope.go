@@ -17,6 +17,7 @@ const (
 	maxMethod = 128  // bytes
 	maxName   = 256  // bytes of a tool's or prompt's name; the specification says 128
 	maxURI    = 8192 // bytes
+	maxTask   = 2048 // bytes of a task's id: at several servers as one, its server's, sealed
 )
 
 // envelope is the members of a JSON-RPC message.

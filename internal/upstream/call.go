@@ -28,6 +28,8 @@ type Call struct {
 	Owner func() []byte
 	// Client is the session of a client of before 2026-07-28 that is none of the server's, as mcp.NewSession has made it; "" for none.
 	Client string
+	// Tasks says that the client knows tasks as they were before 2026-07-28, when its message is of that revision.
+	Tasks bool
 	// Translate says that the message may be of another era than the server, and is to be translated then by a Server that can.
 	Translate bool
 	Start     time.Time // when the call begins, which whoever times it knows already; zero: now
@@ -148,7 +150,7 @@ func (c *Call) Reset() {
 	c.mu.Unlock()
 	c.Verb, c.Body, c.Kind, c.Method, c.ID = Post, nil, Request, "", nil
 	c.Modern, c.Session, c.Version, c.Header, c.Progress = false, "", "", c.Header[:0], nil
-	c.Owner, c.Client, c.Translate, c.Start, c.Deadline = nil, "", false, time.Time{}, time.Time{}
+	c.Owner, c.Client, c.Tasks, c.Translate, c.Start, c.Deadline = nil, "", false, false, time.Time{}, time.Time{}
 	c.Status, c.Reply, c.ReplySession = 0, Empty, ""
 }
 
