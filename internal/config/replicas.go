@@ -10,7 +10,7 @@ import (
 
 // Replicas says what several gateways that serve the same clients have in common, and how they reach each other.
 type Replicas struct {
-	Keys      []ReplicaKey `yaml:"keys" jsonschema:"minItems=1,maxItems=8" jsonschema_description:"The keys that seal what clients carry: session ids, the state of calls that wait for their client, cursors. The first seals, all of them open. Left out, each start makes its own, and what was sealed before is lost."`
+	Keys      []ReplicaKey `yaml:"keys" jsonschema:"minItems=1,maxItems=8" jsonschema_description:"The keys that seal what clients carry: session ids, the state of calls that wait for their client, cursors, ids of tasks. The first seals, all of them open. Left out, each start makes its own, and what was sealed before is lost."`
 	Advertise string       `yaml:"advertise" jsonschema:"minLength=1" jsonschema_description:"The URL, without a path, at which the other replicas reach this one. Left out, what waits at this one is known to it alone. A change needs a restart."`
 	Peers     []string     `yaml:"peers" jsonschema:"minItems=1" jsonschema_description:"What the replicas advertise: requests are passed on to no other. Left out, to whatever a replica with the keys has advertised. A change needs a restart."`
 	CA        string       `yaml:"ca" jsonschema:"minLength=1" jsonschema_description:"The file of the certificates that those of the replicas must chain to, PEM. Left out, the system's. A change needs a restart."`

@@ -163,7 +163,10 @@ var properties = map[string][]property{
 	"resources":         {{"name", jsonscan.String, true}, {"mimeType", jsonscan.String, false}, {"size", jsonscan.Number, false}},
 	"resourceTemplates": {{"name", jsonscan.String, true}, {"mimeType", jsonscan.String, false}},
 	"tasks": {
-		{"status", jsonscan.String, true}, {"statusMessage", jsonscan.String, false}, {"createdAt", jsonscan.String, true}, {"lastUpdatedAt", jsonscan.String, true},
+		{"status", jsonscan.String, true},
+		{"statusMessage", jsonscan.String, false},
+		{"createdAt", jsonscan.String, true},
+		{"lastUpdatedAt", jsonscan.String, true},
 		{"pollInterval", jsonscan.Number, false},
 	},
 }
