@@ -158,7 +158,7 @@ kind: Policy
 metadata: { name: p }
 match: { methods: [notifications/message] }
 rules:
-  - { name: red, when: 'request.headers["x-team"] == "red" && params.level != "debug"', effect: allow }
+  - { name: not-red, when: 'request.headers["x-team"] != "red"', effect: deny }
   - { name: debug, when: 'params.level == "debug"', effect: deny, reason: no_debug }
 `)
 	for range 5 {

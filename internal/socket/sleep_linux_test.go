@@ -2,9 +2,11 @@ package socket
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -149,6 +151,12 @@ func TestSleeperIsAConnectionAgain(t *testing.T) {
 			t.Fatalf("the other end read %q, %v", b[:n], err)
 		}
 	}
+	_ = d.raw.Control(func(fd uintptr) {
+		known, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
+		if err != nil || strings.Contains(string(known), "tfd:") {
+			t.Errorf("the queue knows what is awake: %q, %v", known, err)
+		}
+	})
 	_ = c.Close()
 	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors, %d before", after, before)
