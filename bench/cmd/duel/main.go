@@ -40,6 +40,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags.StringVar(&o.Dir, "dir", "", "keep binaries, configuration, audit and logs in this `directory`")
 	targets := flags.String("targets", strings.Join([]string{duel.Direct, duel.Bare, duel.Sallyport10, duel.Sallyport1000, duel.SallyportPlugin}, ","), "what to measure; sallyport-10=`path` is another build of it, in the same run")
 	only := flags.String("load", "", "measure only the load of this name, or those whose name contains this `text`")
+	activate := flags.Bool("activate", false, "replace a thousand rules and six plugins under load; -cycles is how often under each, and targets are sallyport-swap or sallyport-swap=`path`")
 	enforce := flags.Bool("enforce", false, "fail when a goal is missed")
 	smoke := flags.Bool("smoke", false, "one short cycle: does everything run, without an error?")
 	if err := flags.Parse(args); err != nil {
@@ -58,11 +59,32 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		defer os.RemoveAll(dir) //nolint:errcheck // in the temporary directory
 		o.Dir = dir
 	}
+	if *activate {
+		return runActivate(ctx, o, out, log)
+	}
 	r, err := duel.Run(ctx, o, log)
 	if err != nil {
 		return err
 	}
 	return report(r, *enforce, out)
+}
+
+func runActivate(ctx context.Context, o duel.Options, out, log io.Writer) error {
+	a, err := duel.Activate(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	if err := a.WriteTable(out); err != nil {
+		return err
+	}
+	wrong := a.Errors()
+	for _, line := range wrong {
+		fmt.Fprintln(out, "ERRORS:", line)
+	}
+	if len(wrong) > 0 {
+		return errors.New("not every answer was right")
+	}
+	return nil
 }
 
 // choose takes the load of this name, or all whose name contains the text.

@@ -32,6 +32,8 @@ type target struct {
 	pid       int   // 0: the upstream itself, whose cost isn't the question
 	idle      int64 // bytes resident before any load
 	foreign   bool  // it writes answers its own way
+
+	policies, log string // of a gateway of ours: the directory of its policies, and the file of what it logs
 }
 
 func (t *target) cpu() (time.Duration, error) {
@@ -120,7 +122,7 @@ func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream 
 		t.pid, err = f.spawn(ctx, o.Dir, addr, name, filepath.Join(bin, "bareproxy"), "-listen", addr, "-upstream", upstream)
 	case rules[kind] > 0:
 		t.url += "/mock"
-		t.pid, err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, rules[kind]}, addr, upstream)
+		err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, rules[kind]}, addr, upstream, t)
 	case peers[name] != nil:
 		_, port, _ := strings.Cut(addr, ":")
 		err = f.spawnPeer(ctx, o, peer{
@@ -134,7 +136,7 @@ func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream 
 }
 
 // rules is how many rules each target that is our gateway has.
-var rules = map[string]int{Sallyport10: 10, Sallyport100: 100, Sallyport1000: 1000, SallyportPlugin: 10}
+var rules = map[string]int{Sallyport10: 10, Sallyport100: 100, Sallyport1000: 1000, SallyportPlugin: 10, SallyportSwap: 1000}
 
 // gateway is what to run, and with how many rules.
 type gateway struct {
@@ -143,15 +145,15 @@ type gateway struct {
 }
 
 // spawnSallyport writes a configuration and runs the gateway on it.
-func (f *field) spawnSallyport(ctx context.Context, into string, g gateway, addr, upstream string) (int, error) {
+func (f *field) spawnSallyport(ctx context.Context, into string, g gateway, addr, upstream string, t *target) error {
 	admin, err := freeAddr()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	name := strings.NewReplacer("/", "_", "=", "_").Replace(g.name)
 	dir := filepath.Join(into, name)
 	if err := os.MkdirAll(filepath.Join(dir, "policies"), 0o755); err != nil {
-		return 0, err
+		return err
 	}
 	config := filepath.Join(dir, "sallyport.yaml")
 	w := workload.Gateway{Listen: addr, Admin: admin, Upstream: "http://" + upstream + "/mcp"}
@@ -159,17 +161,42 @@ func (f *field) spawnSallyport(ctx context.Context, into string, g gateway, addr
 	if g.kind == SallyportPlugin {
 		module, err := plugin(ctx)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		files[filepath.Join(dir, "policies", workload.PluginFile)] = module
 		files[filepath.Join(dir, "policies", "plugin.yaml")] = workload.PluginPolicy
 	}
-	for file, text := range files {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return 0, err
+	if g.kind == SallyportSwap {
+		if err := swapped(ctx, dir, w, files); err != nil {
+			return err
 		}
 	}
-	return f.spawn(ctx, into, addr, name, g.binary, "serve", "-c", config)
+	for file, text := range files {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	t.policies, t.log = filepath.Join(dir, "policies"), filepath.Join(into, name+".log")
+	t.pid, err = f.spawn(ctx, into, addr, name, g.binary, "serve", "-c", config)
+	return err
+}
+
+// swapped puts the policies that are replaced in the place of the others, and the plugins of this module beside them.
+func swapped(ctx context.Context, dir string, w workload.Gateway, files map[string]string) error {
+	clear(files)
+	files[filepath.Join(dir, "sallyport.yaml")] = w.SwapConfig()
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	for _, name := range workload.Plugins {
+		b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "plugins", name, name+".wasm"))
+		if err != nil {
+			return err
+		}
+		files[filepath.Join(dir, "policies", name+".wasm")] = string(b)
+	}
+	return writePolicies(filepath.Join(dir, "policies"), 0)
 }
 
 // plugin is the module that engine/wasm measures itself with: the measure shares no code with the gateway, but it may ask the same of it.

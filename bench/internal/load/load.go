@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/bench/internal/hist"
@@ -80,15 +81,13 @@ func (p *Pool) Close() {
 // are all sent.
 func (p *Pool) Run(d time.Duration, rate float64) *Result {
 	start := time.Now()
+	paces := p.paces(start, rate)
 	var wg sync.WaitGroup
 	for i, w := range p.workers {
 		w.latency.Reset()
 		w.errors = Errors{}
-		pace := pace{end: start.Add(d)}
-		if rate > 0 {
-			pace.gap = time.Duration(float64(len(p.workers)) / rate * float64(time.Second))
-			pace.due = start.Add(pace.gap * time.Duration(i) / time.Duration(len(p.workers)))
-		}
+		pace := paces[i]
+		pace.end = start.Add(d)
 		wg.Go(func() { w.run(pace) })
 	}
 	wg.Wait()
@@ -100,10 +99,56 @@ func (p *Pool) Run(d time.Duration, rate float64) *Result {
 	return r
 }
 
+// Call is one call that got the right answer: when it was due, and how long the answer took from then.
+type Call struct {
+	Due  time.Time
+	Took time.Duration
+}
+
+// End is when the answer was there.
+func (c Call) End() time.Time { return c.Due.Add(c.Took) }
+
+// Record drives all connections as Run does, until stop is closed, and returns every call.
+func (p *Pool) Record(stop <-chan struct{}, rate float64) ([]Call, Errors) {
+	var over atomic.Bool
+	paces := p.paces(time.Now(), rate)
+	var wg sync.WaitGroup
+	for i, w := range p.workers {
+		w.errors, w.calls = Errors{}, []Call{}
+		pace := paces[i]
+		pace.over = &over
+		wg.Go(func() { w.run(pace) })
+	}
+	<-stop
+	over.Store(true)
+	wg.Wait()
+	var calls []Call
+	var errors Errors
+	for _, w := range p.workers {
+		calls = append(calls, w.calls...)
+		errors.Merge(w.errors)
+		w.calls = nil
+	}
+	return calls, errors
+}
+
+// paces spreads the requests that are due over the connections.
+func (p *Pool) paces(start time.Time, rate float64) []pace {
+	all := make([]pace, len(p.workers))
+	for i := range all {
+		if rate > 0 {
+			all[i].gap = time.Duration(float64(len(all)) / rate * float64(time.Second))
+			all[i].due = start.Add(all[i].gap * time.Duration(i) / time.Duration(len(all)))
+		}
+	}
+	return all
+}
+
 // pace says when a connection's requests are due. The zero gap is a closed loop.
 type pace struct {
 	due, end time.Time
 	gap      time.Duration
+	over     *atomic.Bool // in the place of end; nil: end says it
 }
 
 // next waits until a request is due and returns the time that its latency counts
@@ -111,13 +156,20 @@ type pace struct {
 func (p *pace) next() (time.Time, bool) {
 	if p.gap == 0 {
 		now := time.Now()
-		return now, now.Before(p.end)
+		return now, p.within(now)
 	}
 	due := p.due
-	if !due.Before(p.end) {
+	if !p.within(due) {
 		return due, false
 	}
 	p.due = due.Add(p.gap)
 	time.Sleep(time.Until(due))
 	return due, true
+}
+
+func (p *pace) within(due time.Time) bool {
+	if p.over != nil {
+		return !p.over.Load()
+	}
+	return due.Before(p.end)
 }

@@ -46,6 +46,7 @@ type worker struct {
 	data     []byte // the answer out of an event stream
 
 	latency hist.Histogram
+	calls   []Call // in the place of latency; nil: that is wanted
 	errors  Errors
 }
 
@@ -141,7 +142,11 @@ func (w *worker) run(p pace) {
 			}
 			continue
 		}
-		w.latency.Record(int64(time.Since(from)))
+		if took := time.Since(from); w.calls != nil {
+			w.calls = append(w.calls, Call{from, took})
+		} else {
+			w.latency.Record(int64(took))
+		}
 	}
 }
 

@@ -48,18 +48,23 @@ func Policies(n int) string {
 		if len(byTool[i]) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, `---
+		fmt.Fprintf(&b, access, strings.ReplaceAll(name, "_", "-"), name, strings.Join(byTool[i], ""))
+	}
+	return b.String()
+}
+
+// access is a policy for one tool.
+const access = `---
 apiVersion: sallyport/v1
 kind: Policy
 metadata: { name: %s-access, owner: bench }
 match: { servers: [mock], methods: [tools/call], tools: [%s] }
 rules:
-%s`, strings.ReplaceAll(name, "_", "-"), name, strings.Join(byTool[i], ""))
-	}
-	return b.String()
-}
+%s`
 
-func rule(i, n int) string {
+func rule(i, n int) string { return limited(i, n, 100+i%7) }
+
+func limited(i, n, limit int) string {
 	role := fmt.Sprintf("role_%02d", i/Tools%perTool)
 	if i == n-1 {
 		role = groups[len(groups)-1]
@@ -67,7 +72,7 @@ func rule(i, n int) string {
 	return fmt.Sprintf(`  - name: rule-%d
     when: '"%s" in principal.groups && args.limit <= %d && args.path.startsWith("/srv/docs/")'
     effect: allow
-`, i, role, 100+i%7)
+`, i, role, limit)
 }
 
 // PluginFile is the module of the plugin that PluginPolicy asks about every call. It reads the tool, the path and the groups.
