@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
@@ -168,3 +169,51 @@ func folded(v traits.Foldable) { v.Fold(everything{}) }
 type everything struct{}
 
 func (everything) FoldEntry(any, any) bool { return true }
+
+// outermost tells cel-go nothing of what a value that may be a list has in it, so that it asks.
+type outermost struct{ sizes }
+
+func (o outermost) EstimateSize(n cost.AstNode) *cost.SizeEstimate {
+	found := o.sizes.EstimateSize(n)
+	if found != nil {
+		found.Elem = nil
+	}
+	return found
+}
+
+// What is said of nested values at once is what cel-go would find out by asking for each.
+func TestSizes_nestedAreThoseThatAreAskedFor(t *testing.T) {
+	env := newEnv(t, Options{CostLimit: 1 << 40})
+	expressions := []string{
+		`args.limit <= 5 && args.path.startsWith("/srv/")`, `args == {"a": [1]}`, `args.a.b.c.d == "x"`, `args.list[0][1][2] == "x"`, `args.list == args.other`,
+		`args.list.all(x, x == "a")`, `args.list.all(x, x.all(y, y == "a"))`, `args.list.exists(x, x.exists(y, y.exists(z, z.contains("a"))))`,
+		`args.list.map(x, x.name).exists(n, n.startsWith("a"))`, `args.list.filter(x, x.size() > 2).size() == 1`, `(args.list + args.other).all(x, x.matches("a+"))`,
+		`[args.a, args.b].all(x, x.contains(args.c))`, `{"a": args.a}["a"].contains("b")`, `(args.a ? args.b : args.c).contains("x")`,
+		`args.list.all(i, v, v.contains(string(i)))`, `args.all(k, args[k].contains(k))`, `args.list.transformMap(i, v, v).all(k, v, v.contains("a"))`,
+		`args.list.join(",").contains("a")`, `"%s".format([args.list]).contains("a")`, `json.encode(args.list).contains("a")`, `args.text.split(",").all(x, x.contains("a"))`,
+		`args.list.sort()[0].contains("a")`, `args.list.slice(0, 2).all(x, x.contains("a"))`, `args.list.distinct().all(x, x.contains("a"))`, `args.list.hasAny(args.other)`,
+		`principal.groups.exists(g, g == args.group)`, `principal.groups.all(g, g.contains("a"))`, `"a" in principal.roles`, `args.group in principal.groups`,
+		`principal.type == "jwt"`, `source.address.startsWith("10.")`, `jwt.list.all(x, x.all(y, y.contains("a")))`,
+		`cel.bind(v, args.list, v.all(x, x.all(y, y == v)))`, `args.?a.orValue("").contains("b")`, `args.?list.orValue([]).all(x, x.contains("a"))`,
+		`args.list.all(x, [x, x].all(y, y.all(z, z.contains("a"))))`, `args` + strings.Repeat(`.a`, 40) + `.all(x, x.contains("b"))`,
+	}
+	for _, expression := range expressions {
+		c := compile(t, env, expression, Bool, false)
+		checked, ds := env.check(c.text, Bool, c.variables)
+		if len(ds) > 0 {
+			t.Fatal(ds)
+		}
+		ours := sizes{limit: uint64(env.inputLimit)}
+		got, err := env.phase(false).EstimateCost(checked, ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := env.phase(false).EstimateCost(checked, outermost{ours})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%s: %v, and %v if all is asked for", expression, got, want)
+		}
+	}
+}
