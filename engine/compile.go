@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/policy"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/engine/toolset"
+	"github.com/sallyport-dev/sallyport/engine/wasm"
 )
 
 type glob = policy.Glob
@@ -23,8 +24,9 @@ type compiler struct {
 	order   int
 	fields  map[string][]string // lists of fields that rules read
 	found   source.Diagnostics
-	wanted  []wanted  // rules that call plugins
-	plugins []*plugin // that are loaded
+	wanted  []wanted              // rules that call plugins
+	plugins []*plugin             // that are loaded
+	modules map[digest]*wasm.Info // that were read
 	given   given
 	before  map[part]*condition.Condition // of the snapshot before
 	parts   map[part]*condition.Condition // of this one
@@ -45,6 +47,7 @@ func (c *compiler) policy(p *policy.Policy) {
 			phases[phase] = c.variables(p, phase == 1)
 			c.typeVariables(about, phases[phase])
 		}
+		c.options.pause()
 		out := c.rule(p, r, m, phases[phase])
 		c.typeRule(about, phases[phase], out.when, out.message)
 	}

@@ -98,13 +98,16 @@ type module struct {
 	info    *wasm.Info
 }
 
+// digest is of a plugin's file.
+type digest [sha256.Size]byte
+
 // load gives every rule that calls a plugin its plugin.
 func (c *compiler) load(ctx context.Context, b *bundle.Bundle) error {
 	c.give(b)
 	if len(c.wanted) == 0 {
 		return nil
 	}
-	modules := c.modules(b)
+	modules := c.read(b)
 	var ready []wanted
 	for _, w := range c.wanted {
 		if modules[w.source.Plugin] == nil && c.options.Lacking.has(w) {
@@ -120,6 +123,7 @@ func (c *compiler) load(ctx context.Context, b *bundle.Bundle) error {
 		return nil
 	}
 	for _, w := range ready {
+		c.options.pause()
 		if err := c.boot(ctx, w, modules[w.source.Plugin]); err != nil {
 			return err
 		}
@@ -127,23 +131,45 @@ func (c *compiler) load(ctx context.Context, b *bundle.Bundle) error {
 	return nil
 }
 
-// modules reads the manifests of the modules.
-func (c *compiler) modules(b *bundle.Bundle) map[string]*module {
+// read reads the manifests of the modules, by name.
+func (c *compiler) read(b *bundle.Bundle) map[string]*module {
 	all := make(map[string]*module)
 	for _, f := range b.Modules {
 		at := source.Pos{File: f.Path, Line: 1, Column: 1, Width: 1}
-		info, err := wasm.Inspect(f.Content)
+		c.options.pause()
+		m, err := c.inspect(f.Content)
 		if err != nil {
 			c.refuse(err, func(wasm.LoadCode) source.Pos { return at })
 			continue
 		}
-		if all[info.Manifest.Name] != nil {
-			c.found = append(c.found, at.Diagnose("SP4002", fmt.Sprintf("there are two plugins called `%s`", info.Manifest.Name), "remove one of the two files"))
+		name := m.info.Manifest.Name
+		if all[name] != nil {
+			c.found = append(c.found, at.Diagnose("SP4002", fmt.Sprintf("there are two plugins called `%s`", name), "remove one of the two files"))
 			continue
 		}
-		all[info.Manifest.Name] = &module{f.Content, info}
+		all[name] = m
 	}
 	return all
+}
+
+// inspect reads a module, unless the snapshot before has read the same.
+func (c *compiler) inspect(content []byte) (*module, error) {
+	key := digest(sha256.Sum256(content))
+	var info *wasm.Info
+	if c.options.Previous != nil {
+		info = c.options.Previous.modules[key]
+	}
+	if info == nil {
+		var err error
+		if info, err = wasm.Inspect(content); err != nil {
+			return nil, err
+		}
+	}
+	if c.modules == nil {
+		c.modules = make(map[digest]*wasm.Info)
+	}
+	c.modules[key] = info
+	return &module{content, info}, nil
 }
 
 // find says whether there is the module of a rule, and whether it can be called in the rule's phase.

@@ -271,6 +271,9 @@ func TestPluginIsCarriedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer third.Close()
+	if !second.SharesModules(first) || !third.SharesModules(first) {
+		t.Error("a module was read anew")
+	}
 	first.Close()
 	first.Close()
 	if d := second.Decide(t.Context(), tckCall(t, `{}`, `{}`)); !d.Allowed() {

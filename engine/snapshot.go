@@ -47,6 +47,15 @@ type Options struct {
 	// PluginLog gets the lines that a plugin logs in a call, and how many more there were than it may; nil drops them. It may be called from
 	// several goroutines at once, and calls wait for it.
 	PluginLog func(plugin string, lines []wasm.Line, dropped int)
+	// Pause is called between two pieces of the work: before each rule, and before each plugin is read and loaded. Who decides calls on the
+	// same machine gives way to them there. nil never does.
+	Pause func()
+}
+
+func (o *Options) pause() {
+	if o.Pause != nil {
+		o.Pause()
+	}
 }
 
 // Snapshot is a compiled bundle. It is immutable and safe for concurrent use; nil denies. One with plugins or a cache is to be closed.
@@ -58,6 +67,7 @@ type Snapshot struct {
 	all      []*rule   // in order
 	warnings source.Diagnostics
 	plugins  []*plugin
+	modules  map[digest]*wasm.Info // of the bundle, for the snapshot after
 	given    given
 	parts    map[part]*condition.Condition // of its rules, for the snapshot after
 	memory   *memory                       // nil: nothing is remembered
@@ -103,7 +113,7 @@ func Compile(ctx context.Context, b *bundle.Bundle, o Options) (*Snapshot, error
 	}
 	return &Snapshot{
 		memory: memory, pins: newPins(b.Lock, o.Pins), mask: o.Mask, log: o.PluginLog,
-		revision: b.Revision, env: env, all: all, warnings: found, plugins: c.plugins, given: c.given, parts: c.parts,
+		revision: b.Revision, env: env, all: all, warnings: found, plugins: c.plugins, modules: c.modules, given: c.given, parts: c.parts,
 		phases: [2]*index{newIndex(c.rules[0]), newIndex(c.rules[1])},
 		empty:  [2]bool{len(c.rules[0]) == 0, len(c.rules[1]) == 0},
 	}, nil

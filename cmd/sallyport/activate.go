@@ -236,7 +236,7 @@ func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *g
 	}
 	if prev != nil && prev.shared == shared && prev.given != nil {
 		g.cases = prev.given.cases
-	} else if g.cases, err = prove(ctx, g.set, proving); err != nil {
+	} else if g.cases, err = prove(ctx, g.set, proving, b.pause(prev)); err != nil {
 		shared.Close() //nolint:contextcheck // closing is not to be cancelled
 		return nil, err
 	}

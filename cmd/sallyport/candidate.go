@@ -121,7 +121,7 @@ func (b *builder) candidateOf(ctx context.Context, k *candidate, out, prev *buil
 		return prev.candidate
 	}
 	if k.err == nil {
-		k.policy, k.err = b.compileCandidate(ctx, out, k.given)
+		k.policy, k.err = b.compileCandidate(ctx, out, k.given, b.pause(prev))
 	}
 	if k.state = stateTried; k.err != nil {
 		k.state = stateRefused
@@ -214,9 +214,9 @@ func (b *builder) withdrawal(c *config.Config, revision string) (*bundle.Withdra
 	return w, nil
 }
 
-func (b *builder) compileCandidate(ctx context.Context, out *build, g *given) (*engine.Snapshot, error) {
+func (b *builder) compileCandidate(ctx context.Context, out *build, g *given, pause func()) (*engine.Snapshot, error) {
 	o := b.options(out.config) //nolint:contextcheck // what plugins log is of no request that ends
-	o.Previous = out.policy
+	o.Previous, o.Pause = out.policy, pause
 	var err error
 	if o.Plugins, err = b.pluginHost(g.set, out.config.Plugins.Cache); err != nil { //nolint:contextcheck // it outlives what it is made for
 		return nil, err
@@ -225,7 +225,7 @@ func (b *builder) compileCandidate(ctx context.Context, out *build, g *given) (*
 	if err != nil || g.archive == nil {
 		return s, err
 	}
-	if g.cases, err = prove(ctx, g.set, proving); err != nil {
+	if g.cases, err = prove(ctx, g.set, proving, pause); err != nil {
 		s.Close() //nolint:contextcheck // closing is not to be cancelled
 		return nil, err
 	}
@@ -307,7 +307,7 @@ func (g *program) tryAgain() {
 	g.state.changing.Lock()
 	defer g.state.changing.Unlock()
 	prev := g.state.build()
-	next, err := g.builder.around(g.ctx, prev.but(prev.given), prev, prev.shared)
+	next, err := untidy(func() (*build, error) { return g.builder.around(g.ctx, prev.but(prev.given), prev, prev.shared) })
 	if err != nil {
 		g.log.Error("the candidate can't be tried: what is tried stays", "error", err)
 		return

@@ -100,11 +100,13 @@ func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 	archive := given.archive
 	given.last = nil                                             // not before it is recorded
 	given.tag, given.confirmed = prev.given.tag, g.confirmedAt() // the source has what it had
-	shared, err := g.builder.ready(ctx, prev.config, prev, given)
-	if err != nil {
-		return err
-	}
-	next, err := g.builder.around(ctx, prev.but(given), prev, shared)
+	next, err := untidy(func() (*build, error) {
+		shared, err := g.builder.ready(ctx, prev.config, prev, given)
+		if err != nil {
+			return nil, err
+		}
+		return g.builder.around(ctx, prev.but(given), prev, shared)
+	})
 	if err != nil {
 		return err
 	}

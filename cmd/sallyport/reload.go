@@ -85,7 +85,7 @@ func (g *program) reload(why string) {
 	g.state.changing.Lock()
 	defer g.state.changing.Unlock()
 	prev, start := g.state.build(), g.now()
-	next, err := g.builder.make(g.ctx, prev)
+	next, err := untidy(func() (*build, error) { return g.builder.make(g.ctx, prev) })
 	if err != nil {
 		g.keep(why, err)
 		return

@@ -251,6 +251,7 @@ func (b *builder) compile(ctx context.Context, c *config.Config, prev *build, se
 		}
 		o.Previous = prev.policy
 	}
+	o.Pause = b.pause(prev)
 	var err error
 	if o.Plugins, err = b.pluginHost(set, c.Plugins.Cache); err != nil { //nolint:contextcheck // it outlives what it is made for
 		return nil, err

@@ -35,6 +35,8 @@ type Options struct {
 	Coverage bool
 	// Mutate makes mistakes in the policies and says which of them no case finds. It takes the time of as many runs.
 	Mutate bool
+	// Pause is called between two pieces of the work: see engine.Options. nil does nothing.
+	Pause func()
 }
 
 // Report is what came of the cases, in the order of the files.
@@ -232,6 +234,9 @@ func (r *runner) run(ctx context.Context, suites []*Suite) error {
 	}
 	for i, s := range suites {
 		for _, c := range r.selected(s) {
+			if r.options.Pause != nil {
+				r.options.Pause()
+			}
 			result := c.run(ctx, r.snapshots[i])
 			result.File, result.Line, result.Name, result.Passed = s.File, c.line, c.name, len(result.Differences) == 0
 			if result.Passed {
@@ -286,7 +291,7 @@ func (r *runner) compile(ctx context.Context, s *Suite) (*engine.Snapshot, error
 	if found := s.named.in(b); len(found) > 0 {
 		return nil, found
 	}
-	o := engine.Options{Plugins: r.host, Lacking: s.named.lacking()}
+	o := engine.Options{Plugins: r.host, Lacking: s.named.lacking(), Pause: r.options.Pause}
 	if len(r.snapshots) > 0 {
 		o.Previous = r.snapshots[len(r.snapshots)-1]
 	}

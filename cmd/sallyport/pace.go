@@ -1,0 +1,79 @@
+package main
+
+import (
+	"math"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/budget"
+)
+
+// This file has what is made beside what serves give way to calls.
+
+const (
+	piece     = 500 * time.Microsecond // of work between two rests
+	restful   = 2                      // times as long as it has worked it rests
+	oneRest   = 5 * time.Millisecond   // at most
+	allRests  = 750 * time.Millisecond // of one compile at most: what is compiled decides soon, whatever else the machine does
+	moreWaste = 64 << 20               // bytes of garbage beyond what there may be else
+)
+
+// pacer rests between the pieces of a work that calls are not to wait for.
+type pacer struct {
+	now   func() time.Time
+	sleep func(time.Duration)
+	began time.Time     // of the piece
+	left  time.Duration // that may be rested
+}
+
+// pause rests if the piece was long enough.
+func (p *pacer) pause() {
+	now := p.now()
+	worked := now.Sub(p.began)
+	if worked < piece || p.left <= 0 {
+		return
+	}
+	p.sleep(min(restful*worked, oneRest, p.left))
+	p.began = p.now()
+	p.left -= p.began.Sub(now)
+}
+
+// pause gives way to calls, if there is something that serves them; else nil.
+func (b *builder) pause(prev *build) func() {
+	if prev == nil {
+		return nil
+	}
+	p := &pacer{now: time.Now, sleep: time.Sleep, began: time.Now(), left: allRests}
+	return p.pause
+}
+
+// untidy has garbage collected less often while next is made. The collector takes the processors that calls need, and a compile leaves
+// garbage of many times its result.
+func untidy(next func() (*build, error)) (*build, error) {
+	was, live := collecting()
+	if percent := wasteful(was, live, budget.Memory()); percent != was {
+		defer debug.SetGCPercent(debug.SetGCPercent(percent))
+	}
+	return next()
+}
+
+// wasteful is the percentage of live bytes that may be garbage, as in debug.SetGCPercent, for moreWaste more than was; or less, where
+// memory is bounded.
+func wasteful(was int, live, memory int64) int {
+	if was < 0 || live <= 0 {
+		return was
+	}
+	return was + int(100*min(moreWaste, memory/16)/live)
+}
+
+// collecting is how much of what is live may be garbage, as in debug.SetGCPercent, and what the last collection has left. It is -1 if
+// nothing is collected but at the limit of memory.
+func collecting() (percent int, live int64) {
+	s := []metrics.Sample{{Name: "/gc/gogc:percent"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindUint64 || s[1].Value.Kind() != metrics.KindUint64 || s[0].Value.Uint64() > math.MaxInt32 {
+		return -1, 0
+	}
+	return int(s[0].Value.Uint64()), int64(s[1].Value.Uint64())
+}
