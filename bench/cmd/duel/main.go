@@ -28,6 +28,9 @@ func main() {
 	}
 }
 
+// duels are the targets that are measured beside each other.
+const duels = duel.Direct + "," + duel.Bare + "," + duel.Sallyport10 + "," + duel.Sallyport1000 + "," + duel.SallyportPlugin
+
 func run(ctx context.Context, args []string, out, log io.Writer) error {
 	o := duel.Options{Loads: duel.Loads()}
 	flags := flag.NewFlagSet("duel", flag.ExitOnError)
@@ -38,9 +41,9 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags.BoolVar(&o.SSE, "sse", false, "let the upstream answer with event streams")
 	flags.StringVar(&o.Peers, "gateways", "", "`directory` that bench/gateways/install has filled, for the targets tbxark, mcp-proxy and supergateway")
 	flags.StringVar(&o.Dir, "dir", "", "keep binaries, configuration, audit and logs in this `directory`")
-	targets := flags.String("targets", strings.Join([]string{duel.Direct, duel.Bare, duel.Sallyport10, duel.Sallyport1000, duel.SallyportPlugin}, ","), "what to measure; sallyport-10=`path` is another build of it, in the same run")
+	targets := flags.String("targets", duels, "what to measure; sallyport-10=`path` is another build of it, in the same run")
 	only := flags.String("load", "", "measure only the load of this name, or those whose name contains this `text`")
-	activate := flags.Bool("activate", false, "replace a thousand rules and six plugins under load; -cycles is how often under each, and targets are sallyport-swap or sallyport-swap=`path`")
+	activate := flags.Bool("activate", false, "replace a thousand rules and six plugins under load, -cycles times under each; other targets than sallyport-swap are sallyport-swap=path of other builds of it")
 	enforce := flags.Bool("enforce", false, "fail when a goal is missed")
 	smoke := flags.Bool("smoke", false, "one short cycle: does everything run, without an error?")
 	if err := flags.Parse(args); err != nil {
@@ -49,7 +52,9 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if *smoke {
 		o.Cycles, o.Slice, o.Warmup = 1, 150*time.Millisecond, 300*time.Millisecond
 	}
-	o.Targets = strings.Split(*targets, ",")
+	if o.Targets = strings.Split(*targets, ","); *activate && *targets == duels {
+		o.Targets = []string{duel.SallyportSwap}
+	}
 	o.Loads = choose(o.Loads, *only)
 	if o.Dir == "" {
 		dir, err := os.MkdirTemp("", "duel-")
@@ -60,7 +65,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		o.Dir = dir
 	}
 	if *activate {
-		return runActivate(ctx, o, out, log)
+		return runActivate(ctx, o, *enforce, out, log)
 	}
 	r, err := duel.Run(ctx, o, log)
 	if err != nil {
@@ -69,22 +74,19 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	return report(r, *enforce, out)
 }
 
-func runActivate(ctx context.Context, o duel.Options, out, log io.Writer) error {
+func runActivate(ctx context.Context, o duel.Options, enforce bool, out, log io.Writer) error {
 	a, err := duel.Activate(ctx, o, log)
 	if err != nil {
 		return err
 	}
-	if err := a.WriteTable(out); err != nil {
-		return err
-	}
-	wrong := a.Errors()
-	for _, line := range wrong {
-		fmt.Fprintln(out, "ERRORS:", line)
-	}
-	if len(wrong) > 0 {
-		return errors.New("not every answer was right")
-	}
-	return nil
+	return report(a, enforce, out)
+}
+
+// measured is what a run gave.
+type measured interface {
+	WriteTable(io.Writer) error
+	Errors() []string
+	Missed() []string
 }
 
 // choose takes the load of this name, or all whose name contains the text.
@@ -102,7 +104,7 @@ func choose(loads []duel.Load, text string) []duel.Load {
 }
 
 // report prints the table and what is wrong with it.
-func report(r *duel.Report, enforce bool, out io.Writer) error {
+func report(r measured, enforce bool, out io.Writer) error {
 	if err := r.WriteTable(out); err != nil {
 		return err
 	}

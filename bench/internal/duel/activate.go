@@ -24,7 +24,7 @@ const SallyportSwap = "sallyport-swap"
 const (
 	before   = 1500 * time.Millisecond // of calls, before policies are replaced
 	after    = time.Second             // of calls, after
-	longest  = 30 * time.Second        // for policies to be replaced
+	longest  = time.Minute             // for policies to be replaced
 	look     = 2 * time.Millisecond    // between two looks whether they are
 	conns    = 16
 	someRoom = 0.3 // of what the gateway can answer
@@ -87,21 +87,31 @@ func Activate(ctx context.Context, o Options, log io.Writer) (*Activations, erro
 		{Name: fmt.Sprintf("%.0f %% of %.0f/s", 100*someRoom, most), Rate: someRoom * most},
 		{Name: fmt.Sprintf("closed loop, c=%d", conns)},
 	}
-	round := 0
-	for _, l := range a.loads {
+	for i, l := range a.loads {
 		if _, err := fmt.Fprintf(log, "duel: %s: %d activations of %v\n", l.Name, o.Cycles, o.Targets); err != nil {
 			return nil, err
 		}
-		for range o.Cycles {
-			round++
-			for _, i := range rand.Perm(len(f.targets)) {
-				if err := a.take(ctx, l, f.targets[i], pools[f.targets[i].name], round); err != nil {
-					return nil, fmt.Errorf("%s: %w", f.targets[i].name, err)
-				}
+		for cycle := range o.Cycles {
+			if err := a.cycle(ctx, l, f.targets, pools, i*o.Cycles+cycle+1); err != nil {
+				return nil, err
 			}
 		}
 	}
 	return a, nil
+}
+
+// cycle measures one activation of each target.
+func (a *Activations) cycle(ctx context.Context, l Load, targets []*target, pools map[string]*load.Pool, round int) error {
+	for _, i := range rand.Perm(len(targets)) {
+		t := targets[i]
+		if t.policies == "" {
+			return fmt.Errorf("%s has no policies to replace", t.name)
+		}
+		if err := a.take(ctx, l, t, pools[t.name], round); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+	}
+	return nil
 }
 
 // take measures one activation.
@@ -215,43 +225,4 @@ func writePolicies(dir string, round int) error {
 		}
 	}
 	return nil
-}
-
-// WriteTable writes the figures as one Markdown table.
-func (a *Activations) WriteTable(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString("| load | target | activations | ms [quartiles] | p50 µs before | meanwhile | p99 µs before | meanwhile | × [quartiles] | second after × | all: meanwhile × | after × | errors |\n")
-	b.WriteString("|---|---|--:|---|--:|--:|--:|--:|---|---|--:|--:|--:|\n")
-	for _, l := range a.loads {
-		for _, t := range a.targets {
-			s := a.series[cell{l.Name, t}]
-			var took, meanwhile, later []float64
-			for _, x := range s.all {
-				took = append(took, float64(x.took)/1e6)
-				meanwhile = append(meanwhile, ratio(x.p99[busy], x.p99[quiet]))
-				later = append(later, ratio(x.p99[fresh], x.p99[quiet]))
-			}
-			ms, beside, then := spreadOf(took), spreadOf(meanwhile), spreadOf(later)
-			all := func(part int, q float64) float64 { return percentile(s.calls[part], q) }
-			fmt.Fprintf(&b, "| %s | %s | %d | %.0f [%.0f-%.0f] | %.0f | %.0f | %.0f | %.0f | %.2f [%.2f-%.2f] | %.2f [%.2f-%.2f] | %.2f | %.2f | %d |\n",
-				l.Name, filepath.Base(t), len(s.all), ms.mid, ms.low, ms.high, all(quiet, 0.5), all(busy, 0.5), all(quiet, 0.99), all(busy, 0.99),
-				beside.mid, beside.low, beside.high, then.mid, then.low, then.high,
-				ratio(all(busy, 0.99), all(quiet, 0.99)), ratio(all(fresh, 0.99), all(quiet, 0.99)), s.errors.Count())
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// Errors says what was not answered right; none is the only good result.
-func (a *Activations) Errors() []string {
-	var lines []string
-	for _, l := range a.loads {
-		for _, t := range a.targets {
-			if e := a.series[cell{l.Name, t}].errors; e.Count() > 0 {
-				lines = append(lines, fmt.Sprintf("%s, %s: %v", l.Name, t, e))
-			}
-		}
-	}
-	return lines
 }

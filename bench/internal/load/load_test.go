@@ -264,3 +264,31 @@ func TestAnAnswerMayBeRewrittenOnlyWhereThatIsSaidAndAlwaysTheSameWay(t *testing
 		})
 	}
 }
+
+// What is recorded is every call, with when it was due.
+func TestRecordKeepsEveryCall(t *testing.T) {
+	for _, rate := range []float64{0, 1000} {
+		enough := make(chan struct{})
+		s := serve(t, func(n int64, id string) string {
+			if n == 50 {
+				close(enough)
+			}
+			return ok(right(id))
+		})
+		p, err := Open(Options{URL: s.url, Era: workload.EraModern, Size: 1 << 10, Conns: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		calls, wrong := p.Record(enough, rate)
+		p.Close()
+		if int64(len(calls)) != s.calls.Load() || len(calls) < 50 || wrong.Count() != 0 {
+			t.Errorf("rate %v: %d calls recorded, %d answered, errors %v", rate, len(calls), s.calls.Load(), wrong)
+		}
+		for _, c := range calls {
+			if c.Due.Before(began) || c.Took < 0 || c.End().After(time.Now()) {
+				t.Fatalf("rate %v: %+v", rate, c)
+			}
+		}
+	}
+}
