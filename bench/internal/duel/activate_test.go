@@ -13,7 +13,9 @@ import (
 // A call counts as one that met a compile if any of its time was the compile's.
 func TestCallsAreToldApart(t *testing.T) {
 	at := func(ms int) time.Time { return time.Unix(0, 0).Add(time.Duration(ms) * time.Millisecond) }
-	call := func(due, took int) load.Call { return load.Call{Due: at(due), Took: time.Duration(took) * time.Millisecond} }
+	call := func(due, took int) load.Call {
+		return load.Call{Due: at(due), Took: time.Duration(took) * time.Millisecond}
+	}
 	var s swaps
 	s.add([]load.Call{call(0, 10), call(90, 11), call(100, 12), call(150, 200), call(200, 13), call(201, 14)}, load.Errors{}, at(100), at(200))
 	want := [parts][]time.Duration{{10 * time.Millisecond}, {11 * time.Millisecond, 12 * time.Millisecond, 200 * time.Millisecond, 13 * time.Millisecond}, {14 * time.Millisecond}}
