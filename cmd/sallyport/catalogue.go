@@ -13,7 +13,12 @@ import (
 func (g *program) tools() []admin.Tool {
 	b := g.state.build()
 	out := []admin.Tool{}
-	for _, name := range g.builder.names(b.config) {
+	names := g.builder.names(b.config)
+	for _, e := range b.found.Waiting() {
+		names = append(names, e.Name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		tools, asked := g.said(b, name)
 		out = append(out, withLock(name, tools, b.policy.Lock().Server(name), asked)...)
 	}

@@ -156,7 +156,7 @@ func check(p *process, path string) (checked, error) {
 	if errors.As(err, &ds) || err != nil {
 		return checked{mistakes: ds}, onlyOther(err, ds)
 	}
-	servers := (&builder{getenv: p.getenv, now: p.now, log: slog.New(slog.DiscardHandler)}).discover(c, nil, nil)
+	servers := (&builder{getenv: p.getenv, now: p.now, log: slog.New(slog.DiscardHandler)}).discover(c, nil, nil, nil)
 	c = servers.Into(c)
 	found, err := checkConfigured(p, o, c)
 	if err != nil {

@@ -19,17 +19,17 @@ import (
 
 // This file is the servers that the config doesn't name: how they come to serve, and what is said of them.
 
-// discover looks for servers wherever c says.
-func (b *builder) discover(c *config.Config, prev *build, listings map[string]*fetch.Follower) *discovery.Found {
+// discover looks for servers wherever c says. kept is what operators have said of them; nil: the file has it.
+func (b *builder) discover(c *config.Config, prev *build, listings map[string]*fetch.Follower, kept *discovery.Kept) *discovery.Found {
 	var before *discovery.Found
 	if prev != nil {
 		before = prev.found
 	}
-	return discovery.Find(c, discovery.Options{Lookup: b.getenv, Prev: before, Answer: answered(listings), Usable: func(name string, s config.Server) error {
+	return discovery.Find(c, discovery.Options{Lookup: b.getenv, Prev: before, Kept: kept, Answer: answered(listings), Usable: func(name string, s config.Server) error {
 		if prev != nil && prev.servers[name] != nil && reflect.DeepEqual(prev.servers[name].config, s) && reflect.DeepEqual(prev.config.Limits, c.Limits) {
 			return nil
 		}
-		made, err := b.bridged(name, s, c.Limits)
+		made, err := b.bridged(name, s, c.Limits, reach{})
 		if err != nil {
 			return err
 		}
@@ -81,6 +81,10 @@ func (g *program) servers() []admin.Server {
 		}
 	}
 	for _, e := range b.found.Idle() {
+		if e.State == discovery.Quarantined && b.servers[e.Name] != nil {
+			out = append(out, g.shown(b, e.Name, ""))
+			continue
+		}
 		s := admin.Server{Name: e.Name, Address: address(e.Server)}
 		describe(&s, &e)
 		out = append(out, s)
@@ -106,7 +110,7 @@ func (g *program) shown(b *build, name, version string) admin.Server {
 		since := st.Since.UTC()
 		s.Since = &since
 	}
-	if e, ok := b.found.Entry(name); ok && e.State == discovery.Serving {
+	if e, ok := b.found.Entry(name); ok && e.State != discovery.Refused {
 		describe(&s, &e)
 	} else if _, ok := b.config.Servers[name]; !ok {
 		s.Source = "inprocess"
@@ -119,6 +123,9 @@ func describe(s *admin.Server, e *discovery.Entry) {
 	s.Source, s.From, s.State, s.Digest, s.Mistakes = string(e.Source), e.From, string(e.State), e.Digest, e.Mistakes
 	if l := e.Listing; l != nil {
 		s.Listing = &admin.Listing{Name: l.Name, Version: l.Version, Title: l.Title, Description: l.Description, Status: l.Status}
+	}
+	if e.Approved != nil {
+		s.Approved = e.Approved.By
 	}
 	if e.Mistakes.HasErrors() && s.Error == "" {
 		s.Error = firstError(e.Mistakes)

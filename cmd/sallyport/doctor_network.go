@@ -47,7 +47,7 @@ func (e *examination) server(name string) (finding, []jsonscan.Value) {
 	if command {
 		do = "run it by hand: " + strings.Join(c.Command[:1], " ")
 	}
-	s, err := e.b.server(name, c, e.conf.Limits)
+	s, err := e.b.server(name, c, e.conf.Limits, reach{})
 	if err != nil {
 		return broken(err, do).exits(exitUnreachable), nil
 	}

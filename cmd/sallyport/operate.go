@@ -159,6 +159,11 @@ func (c operator) show(p *process, path string, into any) error {
 
 // send asks the admin API.
 func (c operator) send(p *process, method, path string, query url.Values, body []byte, token string) (status int, text []byte, err error) {
+	return c.sendAs(p, method, path, query, "", body, token)
+}
+
+// sendAs asks the admin API, and says what kind of body it sends.
+func (c operator) sendAs(p *process, method, path string, query url.Values, kind string, body []byte, token string) (status int, text []byte, err error) {
 	to, err := c.url(path, query)
 	if err != nil {
 		return 0, nil, err
@@ -171,6 +176,9 @@ func (c operator) send(p *process, method, path string, query url.Values, body [
 	}
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
 	}
 	client := http.Client{
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},

@@ -201,7 +201,7 @@ func (g *program) listen(c *config.Config) (err error) {
 	}
 	g.adminer = admin.NewServer(admin.Handler(admin.Options{
 		Ready:   []admin.Check{{Name: "policy", Run: g.policyReady}, {Name: "audit", Run: func(context.Context) error { return g.audit.Err() }}},
-		Metrics: g.metrics.Handler(), Status: g.status, Servers: g.servers, Tools: g.tools, Bundles: g.bundles, Candidate: g.candidate, Changes: g.changes(), Text: asPrinted,
+		Metrics: g.metrics.Handler(), Status: g.status, Servers: g.servers, Tools: g.tools, Bundles: g.bundles, Candidate: g.candidate, Changes: g.changes(), Entries: g.entries(), Text: asPrinted,
 	}), nil)
 	return nil
 }

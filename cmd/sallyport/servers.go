@@ -17,6 +17,10 @@ import (
 type serversCommand struct {
 	List serversList `cmd:"" default:"withargs" help:"All servers: where they come from, what is done with them, how they are."`
 	Show serversShow `cmd:"" help:"All that is known of one server."`
+
+	Approve serversApprove `cmd:"" help:"Have a server serve that was found, as it is written now."`
+	Put     serversPut     `cmd:"" help:"Put a server there, or another in its place, by the admin API."`
+	Remove  serversRemove  `cmd:"" help:"Remove a server that was put."`
 }
 
 type serversList struct {
@@ -56,7 +60,10 @@ func (c serversShow) Run(p *process) error {
 	if c.Output == "json" {
 		return printJSON(p.stdout, s)
 	}
-	return printServer(p.stdout, s)
+	if err := printServer(p.stdout, s); err != nil || s.Digest == "" {
+		return err
+	}
+	return c.printWritten(p)
 }
 
 // server finds a server of the gateway.
@@ -88,6 +95,7 @@ func printServer(out io.Writer, s *admin.Server) error {
 		{"state", s.State},
 		{"address", s.Address},
 		{"digest", s.Digest},
+		{"approved by", s.Approved},
 		{"transport", s.Transport},
 		{"health", health(s)},
 		{"era", s.Era},
@@ -124,7 +132,7 @@ func called(s *admin.Server) string {
 // health is how a server is, as far as anybody has asked it.
 func health(s *admin.Server) string {
 	switch {
-	case s.State != "serving":
+	case s.State == "refused", s.State == "quarantined" && s.Probed == nil:
 		return "-"
 	case !s.Up:
 		return "down"

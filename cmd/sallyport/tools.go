@@ -89,7 +89,7 @@ func (c toolsLock) file(conf *config.Config) (string, error) {
 // listAll asks every server of a config for its tools, at once. One that can't say is an error: a lock without it would say that it has none.
 func listAll(p *process, conf *config.Config) ([]toolset.Listed, error) {
 	b := &builder{getenv: p.getenv, now: p.now, log: slog.New(slog.DiscardHandler)}
-	servers, err := b.servers(conf, nil)
+	servers, err := b.servers(conf, nil, nil)
 	if err != nil {
 		return nil, failf(exitInvalid, "%w", err)
 	}

@@ -59,6 +59,7 @@ type build struct {
 type sharedServer struct {
 	upstream.Server
 	config config.Server
+	reach  reach
 	users  atomic.Int32
 }
 
@@ -160,7 +161,7 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, found := c, b.discover(c, prev, listings)
+	base, found := c, b.discover(c, prev, listings, nil)
 	c = found.Into(base)
 	follower, err := b.followed(c, prev)
 	if err != nil {
@@ -201,7 +202,7 @@ func (b *builder) finish(ctx context.Context, out *build, c *config.Config, prev
 	if prev == nil {
 		b.home = c.Replicas.Advertise
 	}
-	if out.servers, err = b.servers(c, prev); err != nil {
+	if out.servers, err = b.servers(c, out.found, prev); err != nil {
 		return failf(exitInvalid, "%w", err)
 	}
 	if out.splits, err = splits(c, prev); err != nil {
@@ -321,7 +322,7 @@ func (b *builder) snapshot(out *build, views map[string]*federation.View) *gatew
 	s := &gateway.Snapshot{
 		Policy: out.policy, Identity: out.identity, Routes: route.New(b.names(c)...).WithVirtual(slices.Collect(maps.Keys(c.Virtual))...),
 		Views: views, Federation: gateway.Federation{Timeout: time.Duration(c.Federation.Timeout), Report: c.Federation.Report, Version: v},
-		Servers:   make(map[string]upstream.Server, len(out.servers)),
+		Servers: make(map[string]upstream.Server, len(out.servers)), Quarantined: quarantined(out.found),
 		Names:     gateway.Names{Hosts: c.Hosts, Origins: c.Origins},
 		Denials:   gateway.Denials{Result: c.Denials.Style == "result", Detail: details[c.Denials.Detail]},
 		PublicURL: c.PublicURL, Limits: out.limited,

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -11,25 +12,54 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/bridge"
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/discovery"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
+// reach says where a server may be. The zero reach is anywhere.
+type reach struct {
+	found    bool // the config doesn't name it
+	networks []config.Network
+}
+
+// reachOf says where a server of that name may be.
+func reachOf(c *config.Config, found *discovery.Found, name string) reach {
+	if e, ok := found.Entry(name); !ok || e.State == discovery.Refused { // its name is one of the config's
+		return reach{}
+	}
+	return reach{found: true, networks: c.Discovery.Networks}
+}
+
 // servers makes the servers that are new or have changed. It starts none: a server is reached when the first call needs it.
-func (b *builder) servers(c *config.Config, prev *build) (map[string]*sharedServer, error) {
+func (b *builder) servers(c *config.Config, found *discovery.Found, prev *build) (map[string]*sharedServer, error) {
 	out := make(map[string]*sharedServer, len(c.Servers)+len(b.inProcess))
-	for name, sc := range each(c) {
+	take := func(name string, sc config.Server) error {
+		to := reachOf(c, found, name)
 		if prev != nil {
-			if old := prev.servers[name]; old != nil && reflect.DeepEqual(old.config, sc) && reflect.DeepEqual(prev.config.Limits, c.Limits) {
+			if old := prev.servers[name]; old != nil && reflect.DeepEqual(old.config, sc) && reflect.DeepEqual(old.reach, to) && reflect.DeepEqual(prev.config.Limits, c.Limits) {
 				out[name] = old
-				continue
+				return nil
 			}
 		}
-		s, err := b.bridged(name, sc, c.Limits)
+		s, err := b.bridged(name, sc, c.Limits, to)
 		if err != nil {
-			return nil, fmt.Errorf("server %q: %w", name, err)
+			return fmt.Errorf("server %q: %w", name, err)
 		}
-		out[name] = &sharedServer{Server: upstream.Guard(name, s, b.guard(sc)), config: sc}
+		out[name] = &sharedServer{Server: upstream.Guard(name, s, b.guard(sc)), config: sc, reach: to}
+		return nil
+	}
+	for name, sc := range each(c) {
+		if err := take(name, sc); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range found.Waiting() { // they are asked about themselves, and nothing else
+		if sc, ok := e.Askable(); ok && c.Discovery.Probe != nil {
+			if err := take(e.Name, sc); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for name, s := range b.inProcess {
 		if prev != nil && prev.servers[name] != nil {
@@ -41,9 +71,21 @@ func (b *builder) servers(c *config.Config, prev *build) (map[string]*sharedServ
 	return out, nil
 }
 
+// quarantined are the names of the servers that wait for an operator; nil: there is none.
+func quarantined(found *discovery.Found) map[string]bool {
+	var out map[string]bool
+	for _, e := range found.Waiting() {
+		if out == nil {
+			out = map[string]bool{}
+		}
+		out[e.Name] = true
+	}
+	return out
+}
+
 // bridged makes a server that clients of either era can use: always among others as one server, under its own name if that is wanted.
-func (b *builder) bridged(name string, s config.Server, l config.Limits) (upstream.Server, error) {
-	inner, err := b.server(name, s, l)
+func (b *builder) bridged(name string, s config.Server, l config.Limits, to reach) (upstream.Server, error) {
+	inner, err := b.server(name, s, l, to)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +110,7 @@ func newMemory(l config.Limits) *budget.Budget {
 	return budget.New(max(all, 4*int64(max(l.Body, l.ResponseBody, l.Event, l.Line))))
 }
 
-func (b *builder) server(name string, s config.Server, l config.Limits) (upstream.Server, error) {
+func (b *builder) server(name string, s config.Server, l config.Limits, to reach) (upstream.Server, error) {
 	if len(s.Command) > 0 {
 		o := upstream.StdioOptions{
 			Command: s.Command, Env: s.Env, BaseEnv: os.Environ(), Dir: s.Cwd,
@@ -88,6 +130,13 @@ func (b *builder) server(name string, s config.Server, l config.Limits) (upstrea
 	}
 	if s.TLS != nil {
 		o.CAFile = s.TLS.CA
+	}
+	if to.found {
+		networks := make([]netip.Prefix, len(to.networks))
+		for i, n := range to.networks {
+			networks[i] = netip.Prefix(n)
+		}
+		o.Dial = upstream.DialOnly(networks)
 	}
 	return upstream.NewHTTP(name, o)
 }

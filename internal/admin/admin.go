@@ -39,6 +39,8 @@ type Options struct {
 	Candidate func() any
 	// Changes are what operators may change below /admin/v1/bundles/; nil = nothing, and there is no such path. It needs Bundles.
 	Changes *Changes
+	// Entries are what operators may say of servers below /admin/v1/servers/; nil = nothing, and there is no such path.
+	Entries *Entries
 	// Text is a source.Diagnostics as commands print it; needed with Changes.
 	Text func(source.Diagnostics) string
 	// Hosts are the names that a request's Host may have, without a port; nil = those of this machine's loopback.
@@ -84,6 +86,9 @@ func Handler(o Options) http.Handler {
 	if o.Changes != nil {
 		mux.Handle(changesPath, change{Changes: *o.Changes, done: o.done, text: o.Text})
 	}
+	if o.Entries != nil {
+		mux.Handle(serversPath, entries{*o.Entries})
+	}
 	return guard{hosts: o.Hosts, next: mux}
 }
 
@@ -111,7 +116,7 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this host is not served", http.StatusForbidden)
 	case len(r.Header.Values("Origin")) > 0 || crossSite(r.Header.Get("Sec-Fetch-Site")):
 		http.Error(w, "not for pages of other origins", http.StatusForbidden)
-	case r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, changesPath):
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, changesPath) && !strings.HasPrefix(r.URL.Path, serversPath):
 		h.Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET is served", http.StatusMethodNotAllowed)
 	default:

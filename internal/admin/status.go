@@ -72,11 +72,12 @@ type Plugin struct {
 type Server struct {
 	Name      string   `json:"name"`
 	Version   string   `json:"version,omitempty"` // of several
-	Source    string   `json:"source"`            // config, directory, registry or inprocess
-	From      string   `json:"from,omitempty"`    // what says that there is one: a file
+	Source    string   `json:"source"`            // config, directory, registry, admin or inprocess
+	From      string   `json:"from,omitempty"`    // what says that there is one: a file, or who
 	Listing   *Listing `json:"listing,omitempty"` // what a registry says of it
-	State     string   `json:"state"`             // serving, or refused: it can't be used
+	State     string   `json:"state"`             // serving, quarantined (nobody has approved it as it is), or refused: it can't be used
 	Digest    string   `json:"digest,omitempty"`  // of what was written there
+	Approved  string   `json:"approvedBy,omitempty"`
 	Address   string   `json:"address,omitempty"`
 	Transport string   `json:"transport,omitempty"` // http, stdio or inprocess
 	Up        bool     `json:"up"`

@@ -39,24 +39,27 @@ func (k Kind) String() string {
 
 // The events of Lifecycle records.
 const (
-	Started       = "started"             // with a revision, that of the policies
-	Reloaded      = "reloaded"            // other policies, servers or identities; with the revision that decides from here on
-	ReloadFailed  = "reload_failed"       // what decides stays as it is
-	Activated     = "activated"           // by an operator: the principal; the revision decides from here on
-	RolledBack    = "rolled_back"         // likewise, and an older one
-	Tried         = "candidate_tried"     // policies are tried from here on: the revision
-	Promoted      = "promoted"            // by an operator: the candidate decides from here on
-	Withdrawn     = "candidate_withdrawn" // by an operator, or because a bound was passed
-	Refused       = "change_refused"      // what an operator, or somebody without a credential, wanted to change
-	ServerFound   = "server_found"        // the server, which was not known before; the cause says where, and what is done with it
-	ServerChanged = "server_changed"      // likewise, and it was another before
-	ServerGone    = "server_gone"         // it is not known any more
-	Stale         = "stale"               // the bundle that decides is too old: everything is denied
-	Confirmed     = "confirmed"           // it was too old, and its source has said that there is no other: it decides again
-	Stopped       = "stopped"             // in order: requests under way had ended, or were cut off
-	Recovered     = "recovered"           // an unfinished last line was removed
-	Sealing       = "sealing_key"         // what was in messages is sealed from here on: with the key, wrapped for those who may read it
-	RecordsLost   = "records_lost"        // found no room; their calls were refused
+	Started        = "started"             // with a revision, that of the policies
+	Reloaded       = "reloaded"            // other policies, servers or identities; with the revision that decides from here on
+	ReloadFailed   = "reload_failed"       // what decides stays as it is
+	Activated      = "activated"           // by an operator: the principal; the revision decides from here on
+	RolledBack     = "rolled_back"         // likewise, and an older one
+	Tried          = "candidate_tried"     // policies are tried from here on: the revision
+	Promoted       = "promoted"            // by an operator: the candidate decides from here on
+	Withdrawn      = "candidate_withdrawn" // by an operator, or because a bound was passed
+	Refused        = "change_refused"      // what an operator, or somebody without a credential, wanted to change
+	ServerFound    = "server_found"        // the server, which was not known before; the cause says where, and what is done with it
+	ServerChanged  = "server_changed"      // likewise, and it was another before
+	ServerGone     = "server_gone"         // it is not known any more
+	ServerApproved = "server_approved"     // by an operator: it may serve as it is written; the cause has the digest
+	ServerPut      = "server_put"          // by an operator, by the admin API: there is such a server
+	ServerRemoved  = "server_removed"      // by an operator: there is none any more
+	Stale          = "stale"               // the bundle that decides is too old: everything is denied
+	Confirmed      = "confirmed"           // it was too old, and its source has said that there is no other: it decides again
+	Stopped        = "stopped"             // in order: requests under way had ended, or were cut off
+	Recovered      = "recovered"           // an unfinished last line was removed
+	Sealing        = "sealing_key"         // what was in messages is sealed from here on: with the key, wrapped for those who may read it
+	RecordsLost    = "records_lost"        // found no room; their calls were refused
 )
 
 // Bounds of one record. Text beyond its bound is cut and ends in U+2026.

@@ -23,6 +23,9 @@ type Discovery struct {
 	Probe      *Probe     `yaml:"probe" jsonschema_description:"Servers are asked again and again what they speak and which tools they have. Left out, they are asked only what clients ask, and commands are started for the first call."`
 }
 
+// Quarantines says whether servers of the directory wait for an operator.
+func (d *Discovery) Quarantines() bool { return d.Quarantine == nil || *d.Quarantine }
+
 // API says what operators may put by the admin API.
 type API struct {
 	Commands bool `yaml:"commands" jsonschema_description:"They may put commands, which the gateway runs. Left out, only URLs."`
@@ -38,9 +41,6 @@ func (c *Config) fillDiscovery() {
 	d := c.Discovery
 	if d == nil {
 		return
-	}
-	if d.Quarantine == nil {
-		d.Quarantine = new(true)
 	}
 	d.fillRegistries()
 	if d.Probe != nil && d.Probe.Every == 0 {
@@ -77,11 +77,11 @@ func (c *Config) checkDiscovery() source.Diagnostics {
 	}
 	switch {
 	case d.API != nil:
-		return one(n.Key("api"), "SP1006", "missing field `state`", "add `state: FILE`, in which the servers and their approvals are kept")
+		return one(n.Key("api"), "SP1112", "`api` needs `state`", "add `state: FILE`, in which the servers and their approvals are kept")
 	case len(d.Registries) > 0:
-		return one(n.Key("registries"), "SP1006", "missing field `state`", "add `state: FILE`, in which approvals are kept")
-	case d.Directory != "" && *d.Quarantine:
-		return one(n.Key("directory"), "SP1006", "missing field `state`",
+		return one(n.Key("registries"), "SP1112", "`registries` needs `state`", "add `state: FILE`, in which approvals are kept")
+	case d.Directory != "" && d.Quarantines():
+		return one(n.Key("directory"), "SP1112", "`directory` needs `state`",
 			"add `state: FILE`, in which approvals are kept; or `quarantine: false`, if whoever can write there may add servers")
 	}
 	return nil

@@ -122,7 +122,7 @@ func Find(c *config.Config, o Options) *Found {
 
 // quarantines says whether servers of a source wait for an operator.
 func quarantines(d *config.Discovery, from Source) bool {
-	return from != Directory || d.Quarantine == nil || *d.Quarantine
+	return from != Directory || d.Quarantines()
 }
 
 // readKept reads what operators have said. What can't be read approves nothing.

@@ -57,6 +57,26 @@ func (v *View) Public(t mcp.Target, server, own string) (name string, ok bool) {
 	return name, own != "" && v.members[server].selects(t, own) && len(name) <= most
 }
 
+// Named is the server that a client's name for something begins with, whether there is one or not; "" if it begins with none.
+func Named(t mcp.Target, name string) string {
+	switch t {
+	case mcp.TargetTool, mcp.TargetPrompt:
+		if server, _, ok := strings.Cut(name, Separator); ok {
+			return server
+		}
+	case mcp.TargetResource:
+		if rest, ok := strings.CutPrefix(name, uiScheme); ok {
+			server, _, _ := strings.Cut(rest, "/")
+			return server
+		}
+		if prefix, _, ok := strings.Cut(name, "+"); ok {
+			return strings.ReplaceAll(strings.TrimPrefix(prefix, "n.."), ".", "_")
+		}
+	case mcp.TargetNone, mcp.TargetTask, mcp.TargetRef:
+	}
+	return ""
+}
+
 // description is the operator's own of a tool; "" is none.
 func (v *View) description(server, tool string) string {
 	return v.renamed[[2]string{server, tool}].Description

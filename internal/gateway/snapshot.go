@@ -22,6 +22,8 @@ type Snapshot struct {
 	Identity  *identity.Resolver
 	Routes    route.Table
 	Servers   map[string]upstream.Server
+	// Quarantined are servers that wait for an operator: to clients they are not there. nil: none is.
+	Quarantined map[string]bool
 	// Versions are those of the servers that have several. Of such a server, Servers has any one.
 	Versions map[string]*Versions
 	// Tools are those that come to an end, by server and by what it calls them; nil: none does.

@@ -74,6 +74,9 @@ func (x *exchange) followTask(id string) (server, own string, ok bool) {
 func (x *exchange) unknownName() *refusal {
 	r := badMessage(&x.msg, x.msg.Hidden())
 	r.reason = "unknown_name"
+	if x.view.Name() == "" && x.snap.Quarantined[federation.Named(x.msg.Target, x.msg.Name)] {
+		r.reason = quarantined
+	}
 	return r
 }
 

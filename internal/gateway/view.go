@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"bytes"
+
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/route"
 )
 
 // This file is several servers as one. A request for one of them is renamed to what it would be at /mcp/<server>, and is then that request,
@@ -15,12 +18,25 @@ func (x *exchange) matchView() *refusal {
 	name, ok := x.snap.Routes.View(x.head.Target)
 	if x.view = x.snap.Views[name]; !ok || x.view == nil {
 		x.view = nil
-		return notFound()
+		return x.nowhere()
 	}
 	if !x.isPost() && !x.isGet() && string(x.head.Method) != "DELETE" {
 		return methodNotAllowed("POST, GET, DELETE")
 	}
 	return x.accepted()
+}
+
+// quarantined is the reason why a server that waits for an operator is not there. The record has it; the client can't tell it from any that
+// never was.
+const quarantined = "server_quarantined"
+
+// nowhere refuses a request for what is no server's.
+func (x *exchange) nowhere() *refusal {
+	r := notFound()
+	if name, ok := bytes.CutPrefix(x.head.Target, []byte(route.Prefix+"/")); ok && x.snap.Quarantined[string(name)] {
+		x.serverName, r.reason = string(name), quarantined
+	}
+	return r
 }
 
 // serveView serves a message to several servers as one.

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/internal/admin"
+	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/discovery"
+)
+
+// This file is what operators say, by the admin API, of servers that the config doesn't name.
+
+func (g *program) entries() *admin.Entries {
+	return &admin.Entries{
+		Tokens: g.changes().Tokens,
+		Do:     g.changeServer,
+		Refused: func(c admin.ServerChange, why string) {
+			g.log.Warn("a change was refused", "change", c.Action, "server", c.Name, "by", c.By, "from", c.From, "why", why)
+			g.noteServer(c, audit.Refused, why)
+		},
+		Text: func(ds source.Diagnostics, about []byte) string {
+			var text strings.Builder
+			_ = ds.WriteText(&text, func(string) []byte { return about }, false, maxDiagnostics) // a strings.Builder takes everything
+			return text.String()
+		},
+	}
+}
+
+// noteServer records what somebody has said of a server, or wanted to.
+func (g *program) noteServer(c admin.ServerChange, event, cause string) {
+	if err := g.audit.Note(g.serverRecord(c, event, cause)); err != nil {
+		g.log.Error("a record could not be written", "event", event, "error", err)
+	}
+}
+
+func (g *program) serverRecord(c admin.ServerChange, event, cause string) *audit.Record {
+	if event == audit.Refused {
+		cause = strings.TrimSpace(c.Action+" "+source.Brief(c.Name)) + ": " + cause
+	}
+	r := recordOf(admin.Change{By: c.By, From: c.From}, event, g.state.build().policy.Revision(), cause)
+	if config.ValidName(c.Name) {
+		r.Server = c.Name
+	}
+	return r
+}
+
+// changeServer does what an operator wants of a server, whole or not at all.
+func (g *program) changeServer(ctx context.Context, c admin.ServerChange) (*admin.Entry, error) {
+	if c.Action == admin.ShowServer {
+		return entryOf(g.state.build(), c.Name)
+	}
+	g.state.changing.Lock()
+	defer g.state.changing.Unlock()
+	err := errChangeWhileStopping
+	if !g.state.stopping.Load() {
+		err = g.sayOfServer(ctx, c)
+	}
+	if err != nil {
+		cause := err.Error()
+		if ds, ok := errors.AsType[source.Diagnostics](err); ok {
+			cause = firstError(ds)
+		}
+		g.log.Error("a change failed: the servers stay as they are", "change", c.Action, "server", c.Name, "by", c.By, "error", cause)
+		g.noteServer(c, audit.Refused, cause)
+		return nil, err
+	}
+	if c.Action == admin.RemoveServer {
+		return nil, nil //nolint:nilnil // it is none any more
+	}
+	return entryOf(g.state.build(), c.Name)
+}
+
+// sayOfServer makes what is wanted what serves. It is recorded before it is kept, and kept before it serves.
+func (g *program) sayOfServer(ctx context.Context, c admin.ServerChange) error {
+	prev := g.state.build()
+	kept, cause, err := g.wanted(prev, c)
+	if err != nil {
+		return err
+	}
+	found := g.builder.discover(prev.base, prev, prev.listings, kept)
+	if err := tookEffect(found, c); err != nil {
+		return err
+	}
+	conf := found.Into(prev.base)
+	shared, err := g.builder.ready(ctx, conf, prev, prev.given)
+	if err != nil {
+		return err
+	}
+	next, err := g.builder.around(ctx, &build{config: conf, base: prev.base, found: found, listings: prev.listings, follower: prev.follower, given: prev.given}, prev, shared)
+	if err != nil {
+		return err
+	}
+	event := map[string]string{admin.ApproveServer: audit.ServerApproved, admin.PutServer: audit.ServerPut, admin.RemoveServer: audit.ServerRemoved}[c.Action]
+	if err = g.audit.Note(g.serverRecord(c, event, cause)); err == nil {
+		if err = kept.Write(prev.base.Discovery.State); err != nil {
+			err = source.Diagnostics{stateAt(prev.base).Diagnose("SP1411", "nothing can be kept: "+err.Error(), "see `discovery.state`")}
+		}
+	}
+	if err != nil {
+		next.snapshot.Release()
+		return err
+	}
+	g.swap(next) //nolint:contextcheck // a trial outlives what begins it
+	g.log.Info("an operator has changed the servers", "change", c.Action, "server", c.Name, "by", c.By, "what", cause)
+	return nil
+}
+
+func stateAt(c *config.Config) source.Pos { return source.Pos{File: c.Discovery.State} }
+
+var (
+	errNothingKept = errors.New("servers can't be changed by command: the config names no `discovery.state`")
+	errNoAPI       = errors.New("no servers can be put: the config has no `discovery.api`")
+)
+
+// wanted is what is to be kept, if what an operator wants can be done, and what it is in a few words.
+func (g *program) wanted(prev *build, c admin.ServerChange) (kept *discovery.Kept, cause string, err error) {
+	d := prev.base.Discovery
+	if d == nil || d.State == "" {
+		return nil, "", errNothingKept
+	}
+	if kept, err = discovery.ReadKept(d.State); err != nil {
+		return nil, "", source.Diagnostics{stateAt(prev.base).Diagnose("SP1411", "what was kept can't be read, and nothing is written over it: "+err.Error(), "see `discovery.state`")}
+	}
+	e, known := prev.found.Entry(c.Name)
+	switch c.Action {
+	case admin.ApproveServer:
+		if err := approvable(&e, known, c.Digest); err != nil {
+			return nil, "", err
+		}
+		return kept.Approve(&e, c.By, g.now()), e.Digest, nil
+	case admin.RemoveServer:
+		if !kept.Has(c.Name) && known {
+			return nil, "", fmt.Errorf("`%s` was not put by the admin API: it stands in %s", c.Name, e.From)
+		}
+		if !kept.Has(c.Name) {
+			return nil, "", admin.ErrNoServer
+		}
+		return kept.Remove(c.Name), "", nil
+	}
+	if d.API == nil {
+		return nil, "", errNoAPI
+	}
+	if known && e.Source != discovery.Admin {
+		return nil, "", fmt.Errorf("`%s` stands in %s: put the server under another name", c.Name, e.From)
+	}
+	p := discovery.Put{Name: c.Name, JSON: c.JSON, Text: string(c.Text), By: c.By, Time: g.now().UTC()}
+	if e = p.Read(prev.base); e.Mistakes.HasErrors() {
+		return nil, "", e.Mistakes
+	}
+	return kept.Put(p), e.Digest, nil
+}
+
+// approvable says whether a server can be approved as it was seen.
+func approvable(e *discovery.Entry, known bool, seen string) error {
+	switch {
+	case !known:
+		return admin.ErrNoServer
+	case e.State == discovery.Refused:
+		return e.Mistakes
+	case e.Digest != seen:
+		return fmt.Errorf("`%s` is another by now: its digest is %s, and not %s", e.Name, e.Digest, source.Brief(seen))
+	}
+	return nil
+}
+
+// tookEffect says whether what is wanted is what would be: files may have changed since they were looked at.
+func tookEffect(found *discovery.Found, c admin.ServerChange) error {
+	e, known := found.Entry(c.Name)
+	switch c.Action {
+	case admin.ApproveServer:
+		if err := approvable(&e, known, c.Digest); err != nil {
+			return err
+		}
+	case admin.PutServer:
+		if known && e.Source == discovery.Admin && e.State == discovery.Refused {
+			return e.Mistakes
+		}
+		if e.Source != discovery.Admin {
+			return found.Mistakes
+		}
+	}
+	return nil
+}
+
+// entryOf is what is shown of a server that was found.
+func entryOf(b *build, name string) (*admin.Entry, error) {
+	e, ok := b.found.Entry(name)
+	if !ok {
+		return nil, admin.ErrNoServer
+	}
+	out := &admin.Entry{Name: e.Name, Source: string(e.Source), From: e.From, State: string(e.State), Digest: e.Digest, Definition: e.Shown(), Mistakes: e.Mistakes}
+	if a := e.Approved; a != nil {
+		out.ApprovedBy, out.Approved = a.By, &a.Time
+	}
+	return out, nil
+}
