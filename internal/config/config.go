@@ -49,7 +49,7 @@ type TLS struct {
 type Admin struct {
 	Listen   string       `yaml:"listen" jsonschema:"minLength=1,default=127.0.0.1:9090" jsonschema_description:"Its address, as host:port."`
 	Insecure bool         `yaml:"insecure" jsonschema_description:"Serve it on an address that is not loopback. It has no TLS, and asks for no credentials where it only shows."`
-	Tokens   []AdminToken `yaml:"tokens" jsonschema:"minItems=1" jsonschema_description:"Operators who may change which bundle decides, known by a token. Left out, nobody can change anything there."`
+	Tokens   []AdminToken `yaml:"tokens" jsonschema:"minItems=1" jsonschema_description:"Operators who may change which bundle decides and say which servers serve, known by a token. Left out, nobody can change anything there."`
 }
 
 // AdminToken is an operator, known by the hash of a token.

@@ -152,7 +152,7 @@ func TestABrokenStateApprovesNothing(t *testing.T) {
 	if info, err := os.Stat(w.state()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode is %v, %v", info.Mode(), err)
 	}
-	approval := strings.Split(string(good), `"servers"`)[0]
+	approval, _, _ := strings.Cut(string(good), `"servers"`)
 	approval = strings.TrimSuffix(strings.TrimSpace(approval), ",") + `, "servers": [] }`
 	for name, text := range map[string]string{
 		"empty":                  "",

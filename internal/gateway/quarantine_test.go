@@ -32,8 +32,10 @@ func TestQuarantinedServersAreNotThere(t *testing.T) {
 		"a prompt of all": {modernAt("/mcp", "prompts/get", "SERVER__x", `"name":"SERVER__x"`), 400, audit.Record{Prompt: server + "__x", Reason: "server_quarantined"}, "unknown_name"},
 		"a tool of a few": {modernAt("/mcp/support", "tools/call", "SERVER__x", `"name":"SERVER__x"`), 400, audit.Record{Tool: server + "__x", Reason: "unknown_name"}, "unknown_name"},
 		"a resource of all": {
-			strings.ReplaceAll(modernAt("/mcp", "resources/read", "SERVER+file:///x", `"uri":"SERVER+file:///x"`), "SERVER", "SCHEME"), 400,
-			audit.Record{Resource: "new.one+file:///x", Reason: "server_quarantined"}, "unknown_name",
+			strings.ReplaceAll(modernAt("/mcp", "resources/read", "SERVER+file:///x", `"uri":"SERVER+file:///x"`), "SERVER", "SCHEME"),
+			400,
+			audit.Record{Resource: "new.one+file:///x", Reason: "server_quarantined"},
+			"unknown_name",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
