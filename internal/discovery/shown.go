@@ -37,7 +37,7 @@ func (e *Entry) Shown() json.RawMessage {
 // hidden stands in the place of what isn't shown.
 const hidden = "***"
 
-var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)[^}]*\}`)
+var reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)[^}]*\}`)
 
 // masked leaves the names of the variables.
 func masked(v any) string {
@@ -46,10 +46,10 @@ func masked(v any) string {
 		return hidden
 	}
 	var out []string
-	if strings.Trim(variable.ReplaceAllString(text, ""), " ") != "" {
+	if strings.Trim(reference.ReplaceAllString(text, ""), " ") != "" {
 		out = append(out, hidden)
 	}
-	for _, name := range variable.FindAllStringSubmatch(text, -1) {
+	for _, name := range reference.FindAllStringSubmatch(text, -1) {
 		out = append(out, "${"+name[1]+"}")
 	}
 	return strings.Join(out, " ")
