@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/carry"
 	"github.com/sallyport-dev/sallyport/internal/federation"
+	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -231,6 +233,32 @@ func TestTasksAreServedByTheReplicaThatHasThem(t *testing.T) {
 				t.Errorf("of a replica that has gone: %d %s", r.status, r.body)
 			}
 		})
+	}
+}
+
+// A call that its client goes on with by its state alone goes to the replica where it waits as it came: named as the client knows it.
+func TestStatesArePassedOnWithTheNameThatTheClientKnows(t *testing.T) {
+	keys := testKeys(t)
+	both := func(_ *Options, s *Snapshot) {
+		s.Policy = compile(t, taskPolicy)
+		twoServers(t, &script{answer: worker})(nil, s)
+	}
+	a, b := newReplica(t, keys, itself, both), newReplica(t, keys, itself, both)
+	a.server.answer = says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"resultType":"complete","content":[]}}`)
+	who, err := b.current.p.Load().Identity.Resolve([]byte("Bearer alice-key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := keys.SealText(carry.Calls, carry.CallOwner("files", sessionOwner(nil, identity.PrincipalKey(who), "files")), carry.AppendHome(nil, a.home))
+	got := b.raw(modernAt("/mcp", "tools/call", "files__read_file", readParams+`,"requestState":"`+state+`"`, aliceKey))
+	if got.status != 200 || !strings.Contains(got.body, `"content":[]`) {
+		t.Errorf("the client got %d %s", got.status, got.body)
+	}
+	if sent := a.server.received(); len(sent) != 1 || !strings.Contains(sent[0], `"name":"read_file"`) {
+		t.Errorf("the replica where it waits has sent %q", sent)
+	}
+	if sent := b.server.received(); len(sent) != 0 {
+		t.Errorf("the other one has sent %q", sent)
 	}
 }
 

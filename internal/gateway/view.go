@@ -71,7 +71,8 @@ func (x *exchange) resolve() *refusal {
 	if !ok || !x.enter(server) {
 		return x.unknownName()
 	}
-	if federation.Carries(m.Capabilities) && !m.Params.Get("inputResponses").Exists() && !federation.Related(m.Meta) && m.Rename(own) {
+	retry := m.Params.Get("inputResponses").Exists() || m.Params.Get("requestState").Exists() // which may go on to another replica, as it came
+	if federation.Carries(m.Capabilities) && !retry && !federation.Related(m.Meta) && m.Rename(own) {
 		return nil
 	}
 	return x.rename(server, own)
