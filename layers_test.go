@@ -28,7 +28,7 @@ var floors = [][]string{
 	{"internal/mcp", "engine/policy", "engine/condition", "engine/cache", "engine/detect", "engine/table", "engine/toolset", "engine/wasm", "hostapi/tck", "bench/internal/load"},
 	{"engine/bundle", "engine/format", "engine/lint", "internal/federation", "plugins", "sdk/js", "bench/internal/duel"},
 	{"engine", "internal/fetch", "sdk/js/compile"},
-	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/limit", "internal/config", "internal/admin", "internal/clients", "internal/demo", "internal/starter", "internal/toolchain", "internal/trial", "internal/foreign"},
+	{"engine/enginetest", "internal/identity", "internal/route", "internal/upstream", "internal/audit", "internal/limit", "internal/overload", "internal/config", "internal/admin", "internal/clients", "internal/demo", "internal/starter", "internal/toolchain", "internal/trial", "internal/foreign"},
 	{"internal/gateway", "internal/stdio", "internal/bridge", "internal/replay", "internal/discovery"},
 	{
 		"cmd/sallyport", "internal/e2e", "bench/cmd/duel", "bench/cmd/mockmcp", "bench/cmd/bareproxy",

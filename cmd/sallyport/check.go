@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
+	"github.com/sallyport-dev/sallyport/internal/overload"
 	"github.com/sallyport-dev/sallyport/internal/route"
 )
 
@@ -167,7 +168,8 @@ func check(p *process, path string) (checked, error) {
 		return checked{}, err
 	}
 	_, wrong := route.Compile(splitSpecs(c))
-	found.mistakes = append(append(found.mistakes, ds...), wrong...)
+	_, unfit := overload.Compile(prioritySpecs(c))
+	found.mistakes = slices.Concat(found.mistakes, ds, wrong, unfit)
 	tried, err := checkCandidate(p, o, c)
 	if err != nil {
 		return checked{}, err

@@ -182,6 +182,9 @@ func (g *program) newGateway(c *config.Config) (err error) {
 			CallTimeout: time.Duration(l.CallTimeout), StreamTimeout: time.Duration(l.StreamTimeout), AnswerTimeout: time.Duration(l.AnswerTimeout),
 		},
 	})
+	if err == nil {
+		g.metrics.WatchPressure(g.gateway.Pressure)
+	}
 	return err
 }
 

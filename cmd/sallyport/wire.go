@@ -17,6 +17,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/carry"
@@ -27,6 +28,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/gateway"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/limit"
+	"github.com/sallyport-dev/sallyport/internal/overload"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
@@ -52,7 +54,8 @@ type build struct {
 	candidate *candidate      // nil: there is none
 	trying    *fetch.Follower // of the candidate's source; nil: it is at hand, or there is none
 
-	splits map[string]*route.Split // of the servers that have versions
+	splits     map[string]*route.Split // of the servers that have versions
+	priorities *overload.Set
 }
 
 // sharedServer is a server that several snapshots may use. The last one to let go closes it.
@@ -208,6 +211,10 @@ func (b *builder) finish(ctx context.Context, out *build, c *config.Config, prev
 	if out.splits, err = splits(c, prev); err != nil {
 		return err
 	}
+	var ds source.Diagnostics
+	if out.priorities, ds = overload.Compile(prioritySpecs(c)); ds.HasErrors() {
+		return ds
+	}
 	if err = b.limits(out, c, prev); err != nil { //nolint:contextcheck // likewise
 		return err
 	}
@@ -325,7 +332,7 @@ func (b *builder) snapshot(out *build, views map[string]*federation.View) *gatew
 		Servers: make(map[string]upstream.Server, len(out.servers)), Quarantined: quarantined(out.found),
 		Names:     gateway.Names{Hosts: c.Hosts, Origins: c.Origins},
 		Denials:   gateway.Denials{Result: c.Denials.Style == "result", Detail: details[c.Denials.Detail]},
-		PublicURL: c.PublicURL, Limits: out.limited,
+		PublicURL: c.PublicURL, Limits: out.limited, Priorities: out.priorities,
 	}
 	for _, name := range b.names(c) {
 		s.Servers[name] = out.servers[mainKey(c, name)].Server

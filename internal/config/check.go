@@ -22,6 +22,7 @@ func (c *Config) check() source.Diagnostics {
 	ds = append(ds, c.checkRegistries()...)
 	ds = append(ds, c.checkVirtual()...)
 	ds = append(ds, c.checkRateLimits()...)
+	ds = append(ds, c.checkPriorities()...)
 	ds = append(ds, c.checkBundle()...)
 	ds = append(ds, c.checkCandidate()...)
 	ds = append(ds, c.checkEncrypt()...)

@@ -31,6 +31,7 @@ type Config struct {
 	Limits     Limits             `yaml:"limits" jsonschema_description:"The bounds of every request, answer, connection and wait."`
 	RateLimits []RateLimit        `yaml:"rateLimits" jsonschema_description:"How often calls may be made."`
 	Store      Store              `yaml:"store" jsonschema_description:"Where replicas of the gateway keep what they share. Left out, each counts for itself."`
+	Overload   Overload           `yaml:"overload" jsonschema_description:"Which requests are refused first while the gateway is short of something."`
 	Denials    Denials            `yaml:"denials" jsonschema_description:"How a refusal looks to the client."`
 	Sessions   Sessions           `yaml:"sessions" jsonschema_description:"How session ids are sealed."`
 	Replicas   Replicas           `yaml:"replicas" jsonschema_description:"What the gateways have in common that serve the same clients, and how they reach each other."`

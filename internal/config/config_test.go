@@ -128,6 +128,10 @@ func TestParseReadsTheWholeFormat(t *testing.T) {
 		Tools:   map[string]NamedTool{"look": {Server: "local_2", Tool: "list", Description: "What there is."}},
 	}}
 	want.Federation = Federation{Timeout: Duration(2 * time.Second), Report: true}
+	want.Overload.Priorities = []Priority{
+		{Name: "oncall", When: source.NewText(`"oncall" in principal.groups`)},
+		{Name: "batch", When: source.NewText(`principal.type == "api_key"`), ShedAt: 50},
+	}
 	want.RateLimits = []RateLimit{
 		{Name: "all", Rate: Rate{1000, time.Second}, Burst: 1000},
 		{

@@ -93,12 +93,7 @@ func (c *Config) checkRateLimits() source.Diagnostics {
 	list, names := c.node.Get("rateLimits"), unique{}
 	for i := range c.RateLimits {
 		l, n := &c.RateLimits[i], list.Index(i)
-		if at := n.Get("name"); at.Kind() == source.String && (!limitName.MatchString(l.Name) || len(l.Name) > maxServerName) {
-			ds = append(ds, one(at, "SP1107", fmt.Sprintf("`%s` is not a valid name of a limit", shown(at)),
-				fmt.Sprintf("write lower-case letters, digits, `_`, `.` and `-`; at most %d", maxServerName))...)
-		} else {
-			ds = append(ds, names.add(l.Name, at, fmt.Sprintf("the limit `%s`", l.Name))...)
-		}
+		ds = append(ds, names.name(l.Name, n.Get("name"), "limit")...)
 		ds = append(ds, l.Match.check(n.Get("match"))...)
 		burst := n.Get("burst")
 		if l.Burst > 0 && l.Rate.Count > 0 && time.Duration(l.Burst) > longestPeriod/(l.Rate.Per/time.Duration(l.Rate.Count)) {
@@ -109,6 +104,15 @@ func (c *Config) checkRateLimits() source.Diagnostics {
 		}
 	}
 	return append(ds, c.checkStore()...)
+}
+
+// name checks what records and metrics call a thing of some kind.
+func (u unique) name(name string, at *source.Node, kind string) source.Diagnostics {
+	if at.Kind() == source.String && (!limitName.MatchString(name) || len(name) > maxServerName) {
+		return one(at, "SP1107", fmt.Sprintf("`%s` is not a valid name of a %s", shown(at), kind),
+			fmt.Sprintf("write lower-case letters, digits, `_`, `.` and `-`; at most %d", maxServerName))
+	}
+	return u.add(name, at, fmt.Sprintf("the %s `%s`", kind, name))
 }
 
 func (c *Config) checkStore() source.Diagnostics {

@@ -93,6 +93,8 @@ func generate(t *testing.T) []byte {
 		{"Store", "Shared store"},
 		{"Valkey", "Valkey or Redis"},
 		{"StoreTLS", "Store TLS"},
+		{"Overload", "Overload"},
+		{"Priority", "Priority"},
 		{"Denials", "Denials"},
 		{"Sessions", "Session ids"},
 		{"Replicas", "Replicas"},

@@ -177,6 +177,12 @@ func (c *conn) answered() {
 	c.move(to, serving)
 }
 
+// underWay says whether the connection has a request that is read or served.
+func (c *conn) underWay() bool {
+	state := c.reads.Load() >> tickBits
+	return state == receiving || state == serving
+}
+
 // retire closes the connection if nothing of a request has been read from it, and nothing of an answer is still to be written to it.
 func (c *conn) retire(from ...uint64) {
 	if c.move(closing, from...) {
@@ -277,6 +283,8 @@ type watch struct {
 	bodies          *bodies           // those that nobody waits for are given back
 	record          func()            // what was turned away; called every recordTicks
 	tend            func(tick uint64) // streams at rest; called every tick
+	sample          func()            // how short everything is; called every tick
+	busy            atomic.Int64      // connections with a request under way, as of the last tick
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -354,11 +362,17 @@ func (w *watch) run(stop <-chan struct{}, tick <-chan time.Time) {
 			conns = append(conns, c)
 		}
 		w.mu.Unlock()
+		busy := int64(0)
 		for _, c := range conns {
+			if c.underWay() {
+				busy++
+			}
 			c.poll(now)
 			c.expire(now, w.bounds)
 		}
+		w.busy.Store(busy)
 		clear(conns)
+		w.sample()
 		w.bodies.sweep(now, 2*w.bounds.read)
 		w.tend(now)
 		if now%recordTicks == 0 {

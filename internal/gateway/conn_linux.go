@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,50 @@ func descriptors() int {
 		return 0
 	}
 	return int(min(r.Cur, 1<<30))
+}
+
+// descriptorCount knows how many descriptors are in use. It is for one goroutine.
+type descriptorCount struct {
+	most int64
+	last int64
+	wait int64 // ticks until they are counted again, where the system doesn't tell their number
+}
+
+func newDescriptorCount() *descriptorCount { return &descriptorCount{most: int64(descriptors())} }
+
+// used gives the number of those in use, and of those that may be.
+func (d *descriptorCount) used() (used, of int64) {
+	if d.most <= 0 {
+		return 0, 0
+	}
+	var s unix.Stat_t
+	if unix.Stat(ownDescriptors, &s) == nil && s.Size > 0 {
+		return s.Size, d.most
+	}
+	return d.recount(), d.most
+}
+
+// recount counts them now and then: a thousand take about a millisecond.
+func (d *descriptorCount) recount() int64 {
+	if d.wait--; d.wait < 0 {
+		d.last = countDescriptors()
+		d.wait = int64(recordTicks) + d.last/1000
+	}
+	return d.last
+}
+
+// ownDescriptors is a directory of all of them. From Linux 6.2 on its size is their number.
+const ownDescriptors = "/proc/self/fd"
+
+// countDescriptors goes through them.
+func countDescriptors() int64 {
+	dir, err := os.Open(ownDescriptors)
+	if err != nil {
+		return 0
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	return int64(max(0, len(names)-1)) // without dir
 }
 
 // peerLeft says whether the other end has closed, without reading a byte.

@@ -8,3 +8,10 @@ import "syscall"
 func peerLeft(syscall.RawConn) bool { return false }
 
 func descriptors() int { return 0 }
+
+// descriptorCount counts nothing here.
+type descriptorCount struct{}
+
+func newDescriptorCount() descriptorCount { return descriptorCount{} }
+
+func (descriptorCount) used() (used, of int64) { return 0, 0 }

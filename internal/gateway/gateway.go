@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/overload"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
@@ -102,8 +103,8 @@ func (l Limits) withDefaults() Limits {
 // maxAwaited bounds the requests of servers that clients have yet to answer, and the calls whose answer is yet to be fetched.
 const maxAwaited = 4096
 
-// watchTick is how often connections are asked whether their client is still there.
-const watchTick = 100 * time.Millisecond
+// watchTick is how often connections are asked whether their client is still there, and how short everything is.
+const watchTick = overload.Tick
 
 // Gateway serves MCP under policy. It is safe for concurrent use. Until the first Swap it refuses everything.
 type Gateway struct {
@@ -123,6 +124,7 @@ type Gateway struct {
 	operations map[*mcp.Method]*telemetry.Operation
 	exchanges  sync.Pool
 	watch      *watch
+	pressure   *overload.Gauge // how short everything is
 	bodies     *bodies
 	turned     turned
 	mirrors    mirrors
@@ -181,6 +183,9 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.watch.bodies, g.watch.memory, g.watch.record = g.bodies, g.Memory, g.recordTurned
 	g.watch.tend = func(tick uint64) { g.news.tend(tick, ticks(g.Limits.KeepAlive), g.Now()) }
+	g.pressure = overload.NewGauge(g.resources()...)
+	g.watch.sample = g.pressure.Sample
+	g.pressure.Sample()
 	g.operations = map[*mcp.Method]*telemetry.Operation{nil: o.Metrics.Operation(telemetry.Other)}
 	for _, name := range mcp.Methods() {
 		g.operations[mcp.LookupMethod(name)] = o.Metrics.Operation(name)

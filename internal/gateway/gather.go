@@ -38,6 +38,9 @@ func (x *exchange) gather() *refusal { return x.askAll(x.answerParts) }
 
 // askAll asks several servers, all at once.
 func (x *exchange) askAll(answer func([]*exchange) *refusal) *refusal {
+	if r := x.shed(); r != nil {
+		return r
+	}
 	positions, r := x.positions()
 	if r != nil {
 		return r

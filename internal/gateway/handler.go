@@ -33,6 +33,9 @@ func (x *exchange) serve() *refusal {
 	if !x.isPost() {
 		return x.serveStream()
 	}
+	if r := x.shedHead(); r != nil { // whether there is time for it
+		return r
+	}
 	if r := x.decode(); r != nil { // what is asked: one strict scan, and the headers that mirror it
 		return r
 	}
@@ -57,6 +60,9 @@ func (x *exchange) serveMessage() *refusal {
 		if r, done := x.passOn(); done {
 			return r
 		}
+	}
+	if r := x.shed(); r != nil { // whether there is time for it
+		return r
 	}
 	if r := x.decide(); r != nil { // the first door
 		return r

@@ -195,6 +195,9 @@ func (x *exchange) serveJoinedStream() *refusal {
 	if !x.isGet() {
 		return x.depart()
 	}
+	if r := x.shed(); r != nil {
+		return r
+	}
 	x.g.news.hangUp(x.sessionHash) // the newer of two streams hears
 	wanted := make([]federation.Subscription, 0, len(x.view.Servers()))
 	for _, name := range x.view.Servers() {

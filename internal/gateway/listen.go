@@ -41,6 +41,9 @@ type event struct {
 
 // listen asks every server for what the client wants to know, and answers with a stream of it all.
 func (x *exchange) listen() *refusal {
+	if r := x.shed(); r != nil {
+		return r
+	}
 	wanted, ok := x.view.Subscriptions(x.msg.Params.Get("notifications"), x.followTask)
 	if !ok {
 		return plain(400, invalidParams, mcp.ReasonInvalidParams, "Invalid params: notifications is an object, and resourceSubscriptions and taskIds are lists of strings", x.msg.ID)

@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/limit"
+	"github.com/sallyport-dev/sallyport/internal/overload"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -34,6 +35,8 @@ type Snapshot struct {
 	Federation Federation
 	Denials    Denials
 	Limits     *limit.Set // nil: none
+	// Priorities say which requests are refused first while the gateway is short of something; nil: those that every gateway has.
+	Priorities *overload.Set
 	// Issuers are the authorization servers named in the protected resource metadata (RFC 9728). Without any there is none.
 	Issuers []string
 	// PublicURL is the URL of this gateway as clients know it, without a path; "" derives it from the request's Host.

@@ -302,6 +302,9 @@ func (x *exchange) serveStream() *refusal {
 			return r
 		}
 	}
+	if r := x.shed(); r != nil {
+		return r
+	}
 	if r := x.permit(); r != nil {
 		return r
 	}

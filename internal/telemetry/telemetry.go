@@ -48,6 +48,7 @@ type Metrics struct {
 	reloadTime prometheus.Gauge
 
 	refusals counters[string]
+	shed     counters[string]
 	shadow   counters[[3]string]
 	cached   counters[string]
 
@@ -98,6 +99,9 @@ func New(o Options) *Metrics {
 	m.refusals.other = Other
 	m.shadow.make = func(k [3]string) prometheus.Counter { return shadow.WithLabelValues(k[:]...) }
 	m.shadow.other = [3]string{Other, Other, Other}
+	shed := counterVec("sallyport_shed_total")
+	m.shed.make = func(priority string) prometheus.Counter { return shed.WithLabelValues(priority) }
+	m.shed.other = Other
 	cached := counterVec("sallyport_decision_cache_total")
 	m.cached.make = func(result string) prometheus.Counter { return cached.WithLabelValues(result) }
 	m.cached.other = Other
@@ -108,7 +112,7 @@ func New(o Options) *Metrics {
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(
 		m.operations, m.upstream, m.versions, m.mirrored, m.decisions, m.errors, m.omitted, m.up, m.policy, m.drift, m.reloads, m.reloadOK, m.reloadTime,
-		decision, refusals, shadow, cached, build,
+		decision, refusals, shadow, shed, cached, build,
 		gaugeFunc("sallyport_connections", func() float64 { return float64(m.Connections.Value()) }),
 		gaugeFunc("sallyport_active_streams", func() float64 { return float64(m.Streams.Value()) }),
 		collectors.NewGoCollector(),
@@ -135,6 +139,9 @@ func (m *Metrics) Decided(phase int, d time.Duration) { m.decision[phase&1].Obse
 // Refused counts a refusal before or beside policy: framing, identity, limits, an audit that can't be written. The reason
 // must be a constant of the gateway.
 func (m *Metrics) Refused(reason string) { m.refusals.get(reason).Inc() }
+
+// Shed counts a request that was refused to keep resources for others. The priority must come from the configuration or be a constant.
+func (m *Metrics) Shed(priority string) { m.shed.get(priority).Inc() }
 
 // Drifted counts a definition that a server has given of a tool and the lock of tools does not have. Server and reason must come from
 // the configuration and the engine.

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -45,6 +46,7 @@ func everything() *Metrics {
 	m.WatchServers(func() []Servers { return []Servers{{"config", "serving", 3}, {"directory", "refused", 1}} })
 	m.WatchCache(func() (Cache, bool) { return Cache{Bytes: 100, Limit: 1000, Evicted: 1, Rejected: 2, Dropped: 3}, true })
 	m.WatchMemory(func() (used, limit int64) { return 50, 500 })
+	m.WatchPressure(maps.All(map[string]float64{"memory": 0.25, "descriptors": 0.5}))
 	m.WatchSource(func() (Source, bool) { return Source{Age: 90 * time.Second, Answers: true, Stale: true}, true })
 	m.WatchAudit(func() Audit {
 		return Audit{Records: 9, Refused: 1, WriteErrors: 2, Writes: 8, Bytes: 4000, Seq: 12, Pending: 5, Failing: true}
@@ -66,6 +68,7 @@ func everything() *Metrics {
 	m.Operation("tools/call").Observe(20*time.Millisecond, ToolError)
 	m.Drifted("files", "tool_changed")
 	m.Refused("bad_credential")
+	m.Shed("lists")
 	m.Cached("hit")
 	m.Cached("")
 	m.Shadowed("p", "r", "deny")
@@ -134,6 +137,8 @@ func TestScrape(t *testing.T) {
 		`sallyport_memory_held_bytes 50`,
 		`sallyport_memory_limit_bytes 500`,
 		`sallyport_mirrored_calls_total{result="answered",server="files",version="canary"} 1`,
+		`sallyport_overload_pressure{resource="descriptors"} 0.5`,
+		`sallyport_overload_pressure{resource="memory"} 0.25`,
 		`sallyport_plugin_calls_total{plugin="p",verdict="deny"} 3`,
 		`sallyport_plugin_ejected{plugin="p"} 1`,
 		`sallyport_plugin_failures_total{plugin="p",type="trap"} 2`,
@@ -156,6 +161,7 @@ func TestScrape(t *testing.T) {
 		`sallyport_servers{source="config",state="serving"} 3`,
 		`sallyport_servers{source="directory",state="refused"} 1`,
 		`sallyport_shadow_total{effect="deny",policy="p",rule="r"} 1`,
+		`sallyport_shed_total{priority="lists"} 1`,
 		`sallyport_tool_drift_total{reason="tool_changed",server="files"} 1`,
 		`sallyport_upstream_breaker_state{server="files"} 2`,
 		`sallyport_upstream_errors_total{code="refused",server="files"} 1`,
