@@ -55,7 +55,7 @@ func countDescriptors() int64 {
 	if err != nil {
 		return 0
 	}
-	defer dir.Close()
+	defer dir.Close() //nolint:errcheck // only read
 	names, _ := dir.Readdirnames(-1)
 	return int64(max(0, len(names)-1)) // without dir
 }

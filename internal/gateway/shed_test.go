@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -275,11 +276,9 @@ func TestPressureOfEachResource(t *testing.T) {
 	w := newWorld(t, allowAll, pressed(250), func(o *Options, _ *Snapshot) { o.Limits.Bodies = 64 << 20 })
 	w.bodies.used.Add(32 << 20)
 	defer w.bodies.used.Add(-32 << 20)
-	got := map[string]float64{}
+	var got map[string]float64
 	if !comesTrue(func() bool {
-		for name, share := range w.Pressure {
-			got[name] = share
-		}
+		got = maps.Collect(w.Pressure)
 		return got["bodies"] > 0
 	}) || len(got) != 4 || got["memory"] != 0.25 || got["bodies"] != 0.5 || got["requests"] != 0 || got["descriptors"] >= 1 {
 		t.Errorf("%v", got)

@@ -51,7 +51,7 @@ func (g *Gauge) Sample() {
 		g.shares[i].Store(uint32(share))
 		if share > shown {
 			shown = share
-			g.worst.Store(uint32(i)) //nolint:gosec // there are four
+			g.worst.Store(uint32(i))
 		}
 	}
 	g.level.Store(uint32(shown))
@@ -61,7 +61,7 @@ func shareOf(used, of int64) Level {
 	if used <= 0 || of <= 0 {
 		return 0
 	}
-	return Level(min(used, of) * int64(Full) / of) //nolint:gosec // between nothing and Full
+	return Level(min(used, of) * int64(Full) / of)
 }
 
 // Level is what is shown.

@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"maps"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -43,11 +44,7 @@ func TestGaugeRisesAtOnceAndFallsSlowly(t *testing.T) {
 	}
 	*a, *b = 10, 100
 	g.Sample()
-	got := map[string]Level{}
-	for name, share := range g.Shares {
-		got[name] = share
-	}
-	if len(got) != 2 || got["a"] != 200 || got["b"] != 50 {
+	if got := maps.Collect(g.Shares); len(got) != 2 || got["a"] != 200 || got["b"] != 50 {
 		t.Errorf("shares %v, want what is in use now", got)
 	}
 	for range g.Shares {

@@ -151,8 +151,9 @@ func TestHeadTellsThePriority(t *testing.T) {
 		`request.mcp.backend == "files"`:                              false,
 		`mcp.method == "tools/call" && mcp.tool.name == "a"`:          false,
 	} {
-		if got := compiled(t, spec("a", "true", 90), spec("b", when, 90)).Early(); got != want {
-			t.Errorf("%s: %v, want %v", when, got, want)
+		first, last := compiled(t, spec("b", when, 90), spec("a", "true", 90)), compiled(t, spec("a", "true", 90), spec("b", when, 90))
+		if first.Early() != want || last.Early() != want {
+			t.Errorf("%s: %v as the first and %v as the last, want %v", when, first.Early(), last.Early(), want)
 		}
 	}
 }
