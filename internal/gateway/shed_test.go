@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
@@ -229,6 +230,8 @@ func TestShedInABatch(t *testing.T) {
 func TestHighPrioritiesPassWhileLowOnesAreShed(t *testing.T) {
 	w := newWorld(t, allowAll, pressed(0), prioritized, func(o *Options, _ *Snapshot) { o.Limits.Connections = 10 })
 	finish, answer := make(chan struct{}), says(200, okResult)
+	end := sync.OnceFunc(func() { close(finish) })
+	t.Cleanup(end)
 	w.server.answer = func(c *upstream.Call) error {
 		if bytes.Contains(c.Body, []byte("wait")) {
 			<-finish
@@ -236,8 +239,8 @@ func TestHighPrioritiesPassWhileLowOnesAreShed(t *testing.T) {
 		return answer(c)
 	}
 	addr := w.onTCP()
-	on := func(request string) reply { c := dial(t, addr); defer c.Close(); return w.on(c, request) }
-	if r := on(post(readAllowed, batchKey)); r.status != 200 {
+	low, high := dial(t, addr), dial(t, addr)
+	if r := w.on(low, post(readAllowed, batchKey)); r.status != 200 {
 		t.Fatalf("with nothing under way: %+v", r)
 	}
 	held := make(chan reply)
@@ -250,23 +253,23 @@ func TestHighPrioritiesPassWhileLowOnesAreShed(t *testing.T) {
 	}
 	reached := len(w.server.received())
 	for range 20 {
-		if r := on(post(readAllowed, batchKey)); r.status != 503 || r.header.Get("Retry-After") == "" || !strings.Contains(r.body, `"priority":"batch"`) {
+		if r := w.on(low, post(readAllowed, batchKey)); r.status != 503 || r.header.Get("Retry-After") == "" || !strings.Contains(r.body, `"priority":"batch"`) {
 			t.Errorf("a low priority got %+v", r)
 		}
-		if r := on(post(readAllowed, oncallKey)); r.status != 200 {
+		if r := w.on(high, post(readAllowed, oncallKey)); r.status != 200 {
 			t.Errorf("a high priority got %+v", r)
 		}
 	}
 	if got := len(w.server.received()) - reached; got != 20 {
 		t.Errorf("the server has seen %d calls, want those of the high priority", got)
 	}
-	close(finish)
+	end()
 	for range 7 {
 		if r := <-held; r.status != 200 {
 			t.Errorf("a call that was let in got %+v", r)
 		}
 	}
-	if !comesTrue(func() bool { return on(post(readAllowed, batchKey)).status == 200 }) {
+	if !comesTrue(func() bool { return w.on(low, post(readAllowed, batchKey)).status == 200 }) {
 		t.Error("a low priority is refused for good")
 	}
 }
