@@ -101,7 +101,7 @@ func TestRegistryOverHTTP(t *testing.T) {
 	w.becomes("notes", "serving 1.0.0 registry")
 	w.becomes("com-acme-tool", "refused 1.0.0 registry")
 	s.is(true)
-	w.until("it is asked again", func() bool { return strings.Count(w.log.String(), "a registry of servers doesn't answer") == 2 })
+	w.until("it is asked again", func() bool { return strings.Count(w.log.String(), "a registry of servers doesn't answer") >= 2 })
 	w.becomes("notes", "serving 1.0.0 registry")
 	w.g.reload("test")
 	w.becomes("notes", "serving 1.0.0 registry")

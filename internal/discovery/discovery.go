@@ -52,6 +52,7 @@ type Entry struct {
 	Approved *Approval
 	// Listing is what a registry says of it; nil: it was found elsewhere.
 	Listing *Listing
+	line    []byte // what it has answered, of which Written is the document
 	// Mistakes say why it is Refused, or why an older one of its name is Serving on.
 	Mistakes source.Diagnostics
 }

@@ -73,7 +73,7 @@ func (r *registry) missing(name string, fresh bool) Entry {
 	return e
 }
 
-// before are the documents that the registry had when it could be read. Whether they are still taken, and what of them is settled otherwise
+// before are the documents that the registry had when it could be read, with what it said of them: that one was deleted among it. Whether they are still taken, and what of them is settled otherwise
 // now, is for the config to say.
 func (r *registry) before() (lines [][]byte) {
 	if r.prev == nil {
@@ -81,7 +81,7 @@ func (r *registry) before() (lines [][]byte) {
 	}
 	for i := range r.prev.Entries {
 		if e := &r.prev.Entries[i]; e.Source == Registry && e.File == r.shown() && e.Written != nil {
-			lines = append(lines, e.Written)
+			lines = append(lines, e.line)
 		}
 	}
 	return lines
@@ -140,7 +140,8 @@ func documentFiles(path string) (files []string, err error) {
 // read is a document, or why it isn't one.
 type read struct {
 	document
-	err error
+	err  error
+	line []byte // that it was read from
 }
 
 // documents reads what is taken, by the names that the registry gives.
@@ -157,7 +158,7 @@ func (r *registry) documents(lines [][]byte) map[string][]read {
 				first = err
 			}
 		case takes(d.Name):
-			out[d.Name] = append(out[d.Name], read{d, err})
+			out[d.Name] = append(out[d.Name], read{d, err, line})
 		}
 	}
 	if nameless > 0 {
@@ -195,7 +196,7 @@ func (r *registry) entry(listed string, all []read) Entry {
 		e.Mistakes = append(e.Mistakes, r.pos().Diagnose(notServed, "`"+listed+"`: "+wrong, "see `version` of the server in `discovery.registries`"))
 		return e
 	}
-	e.Digest, e.Written = d.digest, d.written
+	e.Digest, e.Written, e.line = d.digest, d.written, d.line
 	*e.Listing = d.Listing
 	if d.Version != "" {
 		e.From += " " + d.Version

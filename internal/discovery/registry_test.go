@@ -311,6 +311,39 @@ func TestARegistryThatHasNotAnsweredLeavesItsServersAsTheyWere(t *testing.T) {
 	}
 }
 
+// What is settled of a server is not sent there before it is approved, whatever its document calls its fields.
+func TestListedServersAreNotAskedBeforeTheyAreApproved(t *testing.T) {
+	s := newShelf(t, "servers: { com.acme/notes: { host: a.example, variables: { key: k1 } } }")
+	s.expect([]string{with(`"url":"https://a.example/","remotes":[{"type":"streamable-http","url":"https://a.example/{key}"}]`)}, "com-acme-notes serving https://a.example/k1")
+	if is, ok := s.found.Entries[0].Askable(); ok {
+		t.Errorf("it is asked with %+v", is)
+	}
+}
+
+// What a registry has said of a document counts on while it doesn't answer.
+func TestWhatIsWithdrawnStaysSoWhileItsRegistryDoesNotAnswer(t *testing.T) {
+	text := doc("com.acme/notes", "1.0.0", "https://a.example/mcp")
+	for official, want := range map[string]string{
+		`{"status":"deleted","statusMessage":"it was malicious"}`: "com-acme-notes refused SP1423 `com.acme/notes`: its registry has deleted it: it was malicious",
+		`{"status":"deprecated"}`:                                 "com-acme-notes serving https://a.example/mcp SP1423 `com.acme/notes` is deprecated by its registry",
+	} {
+		s := newShelf(t, selects)
+		s.expect([]string{text}, "com-acme-notes serving https://a.example/mcp")
+		s.expect([]string{answered(text, official)}, want)
+		for range 2 {
+			if got := s.ask(nil); !slices.Equal(got, []string{want}) {
+				t.Errorf("without an answer: %q, want %q", got, want)
+			}
+		}
+	}
+	s := newShelf(t, "names: [com.acme/*]\nservers: { com.acme/notes: { version: 1.0.0 } }")
+	s.expect([]string{answered(text, `{"isLatest":false}`)}, "com-acme-notes serving https://a.example/mcp")
+	s.config.Discovery.Registries[0].Servers = nil
+	if got := s.ask(nil); len(got) != 1 || strings.Contains(got[0], "serving") {
+		t.Errorf("an older version is taken for the latest: %q", got)
+	}
+}
+
 func TestSelectingTooManyChangesNothing(t *testing.T) {
 	s := newShelf(t, selects)
 	s.expect([]string{doc("com.acme/notes", "1.0.0", "https://a.example/mcp")}, "com-acme-notes serving https://a.example/mcp")

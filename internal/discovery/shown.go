@@ -69,10 +69,10 @@ func maskedURL(url string) string {
 }
 
 // Askable gives what a server may be asked with before anybody has approved it: without credentials. It is not ok for a command, which would be
-// run for that, and for an address made of what only the gateway knows.
+// run for that, and for an address made of what only the gateway knows: that of a registry's server may be, of the variables that are settled.
 func (e *Entry) Askable() (s config.Server, ok bool) {
 	var written struct{ URL string }
-	if json.Unmarshal(e.Written, &written) != nil || written.URL == "" || strings.Contains(written.URL, "${") {
+	if e.Source == Registry || json.Unmarshal(e.Written, &written) != nil || written.URL == "" || strings.Contains(written.URL, "${") {
 		return s, false
 	}
 	s = e.Server
