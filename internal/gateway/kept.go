@@ -58,7 +58,9 @@ func (k *kept) restore(x *exchange) {
 	k.readHead(x)
 }
 
-// readHead reads the head again: the same bytes by the same rules.
+// readHead reads the head again: the same bytes by the same rules. It is also what a candidate is shown, when fasthttp's request is gone.
 func (k *kept) readHead(x *exchange) {
-	_ = x.head.Read([]byte("GET"), []byte(k.target), []byte("HTTP/1.1"), k.head, x.g.head)
+	e := &envelope{Method: []byte("GET"), Target: []byte(k.target), Proto: []byte("HTTP/1.1"), Head: k.head}
+	_ = x.head.Read(e.Method, e.Target, e.Proto, e.Head, x.g.head)
+	x.arrived = e
 }

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/trial"
 )
 
 // watched is a client's stream for news, and the server's end of it.
@@ -187,6 +189,29 @@ rules:
 	if r := s.over(7); r.Kind != audit.Outcome || r.Status != 200 || r.ResponseBytes < int64(5*len(log("info"))) {
 		t.Errorf("recorded %+v", r)
 	}
+}
+
+// A candidate is tried on what comes on a stream, when the request that has opened it is long gone.
+func TestCandidateIsTriedOnWhatComesAfterARest(t *testing.T) {
+	var snap *Snapshot
+	s := watchNews(t, activeRules, func(_ *Options, s *Snapshot) { snap = s })
+	next := snapCopy(snap)
+	next.Candidate = &Candidate{Policy: compile(t, triedRules)}
+	next.Candidate.Trial = trial.New(trial.Options{
+		Active: next.Policy, Candidate: next.Candidate.Policy, Metrics: s.Metrics, Show: s.ShowExample,
+		Scan: jsonscan.Options{Depth: s.Limits.Depth, Values: s.Limits.Values}, Head: s.head,
+	})
+	t.Cleanup(func() {
+		next.Candidate.Trial.Close()
+		<-next.Candidate.Trial.Done()
+	})
+	s.Swap(next)
+	for range 2 {
+		s.news <- listChanged
+		s.hears(listChanged)
+		s.rests()
+	}
+	s.found(next.Candidate, 2)
 }
 
 // While a stream rests its client sees that it lives.
