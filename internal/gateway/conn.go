@@ -231,6 +231,20 @@ func (c *conn) Close() error {
 	return err
 }
 
+// drop reads what the client has sent though nobody reads it any more, up to a bound: the system resets a connection that is closed before
+// all is read, and what was written last can be lost.
+func (c *conn) drop() {
+	r, ok := c.Conn.(socket.Reader)
+	var b [4 << 10]byte
+	for n := 0; ok && n < maxDropped; n += len(b) {
+		if _, err := r.ReadNow(b[:]); err != nil {
+			return
+		}
+	}
+}
+
+const maxDropped = 256 << 10 // bytes
+
 // owe counts the memory of an answer until it has been written, or can't be.
 func (c *conn) owe(n int64) {
 	c.owed.Add(n)

@@ -174,6 +174,7 @@ func (v *vigil) finish(x *exchange, err error) {
 		if p := recover(); p != nil {
 			x.abandon(p)
 		}
+		v.client.drop()
 		_ = v.out.Close()
 	}()
 	v.mu.Lock()

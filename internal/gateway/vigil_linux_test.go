@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/audit"
@@ -122,6 +125,17 @@ func (s *watched) resting() bool {
 		return rests
 	}
 	return false
+}
+
+// vigil is the one that is open.
+func (s *watched) vigil() (v *vigil) {
+	n := &s.Gateway.news
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for h := range n.streams {
+		v = h.(*vigil)
+	}
+	return v
 }
 
 // over waits until nothing of the stream is left, and gives the record of how it ended, the last of so many.
@@ -261,6 +275,41 @@ func TestRestEnds(t *testing.T) {
 	}
 }
 
+// What a client sends on its stream is no request. The stream ends as if it had not come.
+func TestWhatIsSentOnAStreamDoesNotCutItsEnd(t *testing.T) {
+	s := watchNews(t, allowAll)
+	if _, err := io.WriteString(s.conn, "GET /mcp/files HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	client := s.vigil().client
+	for end := time.Now().Add(20 * time.Second); !readable(client.raw); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing arrives")
+		}
+	}
+	s.news <- listChanged
+	s.news <- ""
+	if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 {
+		t.Errorf("recorded %+v", r)
+	}
+	s.hears(listChanged)
+	if rest, err := io.ReadAll(s.lines); err != nil || strings.Contains(string(rest), "data") {
+		t.Errorf("the end: %q, %v", rest, err)
+	}
+	if n, err := s.conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %d bytes, %v", n, err)
+	}
+}
+
+// readable says whether there is something that nobody has read.
+func readable(raw syscall.RawConn) bool {
+	n := 0
+	err := raw.Control(func(fd uintptr) {
+		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	})
+	return err == nil && n > 0
+}
+
 // A stream whose time is up ends, also if it rests.
 func TestStreamAtRestEndsInTime(t *testing.T) {
 	s := openNews(t, allowAll, func(o *Options, _ *Snapshot) { o.Limits.StreamTimeout = time.Second })
@@ -275,13 +324,7 @@ func TestStreamAtRestEndsInTime(t *testing.T) {
 // A connection that is closed before the stream has taken it leaves nothing behind.
 func TestStreamWithoutAConnection(t *testing.T) {
 	s := watchNews(t, allowAll)
-	n := &s.Gateway.news
-	n.mu.Lock()
-	var v *vigil
-	for h := range n.streams {
-		v = h.(*vigil)
-	}
-	n.mu.Unlock()
+	v := s.vigil()
 	if !v.stream.Take() {
 		t.Fatal("it was to rest")
 	}
