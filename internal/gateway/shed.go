@@ -65,7 +65,7 @@ func (x *exchange) kind() overload.Kind {
 		switch {
 		case !x.isGet(): // the end of a session
 			return overload.Exempt
-		case x.head.LastEventID != nil: // what a server has answered to a call
+		case x.resumes(): // what a server has answered to a call
 			return overload.Call
 		}
 		return overload.Stream

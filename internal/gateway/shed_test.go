@@ -80,7 +80,7 @@ var shedExits = []struct {
 }{
 	{name: "a stream", options: []option{pressed(800)}, request: streamGET + "\r\n", as: "streams", wait: "2", body: `{"jsonrpc":"2.0","error":`},
 	{name: "a stream, with room left", options: []option{pressed(799)}, request: streamGET + "\r\n", answer: replies(405, upstream.Empty, ""), status: 405},
-	{name: "a stream that fetches an answer", options: []option{pressed(1000)}, request: streamGET + "Last-Event-ID: 1\r\n\r\n", answer: replies(405, upstream.Empty, ""), status: 405},
+	{name: "a stream that would fetch an answer, of no session", options: []option{pressed(1000)}, request: streamGET + "Last-Event-ID: 1\r\n\r\n", as: "streams", wait: "4", body: `{"jsonrpc":"2.0","error":`},
 	{name: "the end of a session", options: []option{pressed(1000)}, request: strings.Replace(streamGET, "GET", "DELETE", 1) + "\r\n", answer: replies(200, upstream.Empty, ""), status: 200},
 	{name: "a modern stream", options: []option{pressed(1000)}, request: modern("subscriptions/listen", "", `"notifications":{}`), as: "streams", wait: "4", body: `{"jsonrpc":"2.0","error":`},
 	{name: "a list", options: []option{pressed(900)}, request: post(listTools), as: "lists", wait: "2", body: `"id":7,` + waitToRead},
@@ -188,6 +188,37 @@ func TestShedOfSeveralServers(t *testing.T) {
 			w := newWorld(t, viewPolicy, twoServers(t, mail, pressed(900), byName))
 			w.sheds(w.raw(c.request), c.as, c.wait)
 		})
+	}
+}
+
+// The rest of an answer is fetched while streams are refused. Only a session with one server has one.
+func TestShedLeavesTheRestOfAnAnswer(t *testing.T) {
+	mail := &script{answer: answers(map[string]string{"server/discover": discovered})}
+	w := newWorld(t, joinPolicy, twoServers(t, mail, pressed(0)))
+	w.server.answer = mail.answer
+	several := w.joined("/mcp", `{}`)
+	w.server.answer = func(c *upstream.Call) error {
+		c.ReplySession = "upstream-1"
+		return says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}}`)(c)
+	}
+	one := w.joined("/mcp/files", `{}`)
+	w.server.answer = replies(405, upstream.Empty, "")
+	w.Memory.Owe(900)
+	if !comesTrue(func() bool { return w.pressure.Level() >= 900 }) {
+		t.Fatalf("the level is %d", w.pressure.Level())
+	}
+	for _, c := range []struct {
+		path, session, last string
+		status              int
+	}{
+		{"/mcp/files", one, "Last-Event-ID: 1\r\n", 405},
+		{"/mcp/files", one, "Last-Event-ID:\r\n", 503},
+		{"/mcp/files", one, "", 503},
+		{"/mcp", several, "Last-Event-ID: 1\r\n", 503},
+	} {
+		if r := w.raw(strings.Replace(streamGET, "/mcp/files", c.path, 1) + c.last + c.session + "\r\n\r\n"); r.status != c.status {
+			t.Errorf("%s with %q: got %d %s, want %d", c.path, c.last, r.status, r.body, c.status)
+		}
 	}
 }
 

@@ -319,7 +319,7 @@ func (x *exchange) fetch(version string) *refusal {
 	if x.isGet() {
 		c.Verb = upstream.Get
 		x.arm()
-		if x.opened && x.head.LastEventID != nil && !x.joined {
+		if x.resumes() {
 			c.Header = append(c.Header, upstream.Field{Name: "Last-Event-ID", Value: string(x.head.LastEventID)})
 		}
 	}
@@ -331,6 +331,9 @@ func (x *exchange) fetch(version string) *refusal {
 	}
 	return x.streamStatus()
 }
+
+// resumes says whether a GET asks its server for the rest of a stream. Outside of a session, or in one with several servers, it can't.
+func (x *exchange) resumes() bool { return x.opened && len(x.head.LastEventID) > 0 && !x.joined }
 
 // streamStatus passes on how the server took a GET or DELETE.
 func (x *exchange) streamStatus() *refusal {
