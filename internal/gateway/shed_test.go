@@ -277,9 +277,9 @@ func TestHighPrioritiesPassWhileLowOnesAreShed(t *testing.T) {
 	held := make(chan reply)
 	for range 7 {
 		c := dial(t, addr)
-		go func() { held <- w.on(c, post(call("wait", `{}`), batchKey)) }()
+		go func() { held <- w.on(c, post(call("wait", `{}`), oncallKey)) }() // which is not refused for those before it
 	}
-	if !comesTrue(func() bool { return w.pressure.Level() >= 600 }) {
+	if !comesTrue(func() bool { return w.pressure.Level() >= 600 && len(w.server.received()) == 8 }) {
 		t.Fatalf("the level is %d while 7 of 10 connections are in use", w.pressure.Level())
 	}
 	reached := len(w.server.received())
