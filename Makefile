@@ -22,7 +22,7 @@ build: ## build the gateway into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
 
 test: ## test everything that needs only Go
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 	@for m in $(MODULES); do echo "$$m:"; (cd $$m && $(GO) test ./...) || exit 1; done
 	@command -v clang-19 >/dev/null || echo "SKIPPED: what is compiled from C needs clang-19 and lld-19; make toolchains installs them, make sdks tests the SDKs"
 	@test -x .cache/zig/ziglang/zig || echo "SKIPPED: what is compiled from Zig needs Zig 0.17.1; make toolchains installs it under .cache, make sdks plugins tests it"
@@ -32,7 +32,7 @@ test: ## test everything that needs only Go
 
 # Nothing in engine/wasm/binary runs at once, and the detector makes its drawn modules take minutes.
 race: ## test under the race detector
-	$(GO) test -race $$($(GO) list ./... | grep -v /engine/wasm/binary$$)
+	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /engine/wasm/binary$$)
 
 lint: ## lint
 	$(GO) tool -modfile=.ci/tools.mod golangci-lint run ./...
