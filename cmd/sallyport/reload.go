@@ -156,9 +156,7 @@ func (g *program) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-g.hangup:
-			if err := g.audit.Reopen(); err != nil {
-				g.log.Error("the record file could not be reopened", "error", err)
-			}
+			g.reopen()
 			last = g.builder.origin.fingerprint(g.state.build().config) // before the reload: what changes meanwhile is another change
 			//nolint:contextcheck // a trial outlives what begins it
 			g.reload("SIGHUP")
@@ -201,6 +199,13 @@ func (g *program) watch(ctx context.Context) {
 			g.reload("files changed") //nolint:contextcheck // likewise
 			g.follow(w)
 		}
+	}
+}
+
+// reopen has records go to a new file, if the old one was moved away.
+func (g *program) reopen() {
+	if err := g.audit.Reopen(); err != nil {
+		g.log.Error("the record file could not be reopened", "error", err)
 	}
 }
 

@@ -125,15 +125,20 @@ func (c change) admit(w http.ResponseWriter, r *http.Request, wanted *Change) (s
 		w.Header().Set("Allow", http.MethodPost)
 		return http.StatusMethodNotAllowed, errNoPost
 	}
-	tokens := c.Tokens()
+	wanted.By, status, err = operator(w, r, c.Tokens())
+	return status, err
+}
+
+// operator finds out whose token came with a request.
+func operator(w http.ResponseWriter, r *http.Request, tokens []Token) (who string, status int, err error) {
 	if len(tokens) == 0 {
-		return http.StatusForbidden, errNoTokens
+		return "", http.StatusForbidden, errNoTokens
 	}
-	if wanted.By = whose(tokens, r.Header.Values("Authorization")); wanted.By == "" {
+	if who = whose(tokens, r.Header.Values("Authorization")); who == "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		return http.StatusUnauthorized, errBadToken
+		return "", http.StatusUnauthorized, errBadToken
 	}
-	return 0, nil
+	return who, 0, nil
 }
 
 // read says what is wanted.

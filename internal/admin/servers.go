@@ -136,15 +136,8 @@ func (e entries) admit(w http.ResponseWriter, r *http.Request, wanted *ServerCha
 		}
 		return http.StatusMethodNotAllowed, errNoVerb
 	}
-	tokens := e.Tokens()
-	if len(tokens) == 0 {
-		return http.StatusForbidden, errNoTokens
-	}
-	if wanted.By = whose(tokens, r.Header.Values("Authorization")); wanted.By == "" {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		return http.StatusUnauthorized, errBadToken
-	}
-	return 0, nil
+	wanted.By, status, err = operator(w, r, e.Tokens())
+	return status, err
 }
 
 // read says what is wanted.
