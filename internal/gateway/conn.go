@@ -123,8 +123,8 @@ type conn struct {
 
 	owed atomic.Int64 // of the budget, for an answer that is being written
 
-	heir atomic.Pointer[vigil] // takes the connection over when its request has been handled
-	last opened                // used by the request under way
+	successor atomic.Pointer[idleStream] // takes the connection over when its request has been handled
+	last      opened                     // used by the request under way
 }
 
 // What a connection is doing, as far as reading goes.
@@ -224,7 +224,7 @@ func (c *conn) Close() error {
 	}
 	err := c.Conn.Close()
 	c.settle()
-	if v := c.heir.Swap(nil); v != nil { // and never will
+	if v := c.successor.Swap(nil); v != nil { // and never will
 		v.abandoned()
 	}
 	return err

@@ -215,7 +215,7 @@ func (g *Gateway) newServer(frugal bool) *fasthttp.Server {
 		Logger:                        silent{},
 		MaxIdleWorkerDuration:         time.Second,
 		ReduceMemoryUsage:             frugal,
-		KeepHijackedConns:             true, // a vigil closes its own
+		KeepHijackedConns:             true, // an idleStream closes its own
 	}
 }
 

@@ -15,7 +15,7 @@ type news struct {
 	streams map[hearer]struct{}
 	closed  bool
 
-	rests   int // streams at rest when they were last looked after
+	parked  int // parked streams when they were last looked after
 	trimmed int // and when memory was last given back
 }
 
@@ -88,35 +88,35 @@ func (n *news) end(match func(hearer) bool, closed bool) {
 	}
 }
 
-// manyRests is by how many more streams must have come to rest before memory is given back.
+// manyRests is by how many more streams must have been parked before memory is given back.
 const manyRests = 1024
 
-// tend looks after the streams at rest, with at most an eighth of them at once: what writes to them takes memory, too. When many have come
-// to rest, it gives back what opening them has taken, ten times what they need; the runtime would keep it for some minutes.
+// tend looks after the parked streams, with at most an eighth of them at once: what writes to them takes memory, too. When many have been
+// parked, it gives back what opening them has taken, ten times what they need; the runtime would keep it for some minutes.
 func (n *news) tend(tick, every uint64, now time.Time) {
 	if tick%min(10, max(1, every/10)) != 0 {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	most, before := 64+len(n.streams)/8, n.rests
-	n.rests = 0
+	most, before := 64+len(n.streams)/8, n.parked
+	n.parked = 0
 	for s := range n.streams {
-		v, ok := s.(*vigil)
+		v, ok := s.(*idleStream)
 		if !ok || most == 0 {
 			continue
 		}
-		rests, begun := v.tend(tick, every, now)
-		if rests {
-			n.rests++
+		parked, begun := v.tend(tick, every, now)
+		if parked {
+			n.parked++
 		}
 		if begun {
 			most--
 		}
 	}
-	n.trimmed = min(n.trimmed, n.rests)
-	if n.rests <= before && n.rests >= n.trimmed+max(manyRests, n.trimmed/4) {
-		n.trimmed = n.rests
+	n.trimmed = min(n.trimmed, n.parked)
+	if n.parked <= before && n.parked >= n.trimmed+max(manyRests, n.trimmed/4) {
+		n.trimmed = n.parked
 		go debug.FreeOSMemory()
 	}
 }

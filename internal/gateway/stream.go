@@ -29,8 +29,8 @@ func (x *exchange) startStream() *refusal {
 	x.outcome.status = 200
 	x.streaming, x.counted = true, true
 	x.g.Metrics.Streams.Inc()
-	if x.keepsVigil() {
-		x.startVigil()
+	if x.canPark() {
+		x.startIdle()
 		return nil
 	}
 	x.ctx.Response.SetBodyStream(x, -1)
@@ -167,7 +167,7 @@ func (x *exchange) Close() error {
 	return nil
 }
 
-// shrink lets go of what a large event has taken: a stream may rest for long after it.
+// shrink lets go of what a large event has taken: a stream may be silent for long after it.
 func (x *exchange) shrink() {
 	if !x.element { // what it has answered waits for the others
 		x.kept.Release()

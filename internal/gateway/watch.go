@@ -19,7 +19,7 @@ type watch struct {
 	memory          *budget.Budget
 	bodies          *bodies           // those that nobody waits for are given back
 	record          func()            // what was turned away; called every recordTicks
-	tend            func(tick uint64) // streams at rest; called every tick
+	tend            func(tick uint64) // parked streams; called every tick
 	sample          func()            // how short everything is; called every tick
 	busy            atomic.Int64      // connections with a request under way, as of the last tick
 

@@ -58,7 +58,7 @@ func newConn(sock, nc net.Conn, maxHeader int) *conn {
 func (k *conn) Read(p []byte) (n int, err error) {
 	switch {
 	case k.now:
-		n, err = k.nc.(socket.Reader).ReadNow(p) //nolint:forcetypeassert // restable has looked
+		n, err = k.nc.(socket.Reader).ReadNow(p) //nolint:forcetypeassert // canPark has looked
 		if errors.Is(err, socket.ErrNothing) {
 			return 0, ErrNotYet
 		}
@@ -88,7 +88,7 @@ func (k *conn) count(h *budget.Held, of *budget.Budget, got int) {
 	k.held, k.memory, k.got = h, of, got
 }
 
-// newsBuffer is what a stream is read with that may rest for long: lines between chunks have to fit.
+// newsBuffer is what a stream is read with that may be silent for long: lines between chunks have to fit.
 const newsBuffer = 1 << 10
 
 // slim gives up the buffers that are for requests and the heads of answers. k takes no other request after it.

@@ -10,13 +10,13 @@ import (
 
 // HTTP is a server that is reached by Streamable HTTP.
 type HTTP struct {
-	name      string
-	o         HTTPOptions
-	pool      *pool
-	dormitory dormitory
-	heads     [3]string // the unchanging part of a request's head, by Verb
-	health    health
-	inFlight  atomic.Int64
+	name     string
+	o        HTTPOptions
+	pool     *pool
+	poller   poller
+	heads    [3]string // the unchanging part of a request's head, by Verb
+	health   health
+	inFlight atomic.Int64
 }
 
 // NewHTTP checks o and makes a server of it. It does not connect.
@@ -266,7 +266,7 @@ func isTimeout(err error) bool {
 // Close implements Server.
 func (h *HTTP) Close() error {
 	h.pool.close()
-	return h.dormitory.close()
+	return h.poller.close()
 }
 
 // Status implements Server.

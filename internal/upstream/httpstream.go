@@ -16,10 +16,10 @@ type httpStream struct {
 	h       *HTTP
 	k       *conn
 	events  *mcp.EventReader
-	chunks  *chunks // the body of one that can rest; nil: the answer has it
+	chunks  *chunks // the body of one that can be parked; nil: the answer has it
 	framed  bool    // the end of the connection is not the end of the body
 	partial bool    // some of the next event may have been read
-	news    bool    // it may rest for long, and k has no buffers for another request
+	news    bool    // it may be silent for long, and k has no buffers for another request
 	clean   bool    // the body has ended as it should
 	err     error
 }
@@ -41,7 +41,7 @@ func (h *HTTP) startStream(c *Call, k *conn) error {
 // body is what the events are read from.
 func (s *httpStream) body(c *Call) (io.Reader, error) {
 	k := s.k
-	if s.news && c.answer.Header.ContentLength() == -1 && k.restable() {
+	if s.news && c.answer.Header.ContentLength() == -1 && k.canPark() {
 		rest, _ := k.br.Peek(k.br.Buffered())
 		s.chunks = &chunks{from: k, rest: bytes.Clone(rest)}
 		k.br, k.out = nil, nil

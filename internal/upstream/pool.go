@@ -17,12 +17,12 @@ type pool struct {
 
 	mu     sync.Mutex
 	closed bool
-	open   int                   // connections and dials
-	all    map[*conn]struct{}    // connections, used and idle
-	rests  map[*Resting]struct{} // and those of streams that rest
-	idle   []*conn               // the longest unused first
-	wait   []*waiter             // the longest waiting first
-	sweep  *time.Timer           // set while there are idle connections
+	open   int                  // connections and dials
+	all    map[*conn]struct{}   // connections, used and idle
+	parked map[*Parked]struct{} // and those of streams that are parked
+	idle   []*conn              // the longest unused first
+	wait   []*waiter            // the longest waiting first
+	sweep  *time.Timer          // set while there are idle connections
 }
 
 // waiter gets a connection, or nil as the leave to dial one.
@@ -260,31 +260,31 @@ func (p *pool) close() {
 	for k := range p.all {
 		k.interrupt(true)
 	}
-	for r := range p.rests {
+	for r := range p.parked {
 		r.Cancel()
 	}
 }
 
-// rest has r stand for k, unless all are being closed.
-func (p *pool) rest(k *conn, r *Resting) bool {
+// park has r stand for k, unless all are being closed.
+func (p *pool) park(k *conn, r *Parked) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return false
 	}
-	if p.rests == nil {
-		p.rests = map[*Resting]struct{}{}
+	if p.parked == nil {
+		p.parked = map[*Parked]struct{}{}
 	}
 	delete(p.all, k)
-	p.rests[r] = struct{}{}
+	p.parked[r] = struct{}{}
 	return true
 }
 
-// resume has k stand for r, which was at rest.
-func (p *pool) resume(r *Resting, k *conn) {
+// resume has k stand for r, which was parked.
+func (p *pool) resume(r *Parked, k *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.rests, r)
+	delete(p.parked, r)
 	p.all[k] = struct{}{}
 	if p.closed {
 		k.interrupt(true)
@@ -294,7 +294,7 @@ func (p *pool) resume(r *Resting, k *conn) {
 func (p *pool) size() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.all) + len(p.rests)
+	return len(p.all) + len(p.parked)
 }
 
 func (p *pool) isClosed() bool {

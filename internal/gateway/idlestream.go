@@ -14,34 +14,34 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
-// vigil is a legacy client's stream for news of one server. Nothing comes on it for hours, and there are thousands: while nothing comes it
+// idleStream is a legacy client's stream for news of one server. Nothing comes on it for hours, and there are thousands: while nothing comes it
 // has no goroutine, no buffer and no exchange, only what is needed to go on. What comes is judged as on any stream.
-type vigil struct {
+type idleStream struct {
 	g      *Gateway
 	client *conn
 	out    net.Conn      // client, or TLS on it
 	spoke  atomic.Uint64 // the tick at which something was written last
 
 	mu     sync.Mutex
-	x      *exchange         // while something is done; nil at rest
-	stream *upstream.Resting // at rest
-	busy   bool              // a comment is being written
-	left   bool              // it is to end
+	x      *exchange        // while something is done; nil when parked
+	stream *upstream.Parked // when parked
+	busy   bool             // a comment is being written
+	left   bool             // it is to end
 	over   bool
-	kept   kept
+	state  parked
 }
 
-// keepsVigil says whether the stream is one that can do without what serves its connection: it takes the connection, and ends with it.
-func (x *exchange) keepsVigil() bool {
+// canPark says whether the stream is one that can do without what serves its connection: it takes the connection, and ends with it.
+func (x *exchange) canPark() bool {
 	return x.msg.Kind == mcp.KindNone && x.client != nil && x.arrival == atFirst
 }
 
-// startVigil lets v write the events, when handle has returned.
-func (x *exchange) startVigil() {
-	v := &vigil{g: x.g, client: x.client, out: x.ctx.Conn(), x: x}
-	v.kept.hold(x)
+// startIdle lets v write the events, when handle has returned.
+func (x *exchange) startIdle() {
+	v := &idleStream{g: x.g, client: x.client, out: x.ctx.Conn(), x: x}
+	v.state.hold(x)
 	v.spoke.Store(x.g.watch.tick.Load())
-	x.client.heir.Store(v)
+	x.client.successor.Store(v)
 	x.ctx.HijackSetNoResponse(true)
 	x.ctx.Hijack(v.begin)
 	if x.conn != nil {
@@ -51,8 +51,8 @@ func (x *exchange) startVigil() {
 }
 
 // begin writes the head of the answer, and lets go of what has read the request.
-func (v *vigil) begin(net.Conn) {
-	if !v.client.heir.CompareAndSwap(v, nil) {
+func (v *idleStream) begin(net.Conn) {
+	if !v.client.successor.CompareAndSwap(v, nil) {
 		return // the connection has been closed
 	}
 	x := v.x
@@ -69,7 +69,7 @@ func (v *vigil) begin(net.Conn) {
 }
 
 // abandoned ends a stream whose connection was closed before it began.
-func (v *vigil) abandoned() {
+func (v *idleStream) abandoned() {
 	v.mu.Lock()
 	x := v.x
 	v.mu.Unlock()
@@ -77,23 +77,23 @@ func (v *vigil) abandoned() {
 	v.finish(x, net.ErrClosed)
 }
 
-// run serves the stream until it rests or ends.
-func (v *vigil) run(x *exchange) {
-	if rests, err := v.serve(x); !rests {
+// run serves the stream until it is parked or ends.
+func (v *idleStream) run(x *exchange) {
+	if parked, err := v.serve(x); !parked {
 		v.finish(x, err)
 	}
 }
 
 // serve polices what has come on the stream, event by event.
-func (v *vigil) serve(x *exchange) (rests bool, err error) {
+func (v *idleStream) serve(x *exchange) (parked bool, err error) {
 	w := v.g.newSink(v.writer())
 	defer func() {
 		if p := recover(); p != nil {
 			v.g.recovered(p)
 			x.outcome.kind, x.outcome.reason = telemetry.Internal, "internal_error"
-			rests, err = false, io.ErrUnexpectedEOF
+			parked, err = false, io.ErrUnexpectedEOF
 		}
-		if !rests {
+		if !parked {
 			x.outcome.out += w.stop()
 		}
 	}()
@@ -102,7 +102,7 @@ func (v *vigil) serve(x *exchange) (rests bool, err error) {
 		ev, err := x.call.NextNow()
 		if errors.Is(err, upstream.ErrNotYet) {
 			x.outcome.out += w.stop()
-			if v.rest(x) {
+			if v.park(x) {
 				return true, nil
 			}
 			w = v.g.newSink(v.writer())
@@ -117,18 +117,18 @@ func (v *vigil) serve(x *exchange) (rests bool, err error) {
 	}
 }
 
-// rest gives everything back that is not needed until something comes. It says whether it has: x is not the caller's any more then.
-func (v *vigil) rest(x *exchange) bool {
+// park gives everything back that is not needed until something comes. It says whether it has: x is not the caller's any more then.
+func (v *idleStream) park(x *exchange) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.left {
 		return false
 	}
-	r := x.call.Rest(v.wake)
+	r := x.call.Park(v.wake)
 	if r == nil {
 		return false
 	}
-	v.kept.update(x)
+	v.state.update(x)
 	v.stream, v.x = r, nil
 	x.snap = nil // v's
 	x.kept.Release()
@@ -138,14 +138,14 @@ func (v *vigil) rest(x *exchange) bool {
 	return true
 }
 
-// wake goes on with a stream at rest, on a goroutine of its own.
-func (v *vigil) wake() { v.run(v.rouse()) }
+// wake goes on with a parked stream, on a goroutine of its own.
+func (v *idleStream) wake() { v.run(v.unpark()) }
 
-func (v *vigil) rouse() *exchange {
+func (v *idleStream) unpark() *exchange {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	x := v.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
-	v.kept.restore(x)
+	v.state.restore(x)
 	x.client, x.conn = v.client, v.client
 	x.call.Resume(v.stream)
 	v.x, v.stream = x, nil
@@ -156,7 +156,7 @@ func (v *vigil) rouse() *exchange {
 }
 
 // end ends the stream: its client has gone, or it is not to be read any more.
-func (v *vigil) end() {
+func (v *idleStream) end() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch v.left = true; {
@@ -169,7 +169,7 @@ func (v *vigil) end() {
 }
 
 // finish ends what the stream is on both sides, and has its outcome recorded.
-func (v *vigil) finish(x *exchange, err error) {
+func (v *idleStream) finish(x *exchange, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.abandon(p)
@@ -188,17 +188,17 @@ func (v *vigil) finish(x *exchange, err error) {
 }
 
 // tend writes a comment if nothing was written for so many ticks, or wakes the stream if its time is up, but doesn't wait for either. It
-// says whether the stream rests, and whether that is over.
-func (v *vigil) tend(tick, every uint64, now time.Time) (rests, begun bool) {
+// says whether the stream is parked, and whether that is over.
+func (v *idleStream) tend(tick, every uint64, now time.Time) (parked, begun bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
 	case v.x != nil || v.busy || v.left || v.over:
 		return false, false
-	case !now.Before(v.kept.until):
+	case !now.Before(v.state.until):
 		v.stream.Wake()
 		return true, true
-	case tick-v.spoke.Load() < every || !v.stream.Take():
+	case tick-v.spoke.Load() < every || !v.stream.Unpark():
 		return true, false
 	}
 	v.busy = true
@@ -206,33 +206,33 @@ func (v *vigil) tend(tick, every uint64, now time.Time) (rests, begun bool) {
 	return true, true
 }
 
-// comment shows the client that the stream lives. It has been taken from its rest, and goes back to it if it can.
-func (v *vigil) comment() {
+// comment shows the client that the stream lives. It has been unparked, and is parked again if it can be.
+func (v *idleStream) comment() {
 	n, err := v.writer().Write(comment)
 	v.mu.Lock()
 	v.busy = false
-	v.kept.outcome.out += int64(n)
+	v.state.outcome.out += int64(n)
 	v.left = v.left || err != nil
-	rests := !v.left && v.stream.Again()
+	parked := !v.left && v.stream.Park()
 	v.mu.Unlock()
-	if !rests {
+	if !parked {
 		v.wake()
 	}
 }
 
-func (v *vigil) endNews() { v.end() }
+func (v *idleStream) endNews() { v.end() }
 
-func (v *vigil) outdated(s *Snapshot) bool {
-	k := &v.kept
+func (v *idleStream) outdated(s *Snapshot) bool {
+	k := &v.state
 	return s == nil || k.snap.Identity != s.Identity || s.server(k.serverName, k.version) != k.server
 }
 
 // writer is where the events go.
-func (v *vigil) writer() *chunkWriter { return &chunkWriter{v: v} }
+func (v *idleStream) writer() *chunkWriter { return &chunkWriter{v: v} }
 
 // chunkWriter makes a chunk of each event (RFC 9112, 7.1).
 type chunkWriter struct {
-	v   *vigil
+	v   *idleStream
 	buf []byte
 }
 

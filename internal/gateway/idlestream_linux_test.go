@@ -31,12 +31,12 @@ type watched struct {
 
 const listChanged = `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
 
-// watchNews opens a stream, and waits until it rests.
+// watchNews opens a stream, and waits until it is parked.
 func watchNews(t *testing.T, policy string, options ...option) *watched {
 	t.Helper()
 	s := openNews(t, policy, options...)
 	s.hears(listChanged)
-	s.rests()
+	s.parks()
 	return s
 }
 
@@ -65,7 +65,7 @@ func openNews(t *testing.T, policy string, options ...option) *watched {
 			}
 		}
 	})
-	t.Cleanup(func() { // when the gateway has shut down, with the stream at rest
+	t.Cleanup(func() { // when the gateway has shut down, with the stream parked
 		if s.conn != nil {
 			_ = s.conn.Close()
 		}
@@ -103,37 +103,37 @@ func (s *watched) hears(data string) {
 	}
 }
 
-// rests waits until the stream has neither goroutine nor exchange.
-func (s *watched) rests() {
+// parks waits until the stream has neither goroutine nor exchange.
+func (s *watched) parks() {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !s.resting(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); !s.parked(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatal("it doesn't rest")
+			s.t.Fatal("it isn't parked")
 		}
 	}
 }
 
-func (s *watched) resting() bool {
+func (s *watched) parked() bool {
 	n := &s.Gateway.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for h := range n.streams {
-		v := h.(*vigil)
+		v := h.(*idleStream)
 		v.mu.Lock()
-		rests := v.x == nil && !v.busy && !v.over
+		parked := v.x == nil && !v.busy && !v.over
 		v.mu.Unlock()
-		return rests
+		return parked
 	}
 	return false
 }
 
-// vigil is the one that is open.
-func (s *watched) vigil() (v *vigil) {
+// stream is the one that is open.
+func (s *watched) stream() (v *idleStream) {
 	n := &s.Gateway.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for h := range n.streams {
-		v = h.(*vigil)
+		v = h.(*idleStream)
 	}
 	return v
 }
@@ -163,8 +163,8 @@ func (s *watched) over(all int) audit.Record {
 	return records[len(records)-1]
 }
 
-// What comes after a rest is judged as what comes at any time: by the policy of that moment, and by the head that the client has sent.
-func TestWhatComesAfterARestIsJudged(t *testing.T) {
+// What comes on a parked stream is judged as what comes at any time: by the policy of that moment, and by the head that the client has sent.
+func TestWhatComesOnAParkedStreamIsJudged(t *testing.T) {
 	log := func(level string) string {
 		return `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"` + level + `","data":"x"}}`
 	}
@@ -181,7 +181,7 @@ rules:
 		s.news <- log("debug")
 		s.news <- log("info")
 		s.hears(log("info"))
-		s.rests()
+		s.parks()
 	}
 	s.news <- ": a comment"
 	s.news <- listChanged
@@ -195,7 +195,7 @@ rules:
 	if refused != 5 {
 		t.Errorf("%d refusals are recorded", refused)
 	}
-	s.rests()
+	s.parks()
 	s.news <- ""
 	if rest, err := io.ReadAll(s.lines); err != nil || strings.Contains(string(rest), "data") {
 		t.Errorf("the end: %q, %v", rest, err)
@@ -206,7 +206,7 @@ rules:
 }
 
 // A candidate is tried on what comes on a stream, when the request that has opened it is long gone.
-func TestCandidateIsTriedOnWhatComesAfterARest(t *testing.T) {
+func TestCandidateIsTriedOnWhatComesOnAParkedStream(t *testing.T) {
 	var snap *Snapshot
 	s := watchNews(t, activeRules, func(_ *Options, s *Snapshot) { snap = s })
 	next := snapCopy(snap)
@@ -223,13 +223,13 @@ func TestCandidateIsTriedOnWhatComesAfterARest(t *testing.T) {
 	for range 2 {
 		s.news <- listChanged
 		s.hears(listChanged)
-		s.rests()
+		s.parks()
 	}
 	s.found(next.Candidate, 2)
 }
 
-// While a stream rests its client sees that it lives.
-func TestRestingStreamsAreKeptAlive(t *testing.T) {
+// While a stream is parked its client sees that it lives.
+func TestParkedStreamsAreKeptAlive(t *testing.T) {
 	s := watchNews(t, allowAll, func(o *Options, _ *Snapshot) { o.Limits.KeepAlive = time.Millisecond })
 	for comments := 0; comments < 3; {
 		line, err := s.lines.ReadString('\n')
@@ -242,11 +242,11 @@ func TestRestingStreamsAreKeptAlive(t *testing.T) {
 	}
 	s.news <- listChanged
 	s.hears(listChanged)
-	s.rests()
+	s.parks()
 }
 
-// A rest ends with whatever ends the stream, for both sides.
-func TestRestEnds(t *testing.T) {
+// Parking ends with whatever ends the stream, for both sides.
+func TestParkingEnds(t *testing.T) {
 	tests := []struct {
 		name string
 		do   func(s *watched)
@@ -281,7 +281,7 @@ func TestWhatIsSentOnAStreamDoesNotCutItsEnd(t *testing.T) {
 	if _, err := io.WriteString(s.conn, "GET /mcp/files HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	client := s.vigil().client
+	client := s.stream().client
 	for end := time.Now().Add(20 * time.Second); !readable(client.raw); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nothing arrives")
@@ -310,8 +310,8 @@ func readable(raw syscall.RawConn) bool {
 	return err == nil && n > 0
 }
 
-// A stream whose time is up ends, also if it rests.
-func TestStreamAtRestEndsInTime(t *testing.T) {
+// A stream whose time is up ends, also if it is parked.
+func TestParkedStreamEndsInTime(t *testing.T) {
 	s := openNews(t, allowAll, func(o *Options, _ *Snapshot) { o.Limits.StreamTimeout = time.Second })
 	if _, err := io.ReadAll(s.lines); err != nil {
 		t.Errorf("the client's end: %v", err)
@@ -324,12 +324,12 @@ func TestStreamAtRestEndsInTime(t *testing.T) {
 // A connection that is closed before the stream has taken it leaves nothing behind.
 func TestStreamWithoutAConnection(t *testing.T) {
 	s := watchNews(t, allowAll)
-	v := s.vigil()
-	if !v.stream.Take() {
-		t.Fatal("it was to rest")
+	v := s.stream()
+	if !v.stream.Unpark() {
+		t.Fatal("it was to be parked")
 	}
-	v.rouse() // as when it begins
-	v.client.heir.Store(v)
+	v.unpark() // as when it begins
+	v.client.successor.Store(v)
 	_ = v.client.Close()
 	v.begin(nil) // too late
 	s.over(2)

@@ -56,16 +56,16 @@ func (s *told) open(t *testing.T) *Call {
 	return c
 }
 
-// rest has the stream rest, and gives what is told when it wakes.
-func rest(t *testing.T, c *Call) (*Resting, chan struct{}) {
+// park parks the stream, and gives what is told when it wakes.
+func park(t *testing.T, c *Call) (*Parked, chan struct{}) {
 	t.Helper()
 	if e, err := c.NextNow(); !errors.Is(err, ErrNotYet) {
 		t.Fatalf("%q, %v", e.Data, err)
 	}
 	woken := make(chan struct{}, 8)
-	r := c.Rest(func() { woken <- struct{}{} })
+	r := c.Park(func() { woken <- struct{}{} })
 	if r == nil {
-		t.Fatal("it doesn't rest")
+		t.Fatal("it isn't parked")
 	}
 	return r, woken
 }
@@ -75,7 +75,7 @@ func wake(t *testing.T, woken <-chan struct{}) {
 	select {
 	case <-woken:
 	case <-time.After(20 * time.Second):
-		t.Fatal("it rests on")
+		t.Fatal("it stays parked")
 	}
 }
 
@@ -90,14 +90,14 @@ func soon(t *testing.T, c *Call) (Event, error) {
 	}
 }
 
-// A stream goes on after each rest, on whatever Call takes it up, and ends as it should.
-func TestStreamGoesOnAfterARest(t *testing.T) {
+// A stream goes on each time that it was parked, on whatever Call takes it up, and ends as it should.
+func TestStreamGoesOnAfterParking(t *testing.T) {
 	s := newTold(t)
 	c := s.open(t)
 	for range 20 {
-		r, woken := rest(t, c)
+		r, woken := park(t, c)
 		if st := s.h.Status(); st.Conns != 1 || st.InFlight != 1 {
-			t.Fatalf("at rest: %+v", st)
+			t.Fatalf("parked: %+v", st)
 		}
 		c.Reset()
 		c = new(Call)
@@ -120,27 +120,27 @@ func TestStreamGoesOnAfterARest(t *testing.T) {
 	<-s.over
 }
 
-// However a rest ends, it says why.
-func TestRestEnds(t *testing.T) {
+// However the wait ends, it says why.
+func TestParkingEnds(t *testing.T) {
 	tests := []struct {
 		name string
-		do   func(s *told, r *Resting)
+		do   func(s *told, r *Parked)
 		took func(c *Call) // after Resume
 		want error
 		code ErrorCode
 	}{
-		{"the server ends the stream", func(s *told, _ *Resting) { s.body <- "0\r\n\r\n" }, nil, io.EOF, 0},
-		{"the server hangs up", func(s *told, _ *Resting) { s.body <- "" }, nil, io.ErrUnexpectedEOF, Closed},
-		{"the server sends what is no chunk", func(s *told, _ *Resting) { s.body <- "oops\r\n" }, nil, errChunk, Protocol},
-		{"the call is canceled", func(_ *told, r *Resting) { r.Cancel() }, (*Call).Cancel, ErrCanceled, Canceled},
-		{"the server is closed", func(s *told, _ *Resting) { _ = s.h.Close() }, nil, errShut, Closed},
-		{"its time is up", func(_ *told, r *Resting) { r.Wake() }, func(c *Call) { c.Extend(time.Unix(1, 0)) }, nil, Timeout},
+		{"the server ends the stream", func(s *told, _ *Parked) { s.body <- "0\r\n\r\n" }, nil, io.EOF, 0},
+		{"the server hangs up", func(s *told, _ *Parked) { s.body <- "" }, nil, io.ErrUnexpectedEOF, Closed},
+		{"the server sends what is no chunk", func(s *told, _ *Parked) { s.body <- "oops\r\n" }, nil, errChunk, Protocol},
+		{"the call is canceled", func(_ *told, r *Parked) { r.Cancel() }, (*Call).Cancel, ErrCanceled, Canceled},
+		{"the server is closed", func(s *told, _ *Parked) { _ = s.h.Close() }, nil, errShut, Closed},
+		{"its time is up", func(_ *told, r *Parked) { r.Wake() }, func(c *Call) { c.Extend(time.Unix(1, 0)) }, nil, Timeout},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newTold(t)
 			c := s.open(t)
-			r, woken := rest(t, c)
+			r, woken := park(t, c)
 			tt.do(s, r)
 			wake(t, woken)
 			c.Resume(r)
@@ -161,12 +161,12 @@ func TestRestEnds(t *testing.T) {
 	}
 }
 
-// A stream rests only where nothing of it would be lost, and Next waits for the others.
-func TestStreamThatCannotRest(t *testing.T) {
+// A stream is parked only where nothing of it would be lost, and Next waits for the others.
+func TestStreamThatCannotBeParked(t *testing.T) {
 	s := newTold(t)
 	c := s.open(t)
-	if c.Rest(nil) != nil {
-		t.Error("it rests though nobody has looked whether something has come")
+	if c.Park(nil) != nil {
+		t.Error("it is parked though nobody has looked whether something has come")
 	}
 	s.body <- "6\r\ndata: \r\n"
 	for between := true; between; {
@@ -175,23 +175,23 @@ func TestStreamThatCannotRest(t *testing.T) {
 		}
 		_, between = c.flow.(*httpStream).events.At()
 	}
-	if c.Rest(nil) != nil {
-		t.Error("it rests in the middle of an event")
+	if c.Park(nil) != nil {
+		t.Error("it is parked in the middle of an event")
 	}
 	s.body <- "3\r\nx\n\n\r\n"
 	if e, err := c.Next(); string(e.Data) != "x" || err != nil {
 		t.Errorf("%q, %v", e.Data, err)
 	}
-	r, _ := rest(t, c)
-	if !r.Take() || r.Take() || !r.Again() || !r.Take() {
-		t.Error("it is to be taken once in each rest")
+	r, _ := park(t, c)
+	if !r.Unpark() || r.Unpark() || !r.Park() || !r.Unpark() {
+		t.Error("it is to be unparked once each time")
 	}
 	c.Resume(r)
 	_ = s.h.Close()
 	if _, err := soon(t, c); !errors.Is(err, errShut) {
 		t.Errorf("got %v", err)
 	}
-	if c.Rest(nil) != nil {
-		t.Error("it rests though it has ended")
+	if c.Park(nil) != nil {
+		t.Error("it is parked though it has ended")
 	}
 }

@@ -8,19 +8,19 @@ import (
 	"syscall"
 )
 
-// Dormitory waits, with one goroutine, for many connections to have something to read, their end included. It is safe for concurrent use.
-type Dormitory struct {
+// Poller waits, with one goroutine, for many connections to have something to read, their end included. It is safe for concurrent use.
+type Poller struct {
 	file *os.File // of epoll
 	raw  syscall.RawConn
 	done chan struct{}
 
 	mu     sync.Mutex
-	asleep map[uint64]*Sleeper
+	parked map[uint64]*Parked
 	last   uint64
 }
 
-// NewDormitory makes a Dormitory, which Close must follow.
-func NewDormitory() (*Dormitory, error) {
+// NewPoller makes a Poller, which Close must follow.
+func NewPoller() (*Poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -29,19 +29,19 @@ func NewDormitory() (*Dormitory, error) {
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	d := &Dormitory{file: os.NewFile(uintptr(fd), "epoll"), done: make(chan struct{}), asleep: map[uint64]*Sleeper{}}
-	if d.raw, err = d.file.SyscallConn(); err != nil {
-		_ = d.file.Close()
+	p := &Poller{file: os.NewFile(uintptr(fd), "epoll"), done: make(chan struct{}), parked: map[uint64]*Parked{}}
+	if p.raw, err = p.file.SyscallConn(); err != nil {
+		_ = p.file.Close()
 		return nil, err
 	}
-	go d.run()
-	return d, nil
+	go p.run()
+	return p, nil
 }
 
-func (d *Dormitory) run() {
-	defer close(d.done)
+func (p *Poller) run() {
+	defer close(p.done)
 	events := make([]syscall.EpollEvent, 128)
-	_ = d.raw.Read(func(fd uintptr) bool {
+	_ = p.raw.Read(func(fd uintptr) bool {
 		for {
 			n, err := syscall.EpollWait(int(fd), events, 0)
 			switch {
@@ -53,7 +53,7 @@ func (d *Dormitory) run() {
 				return false
 			}
 			for _, e := range events[:n] {
-				if s := d.take(uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32); s != nil {
+				if s := p.take(uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32); s != nil {
 					go s.then()
 				}
 			}
@@ -61,41 +61,41 @@ func (d *Dormitory) run() {
 	})
 }
 
-// take ends a sleep; nil says that it had ended.
-func (d *Dormitory) take(id uint64) *Sleeper {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s := d.asleep[id]
-	delete(d.asleep, id)
+// take ends the wait; nil says that it had ended.
+func (p *Poller) take(id uint64) *Parked {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.parked[id]
+	delete(p.parked, id)
 	return s
 }
 
-func (d *Dormitory) put(s *Sleeper) (id uint64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.last++
-	d.asleep[d.last] = s
-	return d.last
+func (p *Poller) put(s *Parked) (id uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last++
+	p.parked[p.last] = s
+	return p.last
 }
 
 // Close wakes all.
-func (d *Dormitory) Close() error {
-	err := d.file.Close()
-	<-d.done
-	d.mu.Lock()
-	asleep := d.asleep
-	d.asleep = map[uint64]*Sleeper{}
-	d.mu.Unlock()
-	for _, s := range asleep {
+func (p *Poller) Close() error {
+	err := p.file.Close()
+	<-p.done
+	p.mu.Lock()
+	parked := p.parked
+	p.parked = map[uint64]*Parked{}
+	p.mu.Unlock()
+	for _, s := range parked {
 		go s.then()
 	}
 	return err
 }
 
-// Sleeper is a TCP connection on which nobody waits: no more of it is left than its descriptor. With a goroutine, and what net and the
-// runtime keep of a connection, it would take four kilobytes. It is safe for concurrent use, but for Lie.
-type Sleeper struct {
-	in   *Dormitory
+// Parked is a TCP connection on which nobody waits: no more of it is left than its descriptor. With a goroutine, and what net and the
+// runtime keep of a connection, it would take four kilobytes. It is safe for concurrent use, but for Dup.
+type Parked struct {
+	in   *Poller
 	then func()
 
 	mu sync.Mutex
@@ -103,8 +103,8 @@ type Sleeper struct {
 	id uint64
 }
 
-// Lie makes s the same connection as c, one that Wrap has made, but doesn't let it sleep yet. c is to be closed when it does.
-func (s *Sleeper) Lie(in *Dormitory, c net.Conn, then func()) error {
+// Dup makes s the same connection as c, one that Wrap has made, but doesn't park it yet. c is to be closed when it is parked.
+func (s *Parked) Dup(in *Poller, c net.Conn, then func()) error {
 	w, ok := c.(*conn)
 	if !ok {
 		return errors.ErrUnsupported
@@ -123,9 +123,9 @@ func (s *Sleeper) Lie(in *Dormitory, c net.Conn, then func()) error {
 	return err
 }
 
-// Sleep has then run, once and on a goroutine of its own, when there may be something to read. false says that it can't sleep, and that
+// Park has then run, once and on a goroutine of its own, when there may be something to read. false says that it can't be parked, and that
 // then won't run.
-func (s *Sleeper) Sleep() bool {
+func (s *Parked) Park() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.id = s.in.put(s)
@@ -137,7 +137,7 @@ func (s *Sleeper) Sleep() bool {
 	return armed == nil || s.in.take(s.id) == nil
 }
 
-func (s *Sleeper) control(op int, event *syscall.EpollEvent) (err error) {
+func (s *Parked) control(op int, event *syscall.EpollEvent) (err error) {
 	if s.fd < 0 {
 		return net.ErrClosed
 	}
@@ -147,8 +147,8 @@ func (s *Sleeper) control(op int, event *syscall.EpollEvent) (err error) {
 	return err
 }
 
-// Take ends a sleep without running then. It says false if that is too late: it runs, or has run.
-func (s *Sleeper) Take() bool {
+// Unpark ends the wait without running then. It says false if that is too late: it runs, or has run.
+func (s *Parked) Unpark() bool {
 	s.mu.Lock()
 	id := s.id
 	s.mu.Unlock()
@@ -156,14 +156,14 @@ func (s *Sleeper) Take() bool {
 }
 
 // Wake runs then now, if it wasn't to run already.
-func (s *Sleeper) Wake() {
-	if s.Take() {
+func (s *Parked) Wake() {
+	if s.Unpark() {
 		go s.then()
 	}
 }
 
 // Interrupt ends the connection for both sides. That is something to read.
-func (s *Sleeper) Interrupt() {
+func (s *Parked) Interrupt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd >= 0 {
@@ -171,8 +171,8 @@ func (s *Sleeper) Interrupt() {
 	}
 }
 
-// Open gives the connection, which sleeps no more, back.
-func (s *Sleeper) Open() (net.Conn, error) {
+// Open gives the connection, which is parked no more, back.
+func (s *Parked) Open() (net.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd < 0 {
@@ -187,8 +187,8 @@ func (s *Sleeper) Open() (net.Conn, error) {
 	return Wrap(c), nil
 }
 
-// Close closes what Lie has opened. A sleep must have ended.
-func (s *Sleeper) Close() {
+// Close closes what Dup has opened. It must not be parked.
+func (s *Parked) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd >= 0 {
@@ -197,7 +197,7 @@ func (s *Sleeper) Close() {
 }
 
 // drop closes the descriptor. The queue would know it for as long as another one is open on the same connection.
-func (s *Sleeper) drop(closing func() error) {
+func (s *Parked) drop(closing func() error) {
 	_ = s.control(syscall.EPOLL_CTL_DEL, &syscall.EpollEvent{})
 	_ = closing()
 	s.fd = -1

@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
-// kept is what of an exchange a stream needs to go on after a rest: what its events are judged by, and what its end is recorded with.
-type kept struct {
+// parked is what of an exchange a stream needs to go on when it was parked: what its events are judged by, and what its end is recorded with.
+type parked struct {
 	snap        *Snapshot
 	server      upstream.Server
 	metrics     *telemetry.Server
@@ -33,9 +33,9 @@ type kept struct {
 }
 
 // hold takes from x what doesn't change. From here on x needs nothing of the request as it was read.
-func (k *kept) hold(x *exchange) {
+func (k *parked) hold(x *exchange) {
 	h := &x.ctx.Request.Header
-	*k = kept{
+	*k = parked{
 		snap: x.snap, server: x.server, metrics: x.metrics, versioned: x.versioned, who: x.who, serverName: x.serverName, version: x.version,
 		session: string(x.session), target: string(x.head.Target), head: append([]byte(nil), h.RawHeaders()...), start: x.start, id: x.id,
 		sessionHash: x.sessionHash, opened: x.opened, committed: x.committed,
@@ -44,12 +44,12 @@ func (k *kept) hold(x *exchange) {
 }
 
 // update takes from x what events may have changed.
-func (k *kept) update(x *exchange) {
+func (k *parked) update(x *exchange) {
 	k.outcome, k.resumable, k.asking, k.until = x.outcome, x.resumable, x.asking, x.until()
 }
 
 // restore makes x, which is fresh, the exchange that it was.
-func (k *kept) restore(x *exchange) {
+func (k *parked) restore(x *exchange) {
 	x.snap, x.server, x.metrics, x.versioned, x.who, x.serverName, x.version = k.snap, k.server, k.metrics, k.versioned, k.who, k.serverName, k.version
 	x.session, x.start, x.mark, x.id = append(x.session[:0], k.session...), k.start, k.start, k.id
 	x.sessionHash, x.opened, x.committed = k.sessionHash, k.opened, k.committed
@@ -59,7 +59,7 @@ func (k *kept) restore(x *exchange) {
 }
 
 // readHead reads the head again: the same bytes by the same rules. It is also what a candidate is shown, when fasthttp's request is gone.
-func (k *kept) readHead(x *exchange) {
+func (k *parked) readHead(x *exchange) {
 	e := &envelope{Method: []byte("GET"), Target: []byte(k.target), Proto: []byte("HTTP/1.1"), Head: k.head}
 	_ = x.head.Read(e.Method, e.Target, e.Proto, e.Head, x.g.head)
 	x.arrived = e

@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// sleeper is a connection that sleeps, its other end, and what is told when it wakes.
-func sleeper(t *testing.T, d *Dormitory) (s *Sleeper, far net.Conn, woken chan struct{}) {
+// parkedConn is a connection that is parked, its other end, and what is told when it wakes.
+func parkedConn(t *testing.T, d *Poller) (s *Parked, far net.Conn, woken chan struct{}) {
 	t.Helper()
 	near, far := pair(t)
-	s, woken = new(Sleeper), make(chan struct{}, 8)
+	s, woken = new(Parked), make(chan struct{}, 8)
 	c := Wrap(near)
-	if err := s.Lie(d, c, func() { woken <- struct{}{} }); err != nil {
+	if err := s.Dup(d, c, func() { woken <- struct{}{} }); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	if !s.Sleep() {
-		t.Fatal("it doesn't sleep")
+	if !s.Park() {
+		t.Fatal("it isn't parked")
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
@@ -30,9 +30,9 @@ func sleeper(t *testing.T, d *Dormitory) (s *Sleeper, far net.Conn, woken chan s
 	return s, far, woken
 }
 
-func dormitoryFor(t *testing.T) *Dormitory {
+func pollerFor(t *testing.T) *Poller {
 	t.Helper()
-	d, err := NewDormitory()
+	d, err := NewPoller()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,30 +45,30 @@ func waitFor(t *testing.T, woken <-chan struct{}) {
 	select {
 	case <-woken:
 	case <-time.After(20 * time.Second):
-		t.Fatal("it sleeps on")
+		t.Fatal("it stays parked")
 	}
 }
 
-func TestSleeperWakesWhenThereIsSomethingToRead(t *testing.T) {
+func TestParkedWakesWhenThereIsSomethingToRead(t *testing.T) {
 	tests := []struct {
 		name string
-		do   func(s *Sleeper, d *Dormitory, far net.Conn)
+		do   func(s *Parked, d *Poller, far net.Conn)
 		read string
 		err  error
 	}{
-		{"bytes", func(_ *Sleeper, _ *Dormitory, far net.Conn) { _, _ = io.WriteString(far, "hello") }, "hello", nil},
-		{"the end", func(_ *Sleeper, _ *Dormitory, far net.Conn) { _ = far.Close() }, "", io.EOF},
-		{"an interruption", func(s *Sleeper, _ *Dormitory, _ net.Conn) { s.Interrupt() }, "", io.EOF},
-		{"a call", func(s *Sleeper, _ *Dormitory, _ net.Conn) { s.Wake() }, "", ErrNothing},
-		{"no dormitory any more", func(_ *Sleeper, d *Dormitory, _ net.Conn) { _ = d.Close() }, "", ErrNothing},
+		{"bytes", func(_ *Parked, _ *Poller, far net.Conn) { _, _ = io.WriteString(far, "hello") }, "hello", nil},
+		{"the end", func(_ *Parked, _ *Poller, far net.Conn) { _ = far.Close() }, "", io.EOF},
+		{"an interruption", func(s *Parked, _ *Poller, _ net.Conn) { s.Interrupt() }, "", io.EOF},
+		{"a call", func(s *Parked, _ *Poller, _ net.Conn) { s.Wake() }, "", ErrNothing},
+		{"no poller any more", func(_ *Parked, d *Poller, _ net.Conn) { _ = d.Close() }, "", ErrNothing},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := dormitoryFor(t)
-			s, far, woken := sleeper(t, d)
+			d := pollerFor(t)
+			s, far, woken := parkedConn(t, d)
 			tt.do(s, d, far)
 			waitFor(t, woken)
-			if s.Take() {
+			if s.Unpark() {
 				t.Error("it can be taken after it has woken")
 			}
 			c, err := s.Open()
@@ -90,11 +90,11 @@ func TestSleeperWakesWhenThereIsSomethingToRead(t *testing.T) {
 	}
 }
 
-// What came before the sleep, or while the sleeper was up, wakes it as well.
-func TestSleeperDoesNotOversleep(t *testing.T) {
-	d := dormitoryFor(t)
-	s, far, woken := sleeper(t, d)
-	if !s.Take() || s.Take() {
+// What came before it was parked, or while it was not, wakes it as well.
+func TestParkedDoesNotMissWhatCameBefore(t *testing.T) {
+	d := pollerFor(t)
+	s, far, woken := parkedConn(t, d)
+	if !s.Unpark() || s.Unpark() {
 		t.Fatal("it was to be taken once")
 	}
 	if _, err := io.WriteString(far, "x"); err != nil {
@@ -105,23 +105,23 @@ func TestSleeperDoesNotOversleep(t *testing.T) {
 		t.Fatal("it wakes though it was taken")
 	default:
 	}
-	if !s.Sleep() {
-		t.Fatal("it doesn't sleep again")
+	if !s.Park() {
+		t.Fatal("it isn't parked again")
 	}
 	waitFor(t, woken)
 }
 
-// A connection sleeps and wakes many times, and is the same all along. Nothing of it is left at the end.
-func TestSleeperIsAConnectionAgain(t *testing.T) {
-	d := dormitoryFor(t)
+// A connection is parked and wakes many times, and is the same all along. Nothing of it is left at the end.
+func TestParkedIsAConnectionAgain(t *testing.T) {
+	d := pollerFor(t)
 	near, far := pair(t)
 	before := descriptors(t)
 	c := Wrap(near)
 	for range 50 {
-		var s Sleeper
+		var s Parked
 		woken := make(chan struct{}, 1)
-		if err := s.Lie(d, c, func() { woken <- struct{}{} }); err != nil || !s.Sleep() {
-			t.Fatal("it doesn't sleep", err)
+		if err := s.Dup(d, c, func() { woken <- struct{}{} }); err != nil || !s.Park() {
+			t.Fatal("it isn't parked", err)
 		}
 		_ = c.Close()
 		if _, err := io.WriteString(far, "ping"); err != nil {
@@ -135,8 +135,8 @@ func TestSleeperIsAConnectionAgain(t *testing.T) {
 		if _, err := s.Open(); !errors.Is(err, net.ErrClosed) {
 			t.Fatalf("opened twice: %v", err)
 		}
-		if s.Sleep() {
-			t.Fatal("what is open sleeps")
+		if s.Park() {
+			t.Fatal("what is open is parked")
 		}
 		s.Interrupt() // too late
 		s.Close()     // likewise
@@ -163,25 +163,25 @@ func TestSleeperIsAConnectionAgain(t *testing.T) {
 	}
 }
 
-func TestOnlyAWrappedConnectionSleeps(t *testing.T) {
-	d := dormitoryFor(t)
+func TestOnlyAWrappedConnectionParks(t *testing.T) {
+	d := pollerFor(t)
 	near, _ := pair(t)
-	if err := new(Sleeper).Lie(d, near, nil); !errors.Is(err, errors.ErrUnsupported) {
+	if err := new(Parked).Dup(d, near, nil); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 	c := Wrap(near)
 	_ = c.Close()
-	if err := new(Sleeper).Lie(d, c, nil); err == nil {
-		t.Error("a closed connection lies down")
+	if err := new(Parked).Dup(d, c, nil); err == nil {
+		t.Error("a closed connection is taken")
 	}
 	near, _ = pair(t)
-	var s Sleeper
-	if err := s.Lie(d, Wrap(near), nil); err != nil {
+	var s Parked
+	if err := s.Dup(d, Wrap(near), nil); err != nil {
 		t.Fatal(err)
 	}
 	_ = d.Close()
-	if s.Sleep() {
-		t.Error("it sleeps in a dormitory that is closed")
+	if s.Park() {
+		t.Error("it is parked though the poller is closed")
 	}
 	s.Close()
 }
