@@ -332,7 +332,7 @@ func (x *exchange) giveSession() *refusal {
 		x.ctx.Response.Header.SetBytesV("Mcp-Session-Id", x.head.SessionID)
 		return nil
 	}
-	id, tag, err := x.g.sealer.seal(x.scratch[:0], x.bound(), x.homeFor(x.call.ReplySession), x.sealedSession())
+	id, tag, err := x.g.sealer.seal(x.scratch[:0], x.ownerKey(), x.homeFor(x.call.ReplySession), x.sealedSession())
 	if err != nil {
 		return badAnswer(x.msg.ID, err)
 	}

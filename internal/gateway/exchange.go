@@ -30,88 +30,120 @@ type exchange struct {
 	start time.Time
 	mark  time.Time // when the last stage ended
 
-	head        httphead.Head
-	serverName  string
-	server      upstream.Server
-	metrics     *telemetry.Server
-	version     string             // of the server; "" if it has no versions
-	versioned   *telemetry.Version // likewise nil
-	mirrorTo    string             // the version for a copy of the call of which there is a place; "": none
-	mirrored    int                // bytes of that
-	barred      string             // why it is denied, if that is not policy's doing
-	view        *federation.View   // the client sees several servers as one; nil: only the one
-	share       *share             // what this one of them has to add to a list
-	who         *engine.Principal
-	by          *engine.Snapshot  // see policy
-	settled     bool              // by is set, and tried
-	tried       bool              // by is the candidate
-	owner       []byte            // see bound
-	session     []byte            // the server's own session id
-	sessionHash audit.SessionHash // what records call it: the tag of the sealed id
-	opened      bool              // the client named a session, and it opened
-	joined      bool              // and it is one with several servers: session is none of theirs
-	seat        mcp.Session       // what that client has said of itself
-	sealed      []byte            // the id of a session that begins
-	led         bool              // the version of its server is settled
-	tracked     bool              // the client may cancel it by its id
-	task        taskNamed         // that a request to several servers as one is about
-	home        string            // the replica that has what the request is for; "" is any
-	here        bool              // it can be served here all the same
-	arrival     arrival           // whether another replica has passed it on
-	from        netip.Addr        // its client, if one has
-	fromText    string
-	arrived     *envelope
-
-	msg      mcp.Message
-	params   []mcp.HeaderParam // arguments of it that headers mirror, as far as is known
-	request  engine.Request
-	decision engine.Decision
-	verdict  engine.Decision // of the answer
-	id       audit.ID
-	limited  *limit.Refusal // by a rate limit; nil if by none
-
-	call     upstream.Call
-	cancel   func()        // call.Cancel, bound once
-	leave    func()        // call.Leave, likewise
-	ownerOf  func() []byte // bound, likewise
-	getField func(string) string
-	// Bound likewise.
-	toPublicTask func(own string) string
-	toOwnTask    func(id string) (string, bool)
-
 	client *conn // the client's connection; nil if it is not one of ours
 	conn   *conn // armed while a client that leaves is to cancel the call
 
-	reply     *mcp.Message // what the server sent
-	edits     jsonscan.Edits
+	head httphead.Head
+	msg  mcp.Message
+	sender
+	target
+	membership
+	judgement
+
+	call    upstream.Call
+	reply   *mcp.Message // what the server sent
+	edits   jsonscan.Edits
+	outcome outcome
+	record  audit.Record
+	progress
+	ending atomic.Bool // the gateway ends the stream
+	kept   budget.Held // of the budget, for the answer
+
+	buffers
+	bound
+}
+
+// sender is who asks, and by which way the request has come.
+type sender struct {
+	who      *engine.Principal
+	from     netip.Addr // its client, if one has
+	fromText string
+	home     string  // the replica that has what the request is for; "" is any
+	here     bool    // it can be served here all the same
+	arrival  arrival // whether another replica has passed it on
+	arrived  *envelope
+}
+
+// target is where the request goes.
+type target struct {
+	serverName string
+	server     upstream.Server
+	metrics    *telemetry.Server
+	led        bool               // the version of its server is settled
+	version    string             // of the server; "" if it has no versions
+	versioned  *telemetry.Version // likewise nil
+	mirrorTo   string             // the version for a copy of the call of which there is a place; "": none
+	mirrored   int                // bytes of that
+	view       *federation.View   // the client sees several servers as one; nil: only the one
+	share      *share             // what this one of them has to add to a list
+	fan        *fan               // it makes one stream of several servers' news
+	task       taskNamed          // that a request to several servers as one is about
+	params     []mcp.HeaderParam  // arguments of the message that headers mirror, as far as is known
+}
+
+// membership is the session that the request belongs to, or begins.
+type membership struct {
+	sessionHash audit.SessionHash // what records call it: the tag of the sealed id
+	opened      bool              // the client named a session, and it opened
+	joined      bool              // and it is one with several servers: session is none of theirs
+	tracked     bool              // the client may cancel the request by its id
+	seat        mcp.Session       // what that client has said of itself
+	sealed      []byte            // the id of a session that begins
+}
+
+// judgement is what is asked of the policy, and what it says.
+type judgement struct {
+	by       *engine.Snapshot // see policy
+	settled  bool             // by is set, and tried
+	tried    bool             // by is the candidate
+	id       audit.ID
+	request  engine.Request
+	decision engine.Decision
+	verdict  engine.Decision // of the answer
+	limited  *limit.Refusal  // by a rate limit; nil if by none
+	barred   string          // why it is denied, if that is not policy's doing
+}
+
+// progress is what has been done of the request.
+type progress struct {
+	committed  bool      // the record of the allow is written: an outcome must follow
+	streaming  bool      // the answer is still being written: end comes with the stream's Close
+	answered   bool      // the answer to the request has been seen on the stream
+	counted    bool      // among the open streams
+	resumable  bool      // an event had an id: the client may fetch the rest elsewhere
+	unrecorded bool      // its messages have records of their own
+	element    bool      // one message of a batch
+	body       []byte    // an element's answer
+	lifted     bool      // a request of a client of before 2026-07-28 that goes on as one of that revision
+	held       int64     // taken from the bound on all bodies
+	capped     bool      // no more than a small body was read: there was no room for a large one
+	crowded    bool      // there was no room for a small one either
+	asking     time.Time // until when a client may take to answer what the server asked
+}
+
+// buffers is memory that the next request uses again.
+type buffers struct {
 	out       []byte // what goes to the server, then what goes to the client
 	scratch   []byte
 	rewritten []byte // the message as plugins have changed it
 	renamed   []byte // the message under the server's own names
 	raised    []byte // the message as one of 2026-07-28
 	filtered  []byte // the reply as it was before plugins saw it: without what its reader may not see
+	owner     []byte // see ownerKey
+	session   []byte // the server's own session id
+	inputs    []byte // for the inputs in the record
+	paths     []inputPath
+	seen      judged
+}
 
-	outcome    outcome
-	inputs     []byte // memory for the inputs in the record
-	paths      []inputPath
-	seen       judged
-	record     audit.Record
-	committed  bool        // the record of the allow is written: an outcome must follow
-	streaming  bool        // the answer is still being written: end comes with the stream's Close
-	answered   bool        // the answer to the request has been seen on the stream
-	counted    bool        // among the open streams
-	resumable  bool        // an event had an id: the client may fetch the rest elsewhere
-	unrecorded bool        // its messages have records of their own
-	element    bool        // one message of a batch
-	fan        *fan        // it makes one stream of several servers' news
-	lifted     bool        // a request of a client of before 2026-07-28 that goes on as one of that revision
-	body       []byte      // an element's answer
-	ending     atomic.Bool // the gateway ends the stream
-	held       int64       // taken from the bound on all bodies
-	capped     bool        // no more than a small body was read: there was no room for a large one
-	kept       budget.Held // of the budget, for the answer
-	crowded    bool        // there was no room for a small one either
-	asking     time.Time   // until when a client may take to answer what the server asked
+// bound is methods that are bound once: they would be allocated for each request.
+type bound struct {
+	cancel       func()        // call.Cancel
+	leave        func()        // call.Leave
+	ownerOf      func() []byte // ownerKey
+	getField     func(string) string
+	toPublicTask func(own string) string
+	toOwnTask    func(id string) (string, bool)
 }
 
 // outcome is what became of a request, for the record and the metrics.
@@ -129,7 +161,7 @@ type outcome struct {
 
 func newExchange(g *Gateway) *exchange {
 	x := &exchange{g: g, reply: new(mcp.Message)}
-	x.cancel, x.leave, x.ownerOf = x.call.Cancel, x.call.Leave, x.bound
+	x.cancel, x.leave, x.ownerOf = x.call.Cancel, x.call.Leave, x.ownerKey
 	x.getField = x.head.Get
 	x.toPublicTask, x.toOwnTask = x.publicTask, x.ownTask
 	return x
@@ -220,56 +252,28 @@ func (x *exchange) abandon(p any) {
 const keep = 64 << 10
 
 func (x *exchange) reset() {
-	x.ctx, x.snap, x.server, x.metrics, x.who, x.conn, x.client = nil, nil, nil, nil, nil, nil, nil
-	x.view, x.share, x.fan = nil, nil, nil
-	x.version, x.versioned, x.barred = "", nil, ""
-	x.by, x.settled, x.tried = nil, false, false
-	x.owner, x.session, x.opened = x.owner[:0], x.session[:0], false
-	if x.joined {
-		x.joined, x.tracked, x.seat, x.sealed = false, false, mcp.Session{}, nil
-	}
-	x.sessionHash = audit.SessionHash{}
-	x.here, x.arrived = false, nil
-	x.task, x.led = taskNamed{}, false
-	x.home, x.arrival, x.from, x.fromText = "", atFirst, netip.Addr{}, ""
 	if x.element {
 		x.head = httphead.Head{} // its memory is the whole request's, which is not at its end
 	}
+	x.ctx, x.snap, x.conn, x.client = nil, nil, nil, nil
+	x.sender, x.target, x.membership, x.judgement, x.progress = sender{}, target{}, membership{}, judgement{}, progress{}
+	x.outcome = outcome{}
+	x.ending.Store(false)
 	x.head.Reset()
 	x.msg.Reset()
 	x.reply.Reset()
 	x.edits.Reset()
 	x.record.Reset()
-	x.seen.reset()
-	x.request, x.decision, x.verdict = engine.Request{}, engine.Decision{}, engine.Decision{}
-	x.serverName, x.id, x.outcome, x.params = "", audit.ID{}, outcome{}, nil
-	x.committed, x.streaming, x.answered, x.counted, x.resumable = false, false, false, false, false
-	x.lifted = false
-	x.unrecorded, x.element, x.body, x.capped, x.crowded = false, false, nil, false, false
-	x.ending.Store(false)
-	x.asking, x.limited = time.Time{}, nil
-	if cap(x.out) > keep {
-		x.out = nil
+	x.buffers.reset()
+}
+
+func (b *buffers) reset() {
+	for _, m := range [...]*[]byte{&b.out, &b.scratch, &b.rewritten, &b.renamed, &b.raised, &b.filtered, &b.owner, &b.session, &b.inputs} {
+		if *m = (*m)[:0]; cap(*m) > keep {
+			*m = nil
+		}
 	}
-	if cap(x.rewritten) > keep {
-		x.rewritten = nil
-	}
-	if cap(x.renamed) > keep {
-		x.renamed = nil
-	}
-	if cap(x.raised) > keep {
-		x.raised = nil
-	}
-	if cap(x.filtered) > keep {
-		x.filtered = nil
-	}
-	if cap(x.scratch) > keep {
-		x.scratch = nil
-	}
-	if cap(x.inputs) > keep {
-		x.inputs = nil
-	}
-	x.out, x.scratch, x.inputs = x.out[:0], x.scratch[:0], x.inputs[:0]
+	b.seen.reset()
 }
 
 // readHead applies the closed rule set to the head as it was received. From here on nothing reads fasthttp's own view of it,
@@ -353,8 +357,8 @@ func (x *exchange) decode() *refusal {
 	return nil
 }
 
-// bound is what sessions of this principal on this server are bound to.
-func (x *exchange) bound() []byte {
+// ownerKey is what sessions of this principal on this server are bound to.
+func (x *exchange) ownerKey() []byte {
 	if len(x.owner) == 0 {
 		x.owner = sessionOwner(x.owner, identity.PrincipalKey(x.who), x.serverName)
 	}
@@ -373,7 +377,7 @@ func (x *exchange) openSession() *refusal {
 	keys := x.g.Keys.Version() // before, so that what they open is not remembered for those that replace them meanwhile
 	var o opening
 	var err error
-	x.session, o, x.scratch, err = x.g.sealer.open(x.session[:0], x.bound(), x.head.SessionID, x.scratch[:0])
+	x.session, o, x.scratch, err = x.g.sealer.open(x.session[:0], x.ownerKey(), x.head.SessionID, x.scratch[:0])
 	if err != nil {
 		return noSession(x.msg.ID, err)
 	}

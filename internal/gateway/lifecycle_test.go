@@ -131,10 +131,10 @@ func TestToolsThatEndInViews(t *testing.T) {
 
 // A replacement that the client has no name for is not named.
 func TestReplacementOutsideOfTheView(t *testing.T) {
-	x := &exchange{serverName: "files", view: view(t, federation.Options{
+	x := &exchange{target: target{serverName: "files", view: view(t, federation.Options{
 		Name: "support", Servers: map[string]federation.Selection{"files": {}},
 		Tools: []federation.Tool{{Name: "open", Server: "files", Tool: "new"}},
-	})}
+	})}}
 	for other, want := range map[string]string{"new": "It ends. Use `open` instead.", "other": "It ends.", "": "It ends."} {
 		if got := x.endText(&ToolEnd{ReplacedBy: other}, "It ends."); got != want {
 			t.Errorf("%q: %s", other, got)

@@ -151,7 +151,7 @@ func (x *exchange) sendMirror() {
 	g, snap, size := x.g, x.snap, x.mirrored
 	vs := snap.Versions[x.serverName]
 	server, metrics := vs.Servers[x.mirrorTo], vs.metrics[x.mirrorTo]
-	from, owner := &x.call, bytes.Clone(x.bound())
+	from, owner := &x.call, bytes.Clone(x.ownerKey())
 	c := &upstream.Call{
 		Verb: from.Verb, Kind: from.Kind, Method: strings.Clone(from.Method), Modern: from.Modern, Version: strings.Clone(from.Version), Translate: from.Translate,
 		Body: bytes.Clone(from.Body), ID: bytes.Clone(from.ID), Progress: bytes.Clone(from.Progress),

@@ -146,7 +146,7 @@ func (x *exchange) homeOfCall() string {
 	if x.version != "" {
 		server += "@" + x.version // what each version of a server is called
 	}
-	plain, err := x.g.Keys.OpenText(carry.Calls, carry.CallOwner(server, x.bound()), state.Text())
+	plain, err := x.g.Keys.OpenText(carry.Calls, carry.CallOwner(server, x.ownerKey()), state.Text())
 	if err != nil {
 		return "" // the server's own, or nobody's: whoever gets it will see
 	}

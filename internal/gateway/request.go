@@ -162,7 +162,7 @@ type ask struct{ method, version string }
 // id have fixed or stated lengths, so that no two keys read the same.
 func (x *exchange) awaited(id []byte) string {
 	var b bytes.Buffer
-	b.Write(x.bound())
+	b.Write(x.ownerKey())
 	b.WriteByte(0)
 	b.WriteString(x.version)
 	b.WriteByte(0)

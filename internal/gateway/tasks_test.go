@@ -277,7 +277,7 @@ func ownerAt(t *testing.T, r *replica) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &exchange{who: who, view: snap.Views[""]}
+	x := &exchange{sender: sender{who: who}, target: target{view: snap.Views[""]}}
 	return x.viewOwner()
 }
 
