@@ -82,9 +82,13 @@ func (c *Condition) Direct() bool { return c.direct != nil }
 // Test evaluates a condition. An error that is an *AbsentError (errors.As) says that the
 // condition is about something that the message is not about.
 func (c *Condition) Test(f *Frame) (Truth, error) {
-	if !f.Blank && f.traces == nil {
-		if t := c.direct.test(f); t != Unknown {
+	if f.traces == nil {
+		switch t := c.direct.test(f); t {
+		case True, False:
 			return t, nil
+		case hidden:
+			return Unknown, nil
+		case Unknown:
 		}
 	}
 	v, err := c.value(f)

@@ -1,13 +1,10 @@
 package condition
 
 import (
-	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
-
-	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 )
 
 // A direct is the part of a condition that needs no interpreter: fields of the message compared with literals, joined by
@@ -15,7 +12,7 @@ import (
 //
 // It goes from left to right, as CEL does, and ends at the first part that it can't answer, or whose value is missing or
 // has not the type of the literal: what that means is for CEL to say. So a definite answer is CEL's answer, and anything
-// else costs a few nanoseconds.
+// else costs a few nanoseconds. In a Blank frame "not known" is a definite answer too.
 type direct struct {
 	op          directOp
 	left, right *direct // of and, or; of not: left
@@ -214,186 +211,4 @@ func selectDirect(operand ast.Expr, field string) (*name, []string) {
 		return byPath[n.path+"."+field], nil
 	}
 	return n, append(path, field)
-}
-
-// test says whether the condition is true or false; Unknown is that CEL must say.
-func (d *direct) test(f *Frame) Truth {
-	if d == nil {
-		return Unknown
-	}
-	switch d.op {
-	case directAnd:
-		if t := d.left.test(f); t != True {
-			return t
-		}
-		return d.right.test(f)
-	case directOr:
-		if t := d.left.test(f); t != False {
-			return t
-		}
-		return d.right.test(f)
-	case directNot:
-		return d.left.test(f).not()
-	case directIn:
-		return d.in(f)
-	case directPrefix, directSuffix, directContains, directText:
-		return d.search(f)
-	case directBool, directEqual, directLess, directLessEqual, directGreater, directGreaterEqual:
-		return d.compare(f)
-	case directNone:
-	}
-	return Unknown
-}
-
-func (t Truth) not() Truth {
-	switch t {
-	case True:
-		return False
-	case False:
-		return True
-	case Unknown:
-	}
-	return Unknown
-}
-
-func truth(b bool) Truth {
-	if b {
-		return True
-	}
-	return False
-}
-
-func (d *direct) in(f *Frame) Truth {
-	p := f.Input.Principal
-	if p == nil {
-		return Unknown
-	}
-	names := p.names(d.list())
-	if len(names) > maxListed {
-		return Unknown
-	}
-	for _, s := range names {
-		if len(s) > maxListedText {
-			return Unknown
-		}
-	}
-	return truth(slices.Contains(names, d.text))
-}
-
-func (d *direct) search(f *Frame) Truth {
-	s, ok := d.string(f)
-	if !ok {
-		return Unknown
-	}
-	switch d.op {
-	case directPrefix:
-		return truth(strings.HasPrefix(s, d.text))
-	case directSuffix:
-		return truth(strings.HasSuffix(s, d.text))
-	case directContains:
-		return truth(strings.Contains(s, d.text))
-	default:
-		return truth(s == d.text)
-	}
-}
-
-// string returns the text of the field if it has one that a condition may look into.
-func (d *direct) string(f *Frame) (string, bool) {
-	if d.name.subject&^f.subjects != 0 {
-		return "", false
-	}
-	in := &f.Input
-	if len(d.path) > 0 {
-		v := d.value(f)
-		if v.Kind() != jsonscan.String || !f.reader.whole(v) {
-			return "", false
-		}
-		return v.Text(), true
-	}
-	var s string
-	switch d.name.slot {
-	case slotMethod:
-		s = in.Method
-	case slotToolName:
-		s = in.Tool
-	case slotToolTarget, slotServer:
-		s = in.Server
-	case slotResourceURI:
-		s = in.Resource
-	case slotPromptName:
-		s = in.Prompt
-	case slotPrincipalID:
-		if in.Principal == nil {
-			return "", false
-		}
-		s = in.Principal.ID
-	default:
-		return "", false
-	}
-	return s, len(s) <= f.reader.limit
-}
-
-// value returns the field of a JSON object, absent if there is none.
-func (d *direct) value(f *Frame) jsonscan.Value {
-	if d.name.subject&^f.subjects != 0 {
-		return jsonscan.Value{}
-	}
-	var v jsonscan.Value
-	switch d.name.slot {
-	case slotArguments:
-		v = f.Input.Arguments
-	case slotParams:
-		v = f.Input.Params
-	case slotAnnotations:
-		v = f.Input.Annotations
-	case slotJWT:
-		if p := f.Input.Principal; p != nil && p.Kind == KindJWT {
-			v = p.Claims
-		}
-	case slotClaims:
-		if p := f.Input.Principal; p != nil {
-			v = p.Claims
-		}
-	default:
-	}
-	for _, field := range d.path {
-		if v.Kind() != jsonscan.Object {
-			return jsonscan.Value{}
-		}
-		v = v.Get(field)
-	}
-	return v
-}
-
-func (d *direct) compare(f *Frame) Truth {
-	v := d.value(f)
-	if d.op == directBool {
-		switch v.Kind() {
-		case jsonscan.True:
-			return truth(d.yes)
-		case jsonscan.False:
-			return truth(!d.yes)
-		default:
-			return Unknown
-		}
-	}
-	if v.Kind() != jsonscan.Number {
-		return Unknown
-	}
-	n, ok := v.Int64()
-	if !ok {
-		return Unknown
-	}
-	switch d.op {
-	case directLess:
-		return truth(n < d.num)
-	case directLessEqual:
-		return truth(n <= d.num)
-	case directGreater:
-		return truth(n > d.num)
-	case directGreaterEqual:
-		return truth(n >= d.num)
-	default:
-		return truth(n == d.num)
-	}
 }

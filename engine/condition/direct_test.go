@@ -71,27 +71,33 @@ func directExpression() *rapid.Generator[string] {
 	})
 }
 
-// What a direct says, CEL says.
+// What a direct says, CEL says; in a listing too, of which each input leaves out something.
 func TestDirect_isCEL(t *testing.T) {
 	env := newEnv(t, Options{InputLimit: 200})
-	said := 0
 	rapid.Check(t, func(r *rapid.T) {
 		expression := directExpression().Draw(r, "expression")
 		c := compile(t, env, expression, Bool, false)
-		f := open(t, env, directInput(r)(t), false)
+		in, blank := directInput(r)(t), rapid.Bool().Draw(r, "blank")
+		if blank && rapid.Bool().Draw(r, "template") {
+			in.Resource = ""
+		}
+		if rapid.Bool().Draw(r, "annotated") {
+			in.Annotations = scan(t, rapid.SampledFrom([]string{`{}`, `{"readOnlyHint":true}`, `{"readOnlyHint":1}`, `7`}).Draw(r, "annotations"))
+		}
+		f := open(t, env, in, blank)
 		got := c.direct.test(f)
 		if got == Unknown {
 			return
 		}
-		said++
 		v, err := c.value(f)
-		if err != nil || v != types.Bool(got == True) {
-			r.Fatalf("%s: direct says %v, CEL %v, %v", expression, got == True, v, err)
+		agrees := v == types.Bool(got == True)
+		if got == hidden {
+			agrees = blank && types.IsUnknown(v)
+		}
+		if err != nil || !agrees {
+			r.Fatalf("%s, blank %v: direct says %d, CEL %v, %v", expression, blank, got, v, err)
 		}
 	})
-	if said == 0 {
-		t.Error("no direct said anything")
-	}
 }
 
 // The conditions that most rules are do without CEL.
@@ -120,12 +126,61 @@ func TestDirect_says(t *testing.T) {
 	}
 }
 
-// A listing doesn't know the arguments: there only CEL, which has unknowns, decides.
-func TestDirect_isNotForBlank(t *testing.T) {
+// A listing doesn't know the arguments: what depends on them is Unknown, and most of it without CEL.
+func TestDirect_saysInListings(t *testing.T) {
 	env := newEnv(t, Options{})
-	c := compile(t, env, `args.limit == 10`, Bool, false)
-	in := Input{Method: "tools/call", Tool: "read", Arguments: scan(t, directInputs[1])}
-	if got, err := c.Test(open(t, env, in, true)); got != Unknown || err != nil {
-		t.Errorf("%d, %v", got, err)
+	for _, tt := range []struct {
+		expression string
+		direct     Truth
+		want       Truth
+	}{
+		{`args.limit == 10`, hidden, Unknown},
+		{`args.limit != 10`, hidden, Unknown},
+		{`args.limit == 10 && "dev" in principal.groups`, hidden, Unknown},
+		{`args.limit == 10 && "ops" in principal.groups`, False, False},
+		{`args.limit == 10 || "dev" in principal.groups`, True, True},
+		{`args.limit == 10 || "ops" in principal.groups`, hidden, Unknown},
+		{`"dev" in principal.groups && args.limit <= 10 && args.path.startsWith("/srv/")`, hidden, Unknown},
+		{`"ops" in principal.groups && args.limit <= 10`, False, False},
+		{`args.limit == 10 && args.path.matches("^/srv")`, Unknown, Unknown},
+		{`params.name.startsWith("x")`, hidden, Unknown},
+		{`mcp.tool.annotations.readOnlyHint == true`, hidden, Unknown},
+		{`mcp.tool.name == "read"`, True, True},
+	} {
+		c := compile(t, env, tt.expression, Bool, false)
+		f := open(t, env, Input{
+			Method: "tools/call", Tool: "read", Arguments: scan(t, directInputs[1]), Params: scan(t, `{"name":"read"}`),
+			Principal: &Principal{Kind: KindJWT, Groups: []string{"dev"}},
+		}, true)
+		if got := c.direct.test(f); got != tt.direct {
+			t.Errorf("%s: direct says %d, want %d", tt.expression, got, tt.direct)
+		}
+		if got, err := c.Test(f); got != tt.want || err != nil {
+			t.Errorf("%s: %d, %v; want %d", tt.expression, got, err, tt.want)
+		}
+	}
+}
+
+// What a listing does know of a tool or a resource is asked for.
+func TestDirect_asksWhatListingsKnow(t *testing.T) {
+	env := newEnv(t, Options{})
+	annotated := Input{Method: "tools/call", Tool: "read", Annotations: scan(t, `{"readOnlyHint":true}`)}
+	resource, template := Input{Method: "resources/read", Resource: "file:///srv"}, Input{Method: "resources/read"}
+	for _, tt := range []struct {
+		expression string
+		in         Input
+		want       Truth
+	}{
+		{`mcp.tool.annotations.readOnlyHint == true`, annotated, True},
+		{`mcp.tool.annotations.readOnlyHint == false`, annotated, False},
+		{`mcp.tool.annotations.title == "x"`, annotated, Unknown},
+		{`mcp.resource.uri.startsWith("file:")`, resource, True},
+		{`mcp.resource.uri.startsWith("file:")`, template, hidden},
+		{`mcp.resource.uri.startsWith("file:")`, annotated, Unknown},
+	} {
+		c := compile(t, env, tt.expression, Bool, false)
+		if got := c.direct.test(open(t, env, tt.in, true)); got != tt.want {
+			t.Errorf("%s of %+v: %d, want %d", tt.expression, tt.in, got, tt.want)
+		}
 	}
 }

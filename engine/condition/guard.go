@@ -53,7 +53,7 @@ type sums struct {
 
 // Excludes says that a condition with this guard is false, whatever else it asks. Where it can't say, it says no.
 func (f *Frame) Excludes(g Guard) bool {
-	if g.list == 0 || f.Blank {
+	if g.list == 0 {
 		return false
 	}
 	s := &f.sums[g.list-1]
