@@ -21,7 +21,7 @@ func (g *program) entries() *admin.Entries {
 		Do:     g.changeServer,
 		Refused: func(c admin.ServerChange, why string) {
 			g.log.Warn("a change was refused", "change", c.Action, "server", c.Name, "by", c.By, "from", c.From, "why", why)
-			g.noteServer(c, audit.Refused, why)
+			g.refusedServer(c, why)
 		},
 		Text: func(ds source.Diagnostics, about []byte) string {
 			var text strings.Builder
@@ -31,10 +31,13 @@ func (g *program) entries() *admin.Entries {
 	}
 }
 
-// noteServer records what somebody has said of a server, or wanted to.
-func (g *program) noteServer(c admin.ServerChange, event, cause string) {
-	if err := g.audit.Note(g.serverRecord(c, event, cause)); err != nil {
-		g.log.Error("a record could not be written", "event", event, "error", err)
+// refusedServer records and counts what somebody wanted of a server.
+func (g *program) refusedServer(c admin.ServerChange, cause string) {
+	if c.Action != "" {
+		g.metrics.ServerChanged(c.Action, false)
+	}
+	if err := g.audit.Note(g.serverRecord(c, audit.Refused, cause)); err != nil {
+		g.log.Error("a record could not be written", "event", audit.Refused, "error", err)
 	}
 }
 
@@ -66,13 +69,14 @@ func (g *program) changeServer(ctx context.Context, c admin.ServerChange) (*admi
 			cause = firstError(ds)
 		}
 		g.log.Error("a change failed: the servers stay as they are", "change", c.Action, "server", c.Name, "by", c.By, "error", cause)
-		g.noteServer(c, audit.Refused, cause)
+		g.refusedServer(c, cause)
 		return nil, err
 	}
-	if c.Action == admin.RemoveServer {
+	e, err := entryOf(g.state.build(), c.Name)
+	if c.Action == admin.RemoveServer || c.Action == admin.RevokeServer && errors.Is(err, admin.ErrNoServer) {
 		return nil, nil //nolint:nilnil // it is none any more
 	}
-	return entryOf(g.state.build(), c.Name)
+	return e, err
 }
 
 // sayOfServer makes what is wanted what serves. It is recorded before it is kept, and kept before it serves.
@@ -95,8 +99,7 @@ func (g *program) sayOfServer(ctx context.Context, c admin.ServerChange) error {
 	if err != nil {
 		return err
 	}
-	event := map[string]string{admin.ApproveServer: audit.ServerApproved, admin.PutServer: audit.ServerPut, admin.RemoveServer: audit.ServerRemoved}[c.Action]
-	if err = g.audit.Note(g.serverRecord(c, event, cause)); err == nil {
+	if err = g.audit.Note(g.serverRecord(c, serverEvents[c.Action], cause)); err == nil {
 		if err = kept.Write(prev.base.Discovery.State); err != nil {
 			err = source.Diagnostics{stateAt(prev.base).Diagnose("SP1411", "nothing can be kept: "+err.Error(), "see `discovery.state`")}
 		}
@@ -106,8 +109,13 @@ func (g *program) sayOfServer(ctx context.Context, c admin.ServerChange) error {
 		return err
 	}
 	g.swap(next) //nolint:contextcheck // a trial outlives what begins it
+	g.metrics.ServerChanged(c.Action, true)
 	g.log.Info("an operator has changed the servers", "change", c.Action, "server", c.Name, "by", c.By, "what", cause)
 	return nil
+}
+
+var serverEvents = map[string]string{
+	admin.ApproveServer: audit.ServerApproved, admin.RevokeServer: audit.ServerRevoked, admin.PutServer: audit.ServerPut, admin.RemoveServer: audit.ServerRemoved,
 }
 
 func stateAt(c *config.Config) source.Pos { return source.Pos{File: c.Discovery.State} }
@@ -133,6 +141,8 @@ func (g *program) wanted(prev *build, c admin.ServerChange) (kept *discovery.Kep
 			return nil, "", err
 		}
 		return kept.Approve(&e, c.By, g.now()), e.Digest, nil
+	case admin.RevokeServer:
+		return revoked(kept, c.Name, known)
 	case admin.RemoveServer:
 		if !kept.Has(c.Name) && known {
 			return nil, "", fmt.Errorf("`%s` was not put by the admin API: it stands in %s", c.Name, e.From)
@@ -155,6 +165,23 @@ func (g *program) wanted(prev *build, c admin.ServerChange) (kept *discovery.Kep
 	return kept.Put(p), e.Digest, nil
 }
 
+// revoked is kept without any approval of a name. There need be no server of that name now: it would serve when it comes back.
+func revoked(kept *discovery.Kept, name string, known bool) (*discovery.Kept, string, error) {
+	all := kept.Approvals(name)
+	switch {
+	case len(all) > 0:
+	case known:
+		return nil, "", fmt.Errorf("`%s` has no approval to take back", name)
+	default:
+		return nil, "", admin.ErrNoServer
+	}
+	digests := make([]string, len(all))
+	for i, a := range all {
+		digests[i] = a.Digest
+	}
+	return kept.Revoke(name), strings.Join(digests, " "), nil
+}
+
 // approvable says whether a server can be approved as it was seen.
 func approvable(e *discovery.Entry, known bool, seen string) error {
 	switch {
@@ -175,6 +202,10 @@ func tookEffect(found *discovery.Found, c admin.ServerChange) error {
 	case admin.ApproveServer:
 		if err := approvable(&e, known, c.Digest); err != nil {
 			return err
+		}
+	case admin.RevokeServer:
+		if known && e.State == discovery.Serving {
+			return fmt.Errorf("`%s` would serve on: `quarantine: false` has the servers of the directory serve without an approval", e.Name)
 		}
 	case admin.PutServer:
 		if known && e.Source == discovery.Admin && e.State == discovery.Refused {

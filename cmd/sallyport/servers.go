@@ -19,6 +19,7 @@ type serversCommand struct {
 	Show serversShow `cmd:"" help:"All that is known of one server."`
 
 	Approve serversApprove `cmd:"" help:"Have a server serve that was found, as it is written now."`
+	Revoke  serversRevoke  `cmd:"" help:"Take back what was approved of a server: it serves nobody from then on."`
 	Put     serversPut     `cmd:"" help:"Put a server there, or another in its place, by the admin API."`
 	Remove  serversRemove  `cmd:"" help:"Remove a server that was put."`
 }

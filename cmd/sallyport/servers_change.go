@@ -48,6 +48,29 @@ func (c serversApprove) Run(p *process) error {
 	return nil
 }
 
+type serversRevoke struct {
+	operator `embed:""`
+	Name     string `arg:"" help:"The server."`
+}
+
+// Run takes back every approval of a server.
+func (c serversRevoke) Run(p *process) error {
+	token, err := c.token(p)
+	if err != nil {
+		return err
+	}
+	e, err := c.say(p, http.MethodDelete, c.Name+"/approve", nil, "", nil, token)
+	switch {
+	case err != nil:
+		return err
+	case e.Name == "":
+		fmt.Fprintf(p.stdout, "%s is approved no more; no server of that name is there\n", c.Name)
+	default:
+		fmt.Fprintf(p.stdout, "%s is %s\n", e.Name, e.State)
+	}
+	return nil
+}
+
 type serversPut struct {
 	operator `embed:""`
 	Name     string `arg:"" help:"The server."`

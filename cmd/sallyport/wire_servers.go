@@ -20,15 +20,17 @@ import (
 // reach says where a server may be. The zero reach is anywhere.
 type reach struct {
 	found    bool // the config doesn't name it
+	waits    bool // for an operator: it is asked about itself, and nothing else
 	networks []config.Network
 }
 
 // reachOf says where a server of that name may be.
 func reachOf(c *config.Config, found *discovery.Found, name string) reach {
-	if e, ok := found.Entry(name); !ok || e.State == discovery.Refused { // its name is one of the config's
+	e, ok := found.Entry(name)
+	if !ok || e.State == discovery.Refused { // its name is one of the config's
 		return reach{}
 	}
-	return reach{found: true, networks: c.Discovery.Networks}
+	return reach{found: true, waits: e.State == discovery.Quarantined, networks: c.Discovery.Networks}
 }
 
 // servers makes the servers that are new or have changed. It starts none: a server is reached when the first call needs it.

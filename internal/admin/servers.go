@@ -20,6 +20,7 @@ const (
 	PutServer     = "put"
 	RemoveServer  = "remove"
 	ApproveServer = "approve"
+	RevokeServer  = "revoke"
 )
 
 // ServerChange is what somebody wants of a server that the config doesn't name.
@@ -75,7 +76,7 @@ type entries struct{ Entries }
 
 // refusals are why something is not even tried.
 var (
-	errNoVerb     = errors.New("a server is put with PUT, removed with DELETE, shown with GET, and approved with POST")
+	errNoVerb     = errors.New("a server is put with PUT, removed with DELETE, shown with GET; it is approved with POST, and that is taken back with DELETE")
 	errNoYAML     = errors.New("a server is application/yaml or application/json")
 	errLongServer = errors.New("a server is at most 64 KiB")
 	errNoDigest   = errors.New("say with digest= what is approved: what the gateway shows as its digest")
@@ -123,6 +124,8 @@ func (e entries) admit(w http.ResponseWriter, r *http.Request, wanted *ServerCha
 	switch {
 	case tail == ApproveServer && r.Method == http.MethodPost:
 		wanted.Action = ApproveServer
+	case tail == ApproveServer && r.Method == http.MethodDelete:
+		wanted.Action = RevokeServer
 	case tail == "" && r.Method == http.MethodPut:
 		wanted.Action = PutServer
 	case tail == "" && r.Method == http.MethodDelete:
@@ -132,7 +135,7 @@ func (e entries) admit(w http.ResponseWriter, r *http.Request, wanted *ServerCha
 	default:
 		w.Header().Set("Allow", "GET, PUT, DELETE")
 		if tail != "" {
-			w.Header().Set("Allow", http.MethodPost)
+			w.Header().Set("Allow", "POST, DELETE")
 		}
 		return http.StatusMethodNotAllowed, errNoVerb
 	}

@@ -69,6 +69,7 @@ func TestServersNeedATokenToBeChanged(t *testing.T) {
 		"no token":                 {"PUT", "a", "url: x", []Token{alice}, http.Header{}, 401, `put a by "" from 127.0.0.1: ` + errBadToken.Error()},
 		"a wrong token":            {"DELETE", "a", "", []Token{alice}, bearer("carols"), 401, `remove a by "" from 127.0.0.1: ` + errBadToken.Error()},
 		"an approval without":      {"POST", "a/approve?digest=x", "", []Token{alice}, http.Header{}, 401, `approve a by "" from 127.0.0.1: ` + errBadToken.Error()},
+		"a revocation without":     {"DELETE", "a/approve", "", []Token{alice}, bearer("carols"), 401, `revoke a by "" from 127.0.0.1: ` + errBadToken.Error()},
 		"to see it without":        {"GET", "a", "", []Token{alice}, http.Header{}, 401, `show a by "" from 127.0.0.1: ` + errBadToken.Error()},
 		"a form":                   {"PUT", "a", "url: x", []Token{alice}, with(yaml, "Content-Type", "application/x-www-form-urlencoded"), 415, `put a by "alice" from 127.0.0.1: ` + errNoYAML.Error()},
 		"no type":                  {"PUT", "a", "url: x", []Token{alice}, bearer("alices"), 415, `put a by "alice" from 127.0.0.1: ` + errNoYAML.Error()},
@@ -117,6 +118,7 @@ func TestWhatIsWantedOfServers(t *testing.T) {
 		"JSON":    {"PUT", "a", "{}", asJSON, ServerChange{Action: PutServer, JSON: true, Text: []byte("{}")}},
 		"remove":  {"DELETE", "a", "", bearer("alices"), ServerChange{Action: RemoveServer}},
 		"approve": {"POST", "a/approve?digest=sha256:aa", "", bearer("alices"), ServerChange{Action: ApproveServer, Digest: "sha256:aa"}},
+		"revoke":  {"DELETE", "a/approve", "", bearer("alices"), ServerChange{Action: RevokeServer}},
 		"show":    {"GET", "a", "", bearer("alices"), ServerChange{Action: ShowServer}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,6 +52,7 @@ const (
 	ServerChanged  = "server_changed"      // likewise, and it was another before
 	ServerGone     = "server_gone"         // it is not known any more
 	ServerApproved = "server_approved"     // by an operator: it may serve as it is written; the cause has the digest
+	ServerRevoked  = "server_revoked"      // by an operator: no approval of that name counts any more; the cause has their digests
 	ServerPut      = "server_put"          // by an operator, by the admin API: there is such a server
 	ServerRemoved  = "server_removed"      // by an operator: there is none any more
 	Stale          = "stale"               // the bundle that decides is too old: everything is denied

@@ -131,6 +131,23 @@ func (k *Kept) Has(name string) bool {
 	return slices.ContainsFunc(k.Servers, func(p Put) bool { return p.Name == name })
 }
 
+// Approvals are those of a name: of what is found under it now, of what was there before, and from whatever source.
+func (k *Kept) Approvals(name string) (all []Approval) {
+	for _, a := range k.Approved {
+		if a.Name == name {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// Revoke gives k without any approval of a name.
+func (k *Kept) Revoke(name string) *Kept {
+	out := *k
+	out.Approved = slices.DeleteFunc(slices.Clone(k.Approved), func(a Approval) bool { return a.Name == name })
+	return &out
+}
+
 func (k *Kept) forget(name string, from Source) *Kept {
 	out := *k
 	out.Approved = slices.DeleteFunc(slices.Clone(k.Approved), func(a Approval) bool { return a.Name == name && a.Source == from })

@@ -268,3 +268,31 @@ func TestWhatAWaitingServerIsAskedWith(t *testing.T) {
 		}
 	}
 }
+
+// What is taken back is every approval of a name: of what is there, was there, and from whatever source.
+func TestAnApprovalTakenBackDoesNotComeBack(t *testing.T) {
+	const first, second = "url: https://a.example/mcp", "url: https://b.example/mcp"
+	w := newWorld(t, guarded)
+	w.put("a", first)
+	w.expect("a quarantined")
+	w.approve("a")
+	w.write("a.yaml", second)
+	w.write("b.yaml", second)
+	w.expect("a quarantined", "b quarantined")
+	w.approve("a")
+	w.approve("b")
+	w.expect("a serving", "b serving")
+	if got := w.found.Kept.Approvals("a"); len(got) != 2 {
+		t.Fatalf("approvals: %+v", got)
+	}
+	w.say(func(k *Kept) *Kept { return k.Revoke("a") })
+	w.expect("a quarantined", "b serving")
+	w.remove("a.yaml")
+	w.expect("a quarantined", "b serving")
+	w.write("a.yaml", "ulr: broken")
+	w.write("a.yaml", second)
+	w.expect("a quarantined", "b serving")
+	if got := w.found.Kept.Approvals("a"); got != nil {
+		t.Errorf("approvals: %+v", got)
+	}
+}

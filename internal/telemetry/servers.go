@@ -25,3 +25,12 @@ func (c serverCollector) Collect(out chan<- prometheus.Metric) {
 
 // WatchServers counts the servers by source and state. Call it once.
 func (m *Metrics) WatchServers(read func() []Servers) { m.registry.MustRegister(serverCollector(read)) }
+
+// ServerChanged counts what somebody wanted of a server that the config doesn't name. The change must be a constant.
+func (m *Metrics) ServerChanged(change string, done bool) {
+	outcome := "refused"
+	if done {
+		outcome = "done"
+	}
+	m.changes.WithLabelValues(change, outcome).Inc()
+}

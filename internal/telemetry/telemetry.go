@@ -43,6 +43,7 @@ type Metrics struct {
 	up         *prometheus.GaugeVec
 	policy     *prometheus.GaugeVec
 	drift      *prometheus.CounterVec
+	changes    *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	reloadOK   prometheus.Gauge
 	reloadTime prometheus.Gauge
@@ -86,6 +87,7 @@ func New(o Options) *Metrics {
 		up:         gaugeVec("sallyport_upstream_up"),
 		policy:     gaugeVec("sallyport_policy_info"),
 		drift:      counterVec("sallyport_tool_drift_total"),
+		changes:    counterVec("sallyport_server_changes_total"),
 		reloads:    counterVec("sallyport_config_reloads_total"),
 		reloadOK:   gauge("sallyport_config_last_reload_successful"),
 		reloadTime: gauge("sallyport_config_last_reload_timestamp_seconds"),
@@ -111,7 +113,7 @@ func New(o Options) *Metrics {
 	build := gaugeVec("sallyport_build_info")
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(
-		m.operations, m.upstream, m.versions, m.mirrored, m.decisions, m.errors, m.omitted, m.up, m.policy, m.drift, m.reloads, m.reloadOK, m.reloadTime,
+		m.operations, m.upstream, m.versions, m.mirrored, m.decisions, m.errors, m.omitted, m.up, m.policy, m.drift, m.changes, m.reloads, m.reloadOK, m.reloadTime,
 		decision, refusals, shadow, shed, cached, build,
 		gaugeFunc("sallyport_connections", func() float64 { return float64(m.Connections.Value()) }),
 		gaugeFunc("sallyport_active_streams", func() float64 { return float64(m.Streams.Value()) }),

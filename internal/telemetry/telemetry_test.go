@@ -67,6 +67,8 @@ func everything() *Metrics {
 	m.Decided(Request, 2*time.Microsecond)
 	m.Operation("tools/call").Observe(20*time.Millisecond, ToolError)
 	m.Drifted("files", "tool_changed")
+	m.ServerChanged("revoke", true)
+	m.ServerChanged("approve", false)
 	m.Refused("bad_credential")
 	m.Shed("lists")
 	m.Cached("hit")
@@ -158,6 +160,8 @@ func TestScrape(t *testing.T) {
 		`sallyport_rate_limit_evicted_total{limit="here"} 7`,
 		`sallyport_rate_limit_keys{limit="here"} 6`,
 		`sallyport_refusals_total{reason="bad_credential"} 1`,
+		`sallyport_server_changes_total{change="approve",outcome="refused"} 1`,
+		`sallyport_server_changes_total{change="revoke",outcome="done"} 1`,
 		`sallyport_servers{source="config",state="serving"} 3`,
 		`sallyport_servers{source="directory",state="refused"} 1`,
 		`sallyport_shadow_total{effect="deny",policy="p",rule="r"} 1`,
