@@ -23,8 +23,9 @@ import (
 // than by asking has(mcp.tool), says nothing of a message without a tool, where it could only
 // fail; likewise mcp.resource and mcp.prompt. Any other failure of a rule that could have
 // denied denies.
-func (s *Snapshot) Decide(ctx context.Context, r *Request) Decision {
-	return s.decide(ctx, r, once)
+func (s *Snapshot) Decide(ctx context.Context, r *Request) (d Decision) {
+	s.decideIn(ctx, r, once, nil, nil, &d)
+	return d
 }
 
 // Visible decides a request whose arguments (and, for a resource template, URI) are not known
@@ -44,48 +45,47 @@ const (
 	again                  // to say why it was decided so: no plugin is asked
 )
 
-func (s *Snapshot) decide(ctx context.Context, r *Request, why purpose) Decision {
-	return s.decideIn(ctx, r, why, nil, nil)
+func (s *Snapshot) decide(ctx context.Context, r *Request, why purpose) (d Decision) {
+	s.decideIn(ctx, r, why, nil, nil, &d)
+	return d
 }
 
-// decideIn decides in a frame, or in one of its own if that is nil, and with stand-ins unless they are nil.
-func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame *condition.Frame, with *StandIns) (d Decision) {
+// decideIn decides in a frame, or in one of its own if that is nil, and with stand-ins unless they are nil. The decision, which is large,
+// is made where it is wanted.
+func (s *Snapshot) decideIn(ctx context.Context, r *Request, why purpose, frame *condition.Frame, with *StandIns, d *Decision) {
 	if s == nil {
-		return Decision{Reason: ReasonNoPolicy}
+		d.Reason = ReasonNoPolicy
+		return
 	}
 	if r == nil {
-		return Decision{Reason: ReasonNoRuleMatched, Revision: s.revision}
+		d.Reason, d.Revision = ReasonNoRuleMatched, s.revision
+		return
 	}
 	// What CEL runs is recovered there. This is for mistakes of the engine's own: the process
 	// that embeds it must not die of one, and no message must pass by one.
 	defer func() {
 		if p := recover(); p != nil {
-			d = Decision{Reason: ReasonEvaluationError, Cause: fmt.Errorf("internal error: %v", p), Revision: s.revision}
+			*d = Decision{Reason: ReasonEvaluationError, Cause: fmt.Errorf("internal error: %v", p), Revision: s.revision}
 		}
 	}()
 	var pinned []Outcome
 	if s.pins != nil {
 		var denied bool
-		if d, pinned, denied = s.pins.deny(s, r); denied {
-			return d
+		if *d, pinned, denied = s.pins.deny(s, r); denied {
+			return
 		}
 	}
-	e, ok := evaluations.Get().(*evaluation)
-	if !ok {
-		e = new(evaluation)
-	}
-	e.frame, e.with = frame, with
 	if s.memory != nil && why == once && with == nil {
-		e.recall(ctx, s, r, &d)
+		s.recall(ctx, r, d)
 	} else {
-		d = e.decide(ctx, s, r, why)
+		e := newEvaluation()
+		e.frame, e.with = frame, with
+		*d = e.decide(ctx, s, r, why)
+		e.free()
 	}
-	e.reset()
-	evaluations.Put(e)
 	if pinned != nil {
 		d.Shadow = append(pinned, d.Shadow...) // what d has may be remembered
 	}
-	return d
 }
 
 // evaluation is the state of one decision.
@@ -102,8 +102,7 @@ type evaluation struct {
 	failed               error // the first failure of a rule that would have allowed
 	shadow               []Outcome
 
-	past   *recollection // nil until there is a cache
-	found  bool          // rules are those that apply, and shared says whose list they are
+	found  bool // rules are those that apply, and shared says whose list they are
 	shared bool
 
 	with      *StandIns // nil: nothing stands in for anything
@@ -114,15 +113,22 @@ type evaluation struct {
 
 var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
 
-func (e *evaluation) reset() {
+func newEvaluation() *evaluation {
+	e, ok := evaluations.Get().(*evaluation)
+	if !ok {
+		e = new(evaluation)
+	}
+	return e
+}
+
+// free forgets all but room.
+func (e *evaluation) free() {
 	clear(e.room)
 	clear(e.asked)
-	if e.past != nil {
-		e.past.reset()
-	}
-	room, asked, past := e.room[:0], e.asked[:0], e.past
+	room, asked := e.room[:0], e.asked[:0]
 	*e = evaluation{} // cleared in place, as a literal of what is kept would not be
-	e.room, e.asked, e.past = room, asked, past
+	e.room, e.asked = room, asked
+	evaluations.Put(e)
 }
 
 func (e *evaluation) decide(ctx context.Context, s *Snapshot, r *Request, why purpose) Decision {

@@ -50,7 +50,7 @@ func (s *Snapshot) Explain(ctx context.Context, r *Request, mask Mask) Explanati
 	}
 	x := Explanation{frame: s.env.NewFrame(), mask: mask}
 	x.frame.Trace()
-	x.Decision = s.decideIn(ctx, r, again, x.frame, nil)
+	s.decideIn(ctx, r, again, x.frame, nil, &x.Decision)
 	for rule := range x.Decision.considered.each {
 		if rule.when != nil {
 			x.frame.SetVariables(rule.variables)

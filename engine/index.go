@@ -86,9 +86,8 @@ func (n *byName) add(r *rule) {
 	n.always.add(r)
 }
 
-// query is a message as the index is asked about it.
+// query is a question to the index. It doesn't hold the message, which would have to be on the heap then.
 type query struct {
-	in     *condition.Input
 	about  condition.Subjects
 	blank  bool // as for rule.appliesTo
 	room   rules
@@ -98,10 +97,10 @@ type query struct {
 
 // candidates returns the rules that apply to a message, in order. They are in room, or shared with the index: not to be changed.
 func (x *index) candidates(room []*rule, in *condition.Input, about condition.Subjects, blank bool) (found []*rule, shared bool) {
-	q := query{in: in, about: about, blank: blank, found: room, room: room}
+	q := query{about: about, blank: blank, found: room, room: room}
 	var places [8]*byServer
 	for _, s := range x.methods.find(places[:0], in.Method) {
-		q.servers(s)
+		q.servers(in, s)
 	}
 	if q.shared {
 		return q.found, true
@@ -114,38 +113,38 @@ func (x *index) candidates(room []*rule, in *condition.Input, about condition.Su
 
 func byOrder(a, b *rule) int { return a.order - b.order }
 
-func (q *query) servers(s *byServer) {
+func (q *query) servers(in *condition.Input, s *byServer) {
 	var places [8]*byName
-	for _, n := range s.servers.find(places[:0], q.in.Server) {
-		q.names(n)
+	for _, n := range s.servers.find(places[:0], in.Server) {
+		q.names(in, n)
 	}
 }
 
-func (q *query) names(n *byName) {
-	q.keep(n.always)
+func (q *query) names(in *condition.Input, n *byName) {
+	q.keep(in, n.always)
 	for k := range kinds {
 		if q.about&k.subject() == 0 {
 			continue
 		}
-		if k == resources && q.blank && q.in.Resource == "" { // which one it will be is not known
+		if k == resources && q.blank && in.Resource == "" { // which one it will be is not known
 			for rs := range n.kinds[k].all {
-				q.keep(*rs)
+				q.keep(in, *rs)
 			}
 			continue
 		}
 		var places [8]*rules
-		for _, rs := range n.kinds[k].find(places[:0], k.name(q.in)) {
-			q.keep(*rs)
+		for _, rs := range n.kinds[k].find(places[:0], k.name(in)) {
+			q.keep(in, *rs)
 		}
 	}
 }
 
 // keep takes those of the rules that apply. Most messages meet one list, of which all rules do: that is taken as it is.
-func (q *query) keep(rules rules) {
+func (q *query) keep(in *condition.Input, rules rules) {
 	if len(rules) == 0 {
 		return
 	}
-	if len(q.found) == 0 && q.applyAll(rules) {
+	if len(q.found) == 0 && q.applyAll(in, rules) {
 		q.found, q.shared = rules, true
 		return
 	}
@@ -153,21 +152,21 @@ func (q *query) keep(rules rules) {
 		q.found, q.shared = append(q.room, q.found...), false
 	}
 	for _, r := range rules {
-		if q.applies(r) {
+		if q.applies(in, r) {
 			q.found = append(q.found, r)
 		}
 	}
 }
 
-func (q *query) applyAll(rules rules) bool {
+func (q *query) applyAll(in *condition.Input, rules rules) bool {
 	for _, r := range rules {
-		if !q.applies(r) {
+		if !q.applies(in, r) {
 			return false
 		}
 	}
 	return true
 }
 
-func (q *query) applies(r *rule) bool {
-	return r.needs&^q.about == 0 && (r.plain || r.appliesTo(q.in, q.about, q.blank))
+func (q *query) applies(in *condition.Input, r *rule) bool {
+	return r.needs&^q.about == 0 && (r.plain || r.appliesTo(in, q.about, q.blank))
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"sync"
@@ -21,7 +22,8 @@ import (
 // memory is the decision cache of a snapshot.
 type memory struct {
 	cache  *cache.Cache[Decision]
-	least  int32                               // that rules must cost together for a look
+	least  int32 // that rules must cost together for a look
+	routes routes
 	shapes atomic.Pointer[map[uint64][]*shape] // by a sum of their rules; replaced, never changed
 	mu     sync.Mutex                          // of adding one
 	count  uint32
@@ -80,6 +82,7 @@ func newMemory(size int64, rules []*rule) (*memory, error) {
 		return nil, err
 	}
 	m := &memory{cache: c, least: worthwhile}
+	m.routes.seed = maphash.MakeSeed()
 	m.shapes.Store(&map[uint64][]*shape{})
 	return m, nil
 }
@@ -90,86 +93,103 @@ func (m *memory) close() {
 	}
 }
 
-// recollection is what an evaluation keeps to ask the cache with.
+// recollection is what it takes to ask the cache.
 type recollection struct {
-	input   condition.Input
 	message wasm.Message
 	shown   bool // message is filled
 	key     []byte
 }
 
-// reset forgets all but memory.
-func (c *recollection) reset() {
+var recollections = sync.Pool{New: func() any { return new(recollection) }}
+
+func newRecollection() *recollection {
+	c, ok := recollections.Get().(*recollection)
+	if !ok {
+		c = new(recollection)
+	}
+	return c
+}
+
+// free forgets all but room.
+func (c *recollection) free() {
 	if c.shown {
 		c.message.Reset()
 		c.shown = false
 	}
-	c.input = condition.Input{}
 	if cap(c.key) > maxKey {
 		c.key = nil
 	}
-	c.key = c.key[:0]
+	recollections.Put(c)
 }
 
-// recall decides as decide does, but for what it remembers. The decision is large enough to be made where it is wanted.
-func (e *evaluation) recall(ctx context.Context, s *Snapshot, r *Request, d *Decision) {
-	if e.past == nil {
-		e.past = new(recollection)
+// recall decides as an evaluation does, but for what is remembered. The decision is large enough to be made where it is wanted.
+func (s *Snapshot) recall(ctx context.Context, r *Request, d *Decision) {
+	var in condition.Input
+	r.fill(&in)
+	n := namesOf(r, in.About())
+	var e *evaluation // made where it is needed
+	var here route
+	way := s.memory.routes.find(&n)
+	if way == nil {
+		e = newEvaluation()
+		e.find(s, r, &in, n.about)
+		here = route{names: n, rules: e.rules, shared: e.shared}
+		here.shape, here.caching = s.memory.shapeOf(n.door, e.rules)
+		s.memory.routes.learn(&here)
+		way = &here
 	}
-	in := &e.past.input
-	r.fill(in)
-	about := in.About()
-	e.find(s, r, in, about)
-	caching, known := e.look(s.memory, r, about)
+	past := newRecollection()
+	caching, known := past.look(s.memory, way, r, &in)
 	if known != nil {
 		*d = *known
-		return
-	}
-	*d = e.decide(ctx, s, r, once)
-	if d.Cache = caching; caching == CacheMiss {
-		if d.Cache = keepable(ctx, d); d.Cache == CacheMiss {
-			kept := *d
-			kept.Cache = CacheHit
-			s.memory.cache.Put(e.past.key, kept, bytesOf(d))
+	} else {
+		if e == nil {
+			e = newEvaluation()
+			e.rules, e.shared, e.found = way.rules, true, true
 		}
+		*d = e.decide(ctx, s, r, once)
+		if d.Cache = caching; caching == CacheMiss {
+			past.keep(ctx, s.memory, d)
+		}
+	}
+	past.free()
+	if e != nil {
+		e.free()
 	}
 }
 
 // look finds the decision, if it is remembered, or says why it is not.
-func (e *evaluation) look(m *memory, r *Request, about condition.Subjects) (Caching, *Decision) {
-	const prime = 0x100000001b3
-	at := doorOf(r)
-	cost, sum := int32(0), uint64(at)*prime
-	for _, rule := range e.rules {
-		cost += rule.price()
-		sum = (sum ^ uint64(rule.order)) * prime
+func (c *recollection) look(m *memory, way *route, r *Request, in *condition.Input) (Caching, *Decision) {
+	shape := way.shape
+	if shape == nil {
+		return way.caching, nil
 	}
-	if cost < m.least {
-		return CacheUnused, nil
-	}
-	shape := m.shape(sum, at, e.rules)
-	switch {
-	case shape == nil:
-		return CacheTooMany, nil
-	case shape.refused != CacheUnused:
-		return shape.refused, nil
-	case slices.ContainsFunc(shape.plugins, (*wasm.Plugin).Ejected): // what it said is of before
+	if len(shape.plugins) > 0 && slices.ContainsFunc(shape.plugins, (*wasm.Plugin).Ejected) { // what it said is of before
 		return CacheEjected, nil
 	}
-	key := binary.LittleEndian.AppendUint32(e.past.key[:0], shape.number)
-	key = shape.fields.Append(append(key, byte(about)), &e.past.input)
+	key := binary.LittleEndian.AppendUint32(c.key[:0], shape.number)
+	key = shape.fields.Append(append(key, byte(way.about)), in)
 	if len(shape.plugins) > 0 {
-		r.show(&e.past.message)
-		e.past.shown = true
-		key = shape.guests.Append(key, &e.past.message)
+		r.show(&c.message)
+		c.shown = true
+		key = shape.guests.Append(key, &c.message)
 	}
-	if e.past.key = key; len(key) > maxKey {
+	if c.key = key; len(key) > maxKey {
 		return CacheTooLarge, nil
 	}
 	if d := m.cache.Get(key); d != nil {
 		return CacheHit, d
 	}
 	return CacheMiss, nil
+}
+
+// keep remembers a decision under the key that it was looked up by, or says in it why not.
+func (c *recollection) keep(ctx context.Context, m *memory, d *Decision) {
+	if d.Cache = keepable(ctx, d); d.Cache == CacheMiss {
+		kept := *d
+		kept.Cache = CacheHit
+		m.cache.Put(c.key, kept, bytesOf(d))
+	}
 }
 
 // keepable says whether a decision may be made again from what its key holds.
@@ -212,6 +232,27 @@ func bytesOf(d *Decision) int {
 		}
 	}
 	return n
+}
+
+// shapeOf returns the shape of messages to which the rules apply, or why they have none that anything could be remembered for.
+func (m *memory) shapeOf(at door, rules []*rule) (*shape, Caching) {
+	const prime = 0x100000001b3
+	cost, sum := int32(0), uint64(at)*prime
+	for _, rule := range rules {
+		cost += rule.price()
+		sum = (sum ^ uint64(rule.order)) * prime
+	}
+	if cost < m.least {
+		return nil, CacheUnused
+	}
+	switch s := m.shape(sum, at, rules); {
+	case s == nil:
+		return nil, CacheTooMany
+	case s.refused != CacheUnused:
+		return nil, s.refused
+	default:
+		return s, CacheUnused
+	}
 }
 
 // shape finds the shape of messages to which the rules apply, and settles it if it is the first: what it costs and what it may read

@@ -43,8 +43,9 @@ func (l *Lacking) has(w wanted) bool {
 
 // DecideWith decides as Decide does, with stand-ins and without the cache. A plugin that the bundle lacks and that nothing stands in for
 // has failed.
-func (s *Snapshot) DecideWith(ctx context.Context, r *Request, with *StandIns) Decision {
-	return s.decideIn(ctx, r, once, nil, with)
+func (s *Snapshot) DecideWith(ctx context.Context, r *Request, with *StandIns) (d Decision) {
+	s.decideIn(ctx, r, once, nil, with, &d)
+	return d
 }
 
 // call asks the plugin of a rule, or what stands in for it.
