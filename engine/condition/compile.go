@@ -44,6 +44,9 @@ func (e *Env) Compile(text source.Text, want Want, vs *Variables) (*Condition, s
 	if e.arguments {
 		c.arguments, c.argument = e.follow(checked, &r, want, vs)
 	}
+	if want == Keyed {
+		c.plain = newPlainKey(checked.NativeRep().Expr(), e.inputLimit)
+	}
 	if err := c.plan(checked); err != nil {
 		r.whole(codeCost, err.Error(), "make it smaller, or split it into several rules")
 		return nil, r.ds

@@ -50,8 +50,9 @@ type Condition struct {
 	variables *Variables
 	typ       *cel.Type
 	program   cel.Program
-	cheap     bool    // bounded by analysis: needs no limit at run time
-	direct    *direct // what can be said without the program; nil: nothing
+	cheap     bool      // bounded by analysis: needs no limit at run time
+	direct    *direct   // what can be said without the program; nil: nothing
+	plain     *plainKey // what a key is made of, if only of names
 	uses      uses
 	arguments []Use   // of the arguments of a call; nil unless asked for
 	argument  operand // what the expression is, if it is one of them

@@ -132,7 +132,6 @@ func (d *direct) string(f *Frame) (string, bool) {
 	if d.name.subject&^f.subjects != 0 {
 		return "", false
 	}
-	in := &f.Input
 	if len(d.path) > 0 {
 		v := d.value(f)
 		if v.Kind() != jsonscan.String || !f.reader.whole(v) {
@@ -140,27 +139,8 @@ func (d *direct) string(f *Frame) (string, bool) {
 		}
 		return v.Text(), true
 	}
-	var s string
-	switch d.name.slot {
-	case slotMethod:
-		s = in.Method
-	case slotToolName:
-		s = in.Tool
-	case slotToolTarget, slotServer:
-		s = in.Server
-	case slotResourceURI:
-		s = in.Resource
-	case slotPromptName:
-		s = in.Prompt
-	case slotPrincipalID:
-		if in.Principal == nil {
-			return "", false
-		}
-		s = in.Principal.ID
-	default:
-		return "", false
-	}
-	return s, len(s) <= f.reader.limit
+	s, ok := d.name.text(&f.Input)
+	return s, ok && len(s) <= f.reader.limit
 }
 
 // value returns the field of a JSON object, absent if there is none.

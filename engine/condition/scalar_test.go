@@ -3,6 +3,7 @@ package condition
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,6 +111,49 @@ func TestCompile_refusesWhatIsNoKeyAndNoCount(t *testing.T) {
 		_, ds := env.Compile(source.NewText(c.expression), c.want, env.NewVariables(false))
 		if len(ds) != 1 || ds[0].Code != "SP2004" || ds[0].Message != c.message || ds[0].Help != "" {
 			t.Errorf("%s: %v", c.expression, ds)
+		}
+	}
+}
+
+func TestAppendPlainKey_isTheKeyOfNames(t *testing.T) {
+	env := newEnv(t, Options{})
+	alice, long := &Principal{ID: "alice", Kind: KindJWT}, strings.Repeat("x", DefaultInputLimit+1)
+	tool := toolCall(t, `{"a":"b"}`)
+	tool.Principal = alice
+	read := Input{Method: "resources/read", Server: "files", Resource: "file:///a", Principal: alice}
+	prompt := Input{Method: "prompts/get", Server: "files", Prompt: "p", Principal: alice}
+	nobody := Input{Method: "tools/list", Server: "files"}
+	longest := Input{Method: "ping", Server: "files", Principal: &Principal{ID: long}}
+	for _, c := range []struct {
+		expression string
+		plain      []Input
+		other      []Input // of which it is left to CEL to say what the key is, if there is one
+	}{
+		{`principal.id`, []Input{tool, read, prompt}, []Input{nobody, longest}},
+		{`mcp.tool.name`, []Input{tool}, []Input{read, prompt, nobody}},
+		{`mcp.resource.uri`, []Input{read}, []Input{tool, prompt, nobody}},
+		{`mcp.prompt.name`, []Input{prompt}, []Input{tool, read, nobody}},
+		{`mcp.method`, []Input{tool, read, prompt, nobody}, nil},
+		{`[principal.id, mcp.tool.target, mcp.tool.name]`, []Input{tool}, []Input{read, nobody}},
+		{`[mcp.tool.target]`, []Input{tool}, nil},
+		{`[]`, []Input{tool, nobody}, nil},
+		{`[[principal.id]]`, nil, []Input{tool, nobody}},
+		{`[?optional.of(principal.id)]`, nil, []Input{tool, nobody}},
+		{`args.a`, nil, []Input{tool, nobody}},
+		{`principal.groups`, nil, []Input{tool, nobody}},
+		{`principal.id + mcp.method`, nil, []Input{tool, nobody}},
+		{`"x"`, nil, []Input{tool, nobody}},
+	} {
+		key := compile(t, env, c.expression, Keyed, false)
+		for i, in := range slices.Concat(c.plain, c.other) {
+			got, ok := key.AppendPlainKey([]byte("before"), &in)
+			want, err := []byte("before"), error(nil)
+			if ok {
+				want, err = key.AppendKey(want, open(t, env, in, false))
+			}
+			if ok != (i < len(c.plain)) || err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s, message %d: %v %q, want %q (%v)", c.expression, i, ok, got, want, err)
+			}
 		}
 	}
 }

@@ -65,6 +65,26 @@ type Refusal struct {
 type taking struct {
 	takes []take
 	keys  []byte
+	input condition.Input
+	frame *condition.Frame // nil until an expression needs one
+}
+
+// open gives the frame that expressions about the call are evaluated in.
+func (t *taking) open(ctx context.Context, env *condition.Env) *condition.Frame {
+	if t.frame == nil {
+		t.frame = env.NewFrame()
+		t.frame.Input = t.input
+		t.frame.Open(ctx)
+	}
+	return t.frame
+}
+
+// end forgets the call.
+func (t *taking) end() {
+	if t.frame != nil {
+		t.frame.Close()
+	}
+	t.frame, t.input = nil, condition.Input{}
 }
 
 // Take counts a call against every limit that it falls under, if all admit it; if not it counts against none, and the Refusal is of the
@@ -124,16 +144,15 @@ func unavailable(takes []take, err error) (out *Refusal) {
 
 // collect computes the keys and costs of the limits that the call falls under.
 func (s *Set) collect(ctx context.Context, t *taking, r *engine.Request, request bool) *Refusal {
-	f := s.env.NewFrame()
-	defer f.Close()
-	input(r, &f.Input)
-	f.Open(ctx)
+	defer t.end()
+	input(r, &t.input)
+	about := t.input.About()
 	for _, l := range s.limits {
-		if !l.matches(r, request) || l.needs&^f.Subjects() != 0 {
+		if !l.matches(r, request) || l.needs&^about != 0 {
 			continue
 		}
 		from := len(t.keys)
-		keys, cost, err := l.compute(t.keys, f)
+		keys, cost, err := s.compute(ctx, l, t)
 		switch {
 		case isAbsent(err): // it counts other messages
 		case err != nil:
@@ -149,23 +168,26 @@ func (s *Set) collect(ctx context.Context, t *taking, r *engine.Request, request
 	return nil
 }
 
-// compute appends the key of a message, and gives its cost.
-func (l *Limit) compute(dst []byte, f *condition.Frame) (key []byte, cost int64, err error) {
-	key, cost = dst, 1
+// compute gives what the keys are with that of the call under l appended, and what the call costs.
+func (s *Set) compute(ctx context.Context, l *Limit, t *taking) (keys []byte, cost int64, err error) {
+	keys, cost = t.keys, 1
 	if l.key != nil {
-		if key, err = l.key.AppendKey(dst, f); err != nil {
-			return dst, 0, fmt.Errorf("key: %w", err)
+		var plain bool
+		if keys, plain = l.key.AppendPlainKey(t.keys, &t.input); !plain {
+			if keys, err = l.key.AppendKey(t.keys, t.open(ctx, s.env)); err != nil {
+				return t.keys, 0, fmt.Errorf("key: %w", err)
+			}
 		}
 	}
 	if l.cost != nil {
-		if cost, err = l.cost.Count(f); err != nil {
-			return dst, 0, fmt.Errorf("cost: %w", err)
+		if cost, err = l.cost.Count(t.open(ctx, s.env)); err != nil {
+			return t.keys, 0, fmt.Errorf("cost: %w", err)
 		}
 	}
 	if cost < 0 {
-		return dst, 0, fmt.Errorf("cost: %d is less than nothing", cost)
+		return t.keys, 0, fmt.Errorf("cost: %d is less than nothing", cost)
 	}
-	return key, cost, nil
+	return keys, cost, nil
 }
 
 func isAbsent(err error) bool {

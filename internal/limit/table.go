@@ -23,7 +23,7 @@ type slot struct {
 
 const (
 	shards = 64
-	ways   = 8
+	ways   = 16
 	// maxSlots bounds the memory of one limit: 16 MiB.
 	maxSlots = 1 << 20
 )
