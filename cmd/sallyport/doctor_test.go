@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -176,11 +177,14 @@ func TestDoctor_keysOfIssuers(t *testing.T) {
 }
 
 // fakeStore answers as much of the protocol of Valkey as counting nothing takes; script is the answer to a script.
-func fakeStore(t *testing.T, script string) string {
+func fakeStore(t *testing.T, script string, secure *tls.Config) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if secure != nil {
+		l = tls.NewListener(l, secure)
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
@@ -232,14 +236,24 @@ func answerStore(c net.Conn, script string) {
 
 func TestDoctor_store(t *testing.T) {
 	dir := t.TempDir()
-	answers, refuses := fakeStore(t, "*3\r\n:0\r\n:0\r\n:0\r\n"), fakeStore(t, "-NOPERM no scripts\r\n")
-	for _, c := range []struct{ address, want string }{
-		{answers, "ok : " + answers + " answers"},
-		{refuses, "FAIL : valkey: NOPERM no scripts (8)"},
-		{"127.0.0.1:1", "FAIL : valkey: dial tcp 127.0.0.1:1: connect: connection refused (8)"},
+	https := httptest.NewUnstartedServer(nil) // for the certificate of 127.0.0.1 that comes with it
+	https.StartTLS()
+	defer https.Close()
+	writeFile(t, dir, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: https.Certificate().Raw})))
+	writeFile(t, dir, "not.pem", "a text")
+	const counts = "*3\r\n:0\r\n:0\r\n:0\r\n"
+	answers, refuses := fakeStore(t, counts, nil), fakeStore(t, "-NOPERM no scripts\r\n", nil)
+	secure := fakeStore(t, counts, &tls.Config{Certificates: https.TLS.Certificates, MinVersion: tls.VersionTLS12})
+	for _, c := range []struct{ address, more, want string }{
+		{answers, "", "ok : " + answers + " answers"},
+		{refuses, "", "FAIL : valkey: NOPERM no scripts (8)"},
+		{"127.0.0.1:1", "", "FAIL : valkey: dial tcp 127.0.0.1:1: connect: connection refused (8)"},
+		{secure, ", username: gw, password: '${SALLYPORT_NONE:-s3cr3t}', tls: { ca: ca.pem }", "ok : " + secure + " answers"},
+		{secure, ", tls: {}", "FAIL : valkey: tls: failed to verify certificate: x509: certificate signed by unknown authority (8)"},
+		{secure, ", tls: { ca: not.pem }", "FAIL : not.pem holds no certificate (3)"},
 	} {
-		e := examined(t, dir, noServer+"store: { valkey: { address: '"+c.address+"' } }\n", time.Now())
-		expect(t, c.address, e.store(), dir, c.want)
+		e := examined(t, dir, noServer+"store: { valkey: { address: '"+c.address+"'"+c.more+" } }\n", time.Now())
+		expect(t, c.address+c.more, e.store(), dir, c.want)
 	}
 }
 

@@ -3,6 +3,7 @@ package limit
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 type storeServer struct {
 	addr   string
 	socket string
+	secure *tls.Config // nil: plain TCP
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -24,7 +26,10 @@ type storeServer struct {
 }
 
 // newStoreServer starts a server, or skips the test where there is none.
-func newStoreServer(t *testing.T) *storeServer {
+func newStoreServer(t *testing.T) *storeServer { return startStoreServer(t, nil) }
+
+// startStoreServer starts one with more arguments, behind TLS if secure is not nil.
+func startStoreServer(t *testing.T, secure *tls.Config, more ...string) *storeServer {
 	t.Helper()
 	program := ""
 	for _, name := range []string{"valkey-server", "redis-server"} {
@@ -36,9 +41,9 @@ func newStoreServer(t *testing.T) *storeServer {
 	if program == "" {
 		t.Skip("SKIPPED: neither valkey-server nor redis-server is installed; make valkey installs one")
 	}
-	s := &storeServer{socket: filepath.Join(t.TempDir(), "s"), conns: map[net.Conn]struct{}{}}
+	s := &storeServer{socket: filepath.Join(t.TempDir(), "s"), secure: secure, conns: map[net.Conn]struct{}{}}
 	var out bytes.Buffer
-	cmd := exec.Command(program, "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.socket))
+	cmd := exec.Command(program, append([]string{"--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.socket)}, more...)...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -74,6 +79,9 @@ func (s *storeServer) relay(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
+	if s.secure != nil {
+		l = tls.NewListener(l, s.secure)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
