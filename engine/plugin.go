@@ -22,6 +22,7 @@ import (
 // plugin is a plugin as one or more rules have configured it. Snapshots that need the same share it.
 type plugin struct {
 	key   string       // of what it was loaded from
+	host  *wasm.Host   // that runs it
 	guest *wasm.Plugin // nil: the bundle lacks it, and no snapshot holds it
 	info  wasm.Info
 	users atomic.Int64
@@ -206,7 +207,7 @@ func list(hooks []hostapi.Hook) string {
 	return strings.Join(names, ", ")
 }
 
-// boot loads the plugin of a rule, or takes one that is loaded already from the same module, settings and grant.
+// boot loads the plugin of a rule, or takes one that is loaded already from the same module, settings and grant, and is run by the same host.
 func (c *compiler) boot(ctx context.Context, w wanted, m *module) error {
 	tables := c.given.lookup
 	config := wasm.Config{
@@ -239,7 +240,7 @@ func (c *compiler) boot(ctx context.Context, w wanted, m *module) error {
 		return nil
 	}
 	tables = nil // every call brings those of its snapshot
-	p := &plugin{key: key, guest: guest, info: guest.Info()}
+	p := &plugin{key: key, host: c.options.Plugins, guest: guest, info: guest.Info()}
 	c.log(w.source.Plugin, p.info.BootLogs)
 	p.users.Store(1)
 	c.plugins = append(c.plugins, p)
@@ -258,7 +259,7 @@ func (c *compiler) loaded(key string) *plugin {
 		return nil
 	}
 	for _, p := range c.options.Previous.plugins {
-		if p.key == key && p.guest.Info().Ejected == "" && p.acquire() {
+		if p.key == key && p.host == c.options.Plugins && p.guest.Info().Ejected == "" && p.acquire() {
 			c.plugins = append(c.plugins, p)
 			return p
 		}

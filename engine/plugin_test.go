@@ -291,6 +291,34 @@ func TestPluginIsCarriedOver(t *testing.T) {
 	}
 }
 
+// What one host runs is no other's, which may have another clock and other bounds: a plugin is loaded anew by it.
+func TestPluginIsOfItsHost(t *testing.T) {
+	const rules = "  - { name: a, effect: allow }\n  - { name: ask, plugin: tck }\n"
+	other, err := wasm.New(wasm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := withPlugin(t, other, rules, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := withPlugin(t, pluginHost(t), rules, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	first.Close()
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d := second.Decide(t.Context(), tckCall(t, `{}`, `{}`)); !d.Allowed() {
+		t.Errorf("the plugin was the other host's: %+v", d)
+	}
+	if !second.SharesModules(first) {
+		t.Error("a module was read anew")
+	}
+}
+
 // A plan doesn't ask plugins. It names those that would be asked, and when; one whose own condition fails denies.
 func TestPluginIsPlannedFor(t *testing.T) {
 	s, err := withPlugin(t, pluginHost(t), `

@@ -30,7 +30,7 @@ type Options struct {
 	// Plugins loads the plugins of rules; nil has none, and a rule with a plugin is a mistake. It must be open for as long as the snapshot.
 	Plugins *wasm.Host
 	// Previous is a snapshot from which everything is taken over that has not changed: conditions, and plugins that were loaded from
-	// the same. The new snapshot is the one that would be compiled without it, only sooner, and does not keep it in memory. It must
+	// the same, if Plugins runs them. The new snapshot is the one that would be compiled without it, only sooner, and does not keep it in memory. It must
 	// not be closed meanwhile. nil has none.
 	Previous *Snapshot
 	// Cache is the size of the decision cache in bytes; 0 has none, and less than CacheLeast counts as that. It is made only if there is

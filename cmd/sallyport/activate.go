@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/config"
@@ -230,13 +232,14 @@ func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *g
 	if g == nil {
 		return &sharedPolicy{}, nil
 	}
-	shared, err := b.compile(ctx, c, prev, g.set)
+	pause := b.pause(prev)
+	shared, err := b.compile(ctx, c, prev, g.set, pause)
 	if err != nil || g.archive == nil {
 		return shared, err
 	}
 	if prev != nil && prev.shared == shared && prev.given != nil {
 		g.cases = prev.given.cases
-	} else if g.cases, err = prove(ctx, g.set, proving, b.pause(prev)); err != nil {
+	} else if g.cases, err = prove(ctx, g.set, proving, beside(shared.Snapshot, g.set, c, pause)); err != nil {
 		shared.Close() //nolint:contextcheck // closing is not to be cancelled
 		return nil, err
 	}
@@ -248,6 +251,15 @@ func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *g
 		shared.Close() //nolint:contextcheck // closing is not to be cancelled
 	}
 	return shared, err
+}
+
+// beside says how the cases of policies that were compiled are run: nothing of them is compiled again.
+func beside(s *engine.Snapshot, set *bundle.Bundle, c *config.Config, pause func()) enginetest.Options {
+	o := enginetest.Options{Previous: s, Pause: pause}
+	if len(set.Modules) > 0 {
+		o.CacheDir = c.Plugins.Cache
+	}
+	return o
 }
 
 // called is what a bundle is called in logs and records.

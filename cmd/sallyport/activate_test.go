@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
+	"github.com/sallyport-dev/sallyport/engine/enginetest"
 )
 
 // bundled is a gateway whose policies are a bundle.
@@ -295,12 +296,12 @@ func TestProvingEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := prove(t.Context(), set, 0, nil); err == nil || !strings.Contains(err.Error(), "SP8024") {
+	if _, err := prove(t.Context(), set, 0, enginetest.Options{}); err == nil || !strings.Contains(err.Error(), "SP8024") {
 		t.Error(err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := prove(ended, set, proving, nil); !errors.Is(err, context.Canceled) {
+	if _, err := prove(ended, set, proving, enginetest.Options{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

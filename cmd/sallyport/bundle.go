@@ -95,7 +95,7 @@ func (c bundleBuild) Run(p *process) error {
 	if ds := s.Warnings(); len(ds) > 0 {
 		ds.WriteText(p.stderr, readText, colors(*p), maxDiagnostics) //nolint:errcheck // there is nowhere else to say it
 	}
-	passed, err := prove(p.ctx, set, proving, nil)
+	passed, err := prove(p.ctx, set, proving, enginetest.Options{Previous: s})
 	if err != nil {
 		return err
 	}
@@ -129,11 +129,11 @@ func orUsage(err error) error {
 const proving = time.Minute
 
 // prove runs the cases that lie in a bundle. A bundle may have none.
-func prove(ctx context.Context, set *bundle.Bundle, limit time.Duration, pause func()) (passed int, err error) {
+func prove(ctx context.Context, set *bundle.Bundle, limit time.Duration, o enginetest.Options) (passed int, err error) {
 	whole := ctx
 	ctx, cancel := context.WithTimeout(whole, limit)
 	defer cancel()
-	report, err := enginetest.RunBundle(ctx, set, enginetest.Options{Pause: pause})
+	report, err := enginetest.RunBundle(ctx, set, o)
 	if errors.Is(err, enginetest.ErrNoCases) {
 		return 0, nil
 	}

@@ -225,7 +225,7 @@ func (b *builder) compileCandidate(ctx context.Context, out *build, g *given, pa
 	if err != nil || g.archive == nil {
 		return s, err
 	}
-	if g.cases, err = prove(ctx, g.set, proving, pause); err != nil {
+	if g.cases, err = prove(ctx, g.set, proving, beside(s, g.set, out.config, pause)); err != nil {
 		s.Close() //nolint:contextcheck // closing is not to be cancelled
 		return nil, err
 	}

@@ -194,7 +194,7 @@ func checkCandidate(p *process, o origin, c *config.Config) (checked, error) {
 	if err != nil || g.archive == nil || found.mistakes.HasErrors() {
 		return found, err
 	}
-	if _, err = prove(p.ctx, g.set, proving, nil); err != nil {
+	if _, err = prove(p.ctx, g.set, proving, enginetest.Options{}); err != nil {
 		errors.As(err, &ds)
 		found.mistakes = append(found.mistakes, ds...)
 	}

@@ -250,7 +250,7 @@ func (b *builder) options(c *config.Config) engine.Options {
 }
 
 // compile compiles the policies, unless they are the ones that decide already.
-func (b *builder) compile(ctx context.Context, c *config.Config, prev *build, set *bundle.Bundle) (*sharedPolicy, error) {
+func (b *builder) compile(ctx context.Context, c *config.Config, prev *build, set *bundle.Bundle, pause func()) (*sharedPolicy, error) {
 	o := b.options(c) //nolint:contextcheck // what plugins log is of no request that ends
 	if prev != nil {
 		was := b.options(prev.config) //nolint:contextcheck // likewise
@@ -259,7 +259,7 @@ func (b *builder) compile(ctx context.Context, c *config.Config, prev *build, se
 		}
 		o.Previous = prev.policy
 	}
-	o.Pause = b.pause(prev)
+	o.Pause = pause
 	var err error
 	if o.Plugins, err = b.pluginHost(set, c.Plugins.Cache); err != nil { //nolint:contextcheck // it outlives what it is made for
 		return nil, err

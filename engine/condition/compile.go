@@ -71,7 +71,7 @@ func (e *Env) check(text source.Text, want Want, vs *Variables) (*cel.Ast, sourc
 		r.whole(codeRefused, err.Error(), "")
 		return nil, r.ds
 	}
-	parsed, issues := declared.Parse(strings.Clone(text.Value)) // programs keep parts of it, and must not keep a whole file by them
+	parsed, issues := e.parse(strings.Clone(text.Value)) // programs keep parts of it, and must not keep a whole file by them
 	if issues.Err() != nil {
 		r.issues(issues)
 		return nil, r.ds

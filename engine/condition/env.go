@@ -9,6 +9,7 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 	"cel.dev/cel-go/interpreter"
+	"cel.dev/cel-go/parser"
 )
 
 // EnvName is the environment that policies are written for unless they name another one.
@@ -47,8 +48,9 @@ type Env struct {
 	inputLimit int
 	arguments  bool
 	phases     [2]*cel.Env // request, response
-	functions  []string    // that an expression can call, for suggestions
-	macros     []string    // among them
+	parser     *parser.Parser
+	functions  []string // that an expression can call, for suggestions
+	macros     []string // among them
 }
 
 // withDefaults spells out what the zero values mean.
@@ -90,6 +92,9 @@ func New(o Options) (*Env, error) {
 		return nil, fmt.Errorf("environment %s: %w", e.name, err)
 	}
 	e.functions, e.macros = functionNames(base), macroNames(base)
+	if e.parser, err = newParser(base); err != nil {
+		return nil, fmt.Errorf("environment %s: %w", e.name, err)
+	}
 	for i := range e.phases {
 		response := i == 1
 		p := &provider{Provider: base.CELTypeProvider(), response: response}

@@ -22,7 +22,7 @@ type Mutant struct {
 // Mutants gives the expression of a condition negated, without each operand of its logic in turn, and with each of its comparisons
 // turned or moved by one. An expression that doesn't parse has none.
 func (e *Env) Mutants(text source.Text) []Mutant {
-	parsed, issues := e.phase(false).Parse(text.Value)
+	parsed, issues := e.parse(text.Value)
 	if issues.Err() != nil {
 		return nil
 	}

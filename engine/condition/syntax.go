@@ -49,7 +49,7 @@ type Node struct {
 
 // Syntax returns the syntax of an expression for a phase; nil if it has none. It is not type-checked.
 func (e *Env) Syntax(text source.Text, response bool) *Node {
-	parsed, issues := e.phase(response).Parse(text.Value)
+	parsed, issues := e.parse(text.Value)
 	if issues.Err() != nil {
 		return nil
 	}

@@ -2,10 +2,14 @@ package enginetest_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/source"
@@ -56,5 +60,42 @@ func TestRunBundle(t *testing.T) {
 	}
 	if _, err := enginetest.RunBundle(t.Context(), b, enginetest.Options{}); !errors.Is(err, enginetest.ErrNoCases) {
 		t.Error(err)
+	}
+}
+
+// What was compiled already is not compiled for the cases once more, and they say the same.
+func TestRunBundle_afterPoliciesWereCompiled(t *testing.T) {
+	var rules strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&rules, "  - { name: r%d, effect: allow, when: 'args.limit == %d' }\n", i, i)
+	}
+	b, err := bundle.FS(fstest.MapFS{
+		"p.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nrules:\n" + rules.String())},
+		"c.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: PolicyTest\nmetadata: { name: c }\npolicies: [.]\ncases:\n" +
+			"  - { name: one, call: { tool: a/b, args: { limit: 1 } }, expect: { effect: allow } }\n" +
+			"  - { name: none, call: { tool: a/b, args: { limit: 50 } }, expect: { effect: deny } }\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := engine.Compile(t.Context(), b, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(o enginetest.Options) (report *enginetest.Report, made float64) {
+		made = testing.AllocsPerRun(1, func() {
+			if report, err = enginetest.RunBundle(t.Context(), b, o); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return report, made
+	}
+	want, anew := run(enginetest.Options{})
+	got, again := run(enginetest.Options{Previous: s})
+	if diff := cmp.Diff(want, got); diff != "" || want.Passed != 2 {
+		t.Errorf("%d passed; %s", want.Passed, diff)
+	}
+	if again > anew/2 {
+		t.Errorf("%v allocations, of %v without what was compiled", again, anew)
 	}
 }

@@ -37,6 +37,10 @@ type Options struct {
 	Mutate bool
 	// Pause is called between two pieces of the work: see engine.Options. nil does nothing.
 	Pause func()
+	// Previous is a snapshot from which policies are taken over where they are the same: see engine.Options. nil has none.
+	Previous *engine.Snapshot
+	// CacheDir is a directory for the compiled code of plugins: see wasm.Options. "" has none.
+	CacheDir string
 }
 
 // Report is what came of the cases, in the order of the files.
@@ -102,7 +106,7 @@ func RunBundle(ctx context.Context, b *bundle.Bundle, o Options) (*Report, error
 }
 
 func run(ctx context.Context, suites []*Suite, o Options) (*Report, error) {
-	host, err := wasm.New(wasm.Options{Now: func() time.Time { return time.Time{} }, EjectFailures: -1}) //nolint:contextcheck // it outlives what it is made for
+	host, err := wasm.New(wasm.Options{Now: func() time.Time { return time.Time{} }, EjectFailures: -1, CacheDir: o.CacheDir}) //nolint:contextcheck // it outlives what it is made for
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +295,7 @@ func (r *runner) compile(ctx context.Context, s *Suite) (*engine.Snapshot, error
 	if found := s.named.in(b); len(found) > 0 {
 		return nil, found
 	}
-	o := engine.Options{Plugins: r.host, Lacking: s.named.lacking(), Pause: r.options.Pause}
+	o := engine.Options{Plugins: r.host, Lacking: s.named.lacking(), Pause: r.options.Pause, Previous: r.options.Previous}
 	if len(r.snapshots) > 0 {
 		o.Previous = r.snapshots[len(r.snapshots)-1]
 	}
