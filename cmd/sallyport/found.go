@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/source"
 	"github.com/sallyport-dev/sallyport/internal/admin"
@@ -57,13 +58,7 @@ func (g *program) changeServer(ctx context.Context, c admin.ServerChange) (*admi
 	if c.Action == admin.ShowServer {
 		return entryOf(g.state.build(), c.Name)
 	}
-	g.state.changing.Lock()
-	defer g.state.changing.Unlock()
-	err := errChangeWhileStopping
-	if !g.state.stopping.Load() {
-		err = g.sayOfServer(ctx, c)
-	}
-	if err != nil {
+	if err := g.lockedChange(ctx, c); err != nil {
 		cause := err.Error()
 		if ds, ok := errors.AsType[source.Diagnostics](err); ok {
 			cause = firstError(ds)
@@ -79,6 +74,41 @@ func (g *program) changeServer(ctx context.Context, c admin.ServerChange) (*admi
 	return e, err
 }
 
+// locking is how long a change waits for one that another gateway makes which shares the state.
+const locking = 10 * time.Second
+
+// lockedChange makes a change while no other gateway that shares the state makes one. Whoever waits for that holds up nobody else.
+func (g *program) lockedChange(ctx context.Context, c admin.ServerChange) error {
+	state, err := stateOf(g.state.build())
+	if err != nil {
+		return err
+	}
+	waits, cancel := context.WithTimeout(ctx, locking)
+	defer cancel()
+	unlock, err := discovery.Lock(waits, state)
+	if err != nil {
+		return source.Diagnostics{source.Pos{File: state}.Diagnose("SP1411", "nothing can be kept: "+err.Error(), "see `discovery.state`")}
+	}
+	defer unlock()
+	g.state.changing.Lock()
+	defer g.state.changing.Unlock()
+	if g.state.stopping.Load() {
+		return errChangeWhileStopping
+	}
+	if now, err := stateOf(g.state.build()); err != nil || now != state {
+		return errors.Join(err, errOtherState)
+	}
+	return g.sayOfServer(ctx, c)
+}
+
+// stateOf is the file in which is kept what operators say.
+func stateOf(b *build) (string, error) {
+	if d := b.base.Discovery; d != nil && d.State != "" {
+		return d.State, nil
+	}
+	return "", errNothingKept
+}
+
 // sayOfServer makes what is wanted what serves. It is recorded before it is kept, and kept before it serves.
 func (g *program) sayOfServer(ctx context.Context, c admin.ServerChange) error {
 	prev := g.state.build()
@@ -90,12 +120,7 @@ func (g *program) sayOfServer(ctx context.Context, c admin.ServerChange) error {
 	if err := tookEffect(found, c); err != nil {
 		return err
 	}
-	conf := found.Into(prev.base)
-	shared, err := g.builder.ready(ctx, conf, prev, prev.given)
-	if err != nil {
-		return err
-	}
-	next, err := g.builder.around(ctx, &build{config: conf, base: prev.base, found: found, listings: prev.listings, follower: prev.follower, given: prev.given}, prev, shared)
+	next, err := g.builder.serving(ctx, prev, found)
 	if err != nil {
 		return err
 	}
@@ -114,6 +139,44 @@ func (g *program) sayOfServer(ctx context.Context, c admin.ServerChange) error {
 	return nil
 }
 
+// serving is prev with other servers found.
+func (b *builder) serving(ctx context.Context, prev *build, found *discovery.Found) (*build, error) {
+	conf := found.Into(prev.base)
+	shared, err := b.ready(ctx, conf, prev, prev.given)
+	if err != nil {
+		return nil, err
+	}
+	return b.around(ctx, &build{config: conf, base: prev.base, found: found, listings: prev.listings, follower: prev.follower, given: prev.given}, prev, shared)
+}
+
+// hearState takes over what another gateway that shares the state has kept there. A file that can't be read, or is gone, changes nothing before
+// the next reload: a volume that is away for a moment takes no server out of service.
+func (g *program) hearState() {
+	g.state.changing.Lock()
+	defer g.state.changing.Unlock()
+	prev := g.state.build()
+	state, err := stateOf(prev)
+	if err != nil || g.state.stopping.Load() {
+		return
+	}
+	kept, err := prev.found.Newer(state)
+	if err == nil && kept != nil {
+		var next *build
+		if next, err = g.builder.serving(g.ctx, prev, g.builder.discover(prev.base, prev, prev.listings, kept)); err == nil {
+			g.log.Info("another has changed what operators have said of servers", "file", state)
+			g.swap(next)
+		}
+	}
+	failed := ""
+	if err != nil {
+		failed = err.Error()
+	}
+	if failed != g.state.unheard && failed != "" {
+		g.log.Error("what operators have said of servers can't be taken over: what was read last counts on", "file", state, "error", failed)
+	}
+	g.state.unheard = failed
+}
+
 var serverEvents = map[string]string{
 	admin.ApproveServer: audit.ServerApproved, admin.RevokeServer: audit.ServerRevoked, admin.PutServer: audit.ServerPut, admin.RemoveServer: audit.ServerRemoved,
 }
@@ -122,15 +185,13 @@ func stateAt(c *config.Config) source.Pos { return source.Pos{File: c.Discovery.
 
 var (
 	errNothingKept = errors.New("servers can't be changed by command: the config names no `discovery.state`")
+	errOtherState  = errors.New("the config has another `discovery.state` by now: try it again")
 	errNoAPI       = errors.New("no servers can be put: the config has no `discovery.api`")
 )
 
 // wanted is what is to be kept, if what an operator wants can be done, and what it is in a few words.
 func (g *program) wanted(prev *build, c admin.ServerChange) (kept *discovery.Kept, cause string, err error) {
 	d := prev.base.Discovery
-	if d == nil || d.State == "" {
-		return nil, "", errNothingKept
-	}
 	if kept, err = discovery.ReadKept(d.State); err != nil {
 		return nil, "", source.Diagnostics{stateAt(prev.base).Diagnose("SP1411", "what was kept can't be read, and nothing is written over it: "+err.Error(), "see `discovery.state`")}
 	}

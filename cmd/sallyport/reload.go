@@ -28,6 +28,7 @@ type state struct {
 	mu       sync.Mutex
 	reload   admin.Reload
 	fresh    freshness
+	unheard  string // why what operators have said elsewhere can't be taken over; guarded by changing
 }
 
 func (s *state) build() *build { return s.current.Load() }
@@ -199,6 +200,7 @@ func (g *program) watch(ctx context.Context) {
 			g.reload("files changed") //nolint:contextcheck // likewise
 			g.follow(w)
 		}
+		g.hearState() //nolint:contextcheck // likewise
 	}
 }
 
@@ -214,9 +216,9 @@ func (g *program) concerns(name string) bool {
 	swap := strings.HasPrefix(filepath.Base(name), "..") // Kubernetes swaps the link ..data
 	named := func(file string) bool { return filepath.Clean(file) == filepath.Clean(name) }
 	d := g.state.build().config.Discovery
-	found := d != nil && slices.ContainsFunc(d.Watched(), func(path string) bool {
-		return filepath.Dir(name) == filepath.Clean(path) || filepath.Clean(name) == filepath.Clean(path)
-	})
+	found := d != nil && (d.State != "" && named(d.State) || slices.ContainsFunc(d.Watched(), func(path string) bool {
+		return filepath.Dir(name) == filepath.Clean(path) || named(path)
+	}))
 	return bundle.IsSource(name) || found || swap || filepath.Ext(name) == "" || slices.ContainsFunc(g.builder.origin.files(g.state.build().config), named)
 }
 
@@ -230,6 +232,9 @@ func (g *program) follow(w *fsnotify.Watcher) {
 	names := g.builder.origin.files(c)
 	if c.Discovery != nil {
 		names = append(names, c.Discovery.Watched()...)
+		if c.Discovery.State != "" {
+			names = append(names, c.Discovery.State)
+		}
 	}
 	for _, name := range names {
 		for _, dir := range []string{filepath.Dir(name), name, filepath.Join(name, "detectors"), filepath.Join(name, "tables")} {

@@ -132,9 +132,9 @@ func (f *Found) readKept(file string) {
 	if file == "" {
 		return
 	}
-	k, err := ReadKept(file)
+	k, err := readKept(file)
 	if err != nil {
-		f.Broken = err
+		f.Broken, f.Kept.sum = err, k.sum
 		f.Mistakes = append(f.Mistakes, source.Pos{File: file}.Diagnose("SP1411", "the approvals can't be read, and count for nothing: "+err.Error(), "see `discovery.state`"))
 		return
 	}

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,11 @@ import (
 type Kept struct {
 	Approved []Approval `json:"approved"`
 	Servers  []Put      `json:"servers"`
+	sum      sum        // of the file that it is in
 }
+
+// sum is a digest of a file; zero of one that isn't there.
+type sum [sha256.Size]byte
 
 // Approval says that an operator has approved a server as it was written then.
 type Approval struct {
@@ -42,27 +47,56 @@ type Put struct {
 // MaxPut bounds the text of a server that is put.
 const MaxPut = 64 << 10
 
-const maxKept = 64 << 20
+// Bounds of what is kept, when it is written as when it is read.
+const (
+	maxKept     = 8 << 20 // bytes
+	maxApproved = 10_000
+)
 
 // ReadKept reads what is kept in a file. If there is no file nothing was kept yet.
 func ReadKept(file string) (*Kept, error) {
+	k, err := readKept(file)
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// readKept is ReadKept; of what can't be read it gives which file it was.
+func readKept(file string) (*Kept, error) {
 	data, err := readBounded(file, maxKept)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &Kept{}, nil
 	}
 	if err != nil {
-		return nil, errors.New(clean(err))
+		return &Kept{sum: sha256.Sum256([]byte(err.Error()))}, errors.New(clean(err))
 	}
+	k := Kept{sum: sha256.Sum256(data)}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	var k Kept
 	if err := d.Decode(&k); err != nil {
-		return nil, fmt.Errorf("it is not what was written there: %w", err)
+		return &k, fmt.Errorf("it is not what was written there: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("it is not what was written there: there is more behind it")
+		return &k, errors.New("it is not what was written there: there is more behind it")
 	}
 	return &k, k.check()
+}
+
+// Newer is what the file has, if that is something else than f was found by; nil if it isn't, or there is no file any more. Its error is why
+// it can't be read.
+func (f *Found) Newer(file string) (*Kept, error) {
+	k, err := readKept(file)
+	if f == nil || k.sum == f.Kept.sum {
+		return nil, nil //nolint:nilnil // nothing new is not an error
+	}
+	if err == nil && k.sum == (sum{}) {
+		err = errors.New(clean(fs.ErrNotExist))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // check refuses what Write would not have written.
@@ -77,6 +111,9 @@ func (k *Kept) check() error {
 	if len(names) > MaxServers {
 		return fmt.Errorf("it has more than %d servers", MaxServers)
 	}
+	if len(k.Approved) > maxApproved {
+		return fmt.Errorf("it has more than %d approvals: take back those of servers that are gone", maxApproved)
+	}
 	seen := map[[2]string]bool{}
 	for _, a := range k.Approved {
 		key := [2]string{a.Name, string(a.Source)}
@@ -88,7 +125,7 @@ func (k *Kept) check() error {
 	return nil
 }
 
-// Write keeps k in a file that only its owner can read.
+// Write keeps k in a file that only its owner can read. Who has read what k was made of must have had the file locked since.
 func (k *Kept) Write(file string) error {
 	if err := k.check(); err != nil {
 		return err
@@ -97,7 +134,11 @@ func (k *Kept) Write(file string) error {
 	if err != nil {
 		return err
 	}
-	return bundle.WriteFile(file, append(text, '\n'), 0o600)
+	if text = append(text, '\n'); len(text) > maxKept {
+		return fmt.Errorf("it would be larger than %d MiB, and nothing of it could be read any more: remove servers that were put", maxKept>>20)
+	}
+	k.sum = sha256.Sum256(text)
+	return bundle.WriteFile(file, text, 0o600)
 }
 
 // Approve gives k with an approval of e as it is.
