@@ -48,6 +48,23 @@ func NewKey(fields []string) (Key, error) {
 	return k, nil
 }
 
+// NewCallerKey makes the Key of those of the fields that tell callers apart, and not what they call. Its error is an *UnkeyedError.
+func NewCallerKey(fields []string) (Key, error) {
+	all, err := NewKey(fields)
+	if err != nil {
+		return Key{}, err
+	}
+	var k Key
+	for _, r := range all.reads {
+		switch r.slot {
+		case slotMethod, slotToolName, slotToolTarget, slotServer, slotResourceURI, slotPromptName, slotArguments, slotParams, slotAnnotations:
+		default:
+			k.reads = append(k.reads, r)
+		}
+	}
+	return k, nil
+}
+
 func newKeyRead(field string) (keyRead, error) {
 	n := nameOf(field)
 	if n == nil {

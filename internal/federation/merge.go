@@ -17,22 +17,21 @@ type Missing struct{ Server, Reason string }
 type Merge struct {
 	Plain bool // Append writes no more than clients of before 2026-07-28 know
 
-	items   []byte
+	items   [][]byte
+	bytes   int // of them
 	next    []Position
 	ttl     int64
 	bounded bool
 	missing []Missing
 }
 
-// Grow makes room for entries of n bytes.
+// Grow makes room for n entries.
 func (m *Merge) Grow(n int) { m.items = slices.Grow(m.items, n) }
 
-// Add adds an entry as clients get it.
+// Add adds an entry as clients get it, which must not change before Append.
 func (m *Merge) Add(entry []byte) {
-	if len(m.items) > 0 {
-		m.items = append(m.items, ',')
-	}
-	m.items = append(m.items, entry...)
+	m.items = append(m.items, entry)
+	m.bytes += len(entry) + 1
 }
 
 // Took says that a server has given its part, for how many milliseconds it holds, and whether there is more.
@@ -61,13 +60,19 @@ func (m *Merge) Next() []Position { return m.next }
 // Append appends the answer to the request with this id: what was filtered for one caller is private. cursor is "" without a Next. report names
 // the servers that are missing.
 func (m *Merge) Append(dst, id []byte, list, cursor string, report bool) []byte {
-	dst = slices.Grow(dst, len(m.items)+len(cursor)+256)
+	dst = slices.Grow(dst, m.bytes+len(cursor)+256)
 	dst = append(append(append(dst, `{"jsonrpc":"2.0","id":`...), id...), `,"result":{`...)
 	if !m.Plain {
 		dst = append(dst, `"resultType":"complete",`...)
 	}
 	dst = append(jsonscan.AppendQuote(dst, list), ":["...)
-	dst = append(append(dst, m.items...), ']')
+	for i, entry := range m.items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, entry...)
+	}
+	dst = append(dst, ']')
 	if len(m.next) > 0 {
 		dst = jsonscan.AppendQuote(append(dst, `,"nextCursor":`...), cursor)
 	}

@@ -280,24 +280,36 @@ func (x *exchange) listed(spec *mcp.Method, item *engine.Request, v jsonscan.Val
 	if name.Kind() != jsonscan.String {
 		return false
 	}
+	if item.Method = callOf(spec.List); item.Method == "" {
+		return true // tasks are the caller's own
+	}
 	switch spec.List {
 	case "tools":
 		item.ToolHash = x.learn(v).hash
 		if x.snap.Tools != nil && x.endOf(name.Text()).blocked(x.start) {
 			return false
 		}
-		item.Method, item.Tool, item.Annotations = "tools/call", name.Text(), annotationsOf(v)
+		item.Tool, item.Annotations = name.Text(), annotationsOf(v)
 	case "prompts":
-		item.Method, item.Prompt = "prompts/get", name.Text()
-	case "resources", "skills":
-		item.Method, item.Resource = "resources/read", name.Text()
-	case "resourceTemplates":
-		item.Method = "resources/read" // of a URI that is not known yet
-	default:
-		return true // tasks are the caller's own
+		item.Prompt = name.Text()
+	case "resources", "skills": // the URI of a template is not known yet
+		item.Resource = name.Text()
 	}
 	d := x.policy().Visible(background, item)
 	return d.Allowed()
+}
+
+// callOf is the method of the calls that a list is of; "" if it is a list of something else.
+func callOf(list string) string {
+	switch list {
+	case "tools":
+		return "tools/call"
+	case "prompts":
+		return "prompts/get"
+	case "resources", "skills", "resourceTemplates":
+		return "resources/read"
+	}
+	return ""
 }
 
 // judgeInputs polices what a modern server asks of the client inside a result: each under its own method name.

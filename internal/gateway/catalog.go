@@ -15,9 +15,11 @@ import (
 // catalog is what servers have said of their tools, learnt from the lists that pass: the annotations that conditions may read, and the
 // schemas that arguments are compared with. It is hearsay, and a tool that was never listed here is not in it. Safe for concurrent use.
 type catalog struct {
-	mu    sync.RWMutex
-	tools map[toolKey]*tool
-	bytes int
+	mu      sync.RWMutex
+	tools   map[toolKey]*tool
+	bytes   int
+	changes map[string]uint64 // by server: see count
+	forgot  uint64            // how often something was
 }
 
 // toolKey is a tool of a server, or of one version of it.
@@ -39,7 +41,16 @@ func (t *tool) read(definition jsonscan.Value) {
 // maxCatalog bounds the definitions that are kept, in bytes. What comes later is not learnt.
 const maxCatalog = 16 << 20
 
-func newCatalog() *catalog { return &catalog{tools: make(map[toolKey]*tool)} }
+func newCatalog() *catalog {
+	return &catalog{tools: make(map[toolKey]*tool), changes: make(map[string]uint64)}
+}
+
+// count changes with what is known of a server's tools. While it doesn't, there is nothing to learn from a list that was learnt from before.
+func (c *catalog) count(server string) uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.changes[server] + c.forgot
+}
 
 // find gives what is known of a tool; nil is nothing.
 func (c *catalog) find(key toolKey) *tool {
@@ -101,6 +112,7 @@ func (c *catalog) keep(key toolKey, t *tool, pinned bool) {
 		return
 	}
 	c.tools[key], c.bytes = t, grown
+	c.changes[key.server]++
 }
 
 // Tools are the tools of a server, or of a version of one, as it has listed them to clients, one JSON object each, by name. They must not be changed.
@@ -126,6 +138,7 @@ func (g *Gateway) Forget(server string) {
 	c := g.catalog
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forgot++ // also of other servers, for whose tools there is room now
 	for key, t := range c.tools {
 		if key.server == server {
 			c.bytes -= len(t.raw)

@@ -24,6 +24,7 @@ const listTimeout = 10 * time.Second
 type share struct {
 	position federation.Position
 	listing  *federation.Listing
+	from     *remembered    // whose listing that is, if nothing but the request phase has a say in it
 	shown    []bool         // by entry of listing: policy lets this caller use it; nil is all
 	result   jsonscan.Value // of server/discover
 	ttl      int64          // milliseconds
@@ -127,16 +128,18 @@ func (x *exchange) ask(parts []*exchange) {
 // recallParts judges what is remembered, on as many processors as there are: it is nothing but work.
 func (x *exchange) recallParts(parts []*exchange) {
 	var next atomic.Int64
-	var recalled sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (len(parts)+recallsEach-1)/recallsEach) {
-		recalled.Go(func() {
-			for i := next.Add(1) - 1; int(i) < len(parts); i = next.Add(1) - 1 {
-				if y := parts[i]; y.share.failed == nil {
-					y.apart(func() { y.share.recalled = y.recall() })
-				}
+	work := func() {
+		for i := next.Add(1) - 1; int(i) < len(parts); i = next.Add(1) - 1 {
+			if y := parts[i]; y.share.failed == nil {
+				y.apart(func() { y.share.recalled = y.recall() })
 			}
-		})
+		}
 	}
+	var recalled sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(parts)/recallsEach) - 1 {
+		recalled.Go(work)
+	}
+	work()
 	recalled.Wait()
 }
 
@@ -254,6 +257,15 @@ func (x *exchange) pick(spec *mcp.Method, item *engine.Request, result jsonscan.
 		}
 		s.listing = &listing
 	}
+	if s.from != nil && s.listing == s.from.listing {
+		x.look(s.from, spec, item)
+		return
+	}
+	x.sift(spec, item)
+}
+
+func (x *exchange) sift(spec *mcp.Method, item *engine.Request) {
+	s := x.share
 	s.shown = make([]bool, len(s.listing.Entries))
 	for i := range s.listing.Entries {
 		e := &s.listing.Entries[i]
@@ -311,13 +323,11 @@ func (x *exchange) answerParts(parts []*exchange) *refusal {
 	return x.sendParts(&merge, &found)
 }
 
-// sizeOf bounds what parts have to add.
+// sizeOf bounds how many entries parts have to add.
 func sizeOf(parts []*exchange) (n int) {
 	for _, y := range parts {
 		if y.share.listing != nil {
-			for i := range y.share.listing.Entries {
-				n += len(y.share.listing.Entries[i].JSON) + 1
-			}
+			n += len(y.share.listing.Entries)
 		}
 	}
 	return n

@@ -30,12 +30,17 @@ type listKey struct {
 	more            bool
 }
 
-// remembered is a server's answer, read. It is immutable.
+// remembered is a server's answer, read. It is immutable but for the sights.
 type remembered struct {
-	msg     mcp.Message
-	raw     []byte
-	listing *federation.Listing // nil for server/discover
-	expires time.Time
+	msg       mcp.Message
+	raw       []byte
+	listing   *federation.Listing // nil for server/discover
+	audiences audiences           // of the listing
+	expires   time.Time
+	key       listKey
+
+	sights     map[string]*sight // guarded by lists.mu; nil: none yet
+	sightBytes int64             // likewise
 }
 
 // Bounds of what is remembered.
@@ -77,6 +82,7 @@ func (l *lists) put(k listKey, r *remembered, epoch uint64, now time.Time) {
 		return
 	}
 	l.dropLocked(func(other listKey, old *remembered) bool { return other == k || !now.Before(old.expires) })
+	r.key = k
 	if size := r.size(); l.bytes+size <= l.most && l.memory.Take(size) {
 		l.entries[k], l.bytes = r, l.bytes+size
 	}
@@ -101,7 +107,7 @@ func (l *lists) dropLocked(match func(listKey, *remembered) bool) {
 }
 
 // size counts the answer twice: as it came, and as clients get it.
-func (r *remembered) size() int64 { return 2*int64(len(r.raw)) + 1024 }
+func (r *remembered) size() int64 { return 2*int64(len(r.raw)) + 1024 + r.sightBytes }
 
 // forget ends l with its snapshot.
 func (l *lists) forget() {
@@ -137,6 +143,7 @@ func (x *exchange) keepList() {
 		r.listing = &listing
 		if !x.policy().HasRules(engine.PhaseResponse) {
 			x.share.listing = r.listing
+			r.audiences = x.snap.audiencesOf(x.serverName, spec.List)
 		}
 	}
 	now := x.g.Now()
@@ -165,7 +172,7 @@ func (x *exchange) recall() bool {
 	}
 	own := x.reply
 	defer func() { x.reply = own }()
-	x.reply, s.listing = &r.msg, r.listing
+	x.reply, s.listing, s.from = &r.msg, r.listing, r
 	s.failed = x.judgeRecalled()
 	return true
 }
