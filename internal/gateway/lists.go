@@ -11,7 +11,7 @@ import (
 )
 
 // lists remembers what servers have listed for everybody, as long as they have said that it holds. What a server gives to one caller only
-// is not in it, and neither is what policy has made of a list: that is done anew for each caller. It lives and ends with its snapshot.
+// is not in it. What policy has made of a list is, for callers of whom it reads the same: see sight. It lives and ends with its snapshot.
 // Safe for concurrent use.
 type lists struct {
 	mu      sync.RWMutex
