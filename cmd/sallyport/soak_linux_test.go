@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,6 +33,10 @@ func newSoak(t *testing.T, answer http.HandlerFunc) (*restarts, *exec.Cmd) {
 	t.Helper()
 	r := newRestarts(t, "connections: 10000, idleTimeout: 10m")
 	r.server.Config.Handler = answer
+	listen := "apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: l }\nmatch: { methods: [subscriptions/listen] }\nrules:\n  - { name: all, effect: allow }\n"
+	if err := os.WriteFile(filepath.Join(r.dir, "p", "l.yaml"), []byte(listen), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return r, r.start()
 }
 
@@ -239,23 +244,36 @@ func TestSoakIdleConnections(t *testing.T) {
 	r.measure(cmd, n, 12, n+20, use)
 }
 
-// Streams on which nothing comes. Each has a stream of its own from the server, and none has a goroutine.
+// Streams on which nothing comes, of legacy clients and of modern ones. Each has a stream of its own from the server, and none has a goroutine.
 func TestSoakIdleStreams(t *testing.T) {
+	tests := []struct{ name, request, says string }{
+		{
+			"GET", framed("GET", "", "Mcp-Protocol-Version: 2025-11-25"),
+			`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"hello"}}`,
+		},
+		{
+			"listen", framed("POST", `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true,`+
+				`"resourceSubscriptions":["file:///srv/readme.md"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},`+
+				`"io.modelcontextprotocol/clientInfo":{"name":"soak","version":"1.0.0"}}}}`, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: subscriptions/listen"),
+			`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true}}}`,
+		},
+	}
 	n := 200
 	if soaking() {
 		n = affordableConnections(t, 10_000, 4)
 	}
-	r, cmd := newSoak(t, func(w http.ResponseWriter, req *http.Request) {
-		_, _ = io.Copy(io.Discard, req.Body)
-		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"hello\"}}\n\n")
-		w.(http.Flusher).Flush()
-		<-req.Context().Done()
-	})
-	use := func(_ int, c net.Conn) error {
-		return saysUntil(c, framed("GET", "", "Mcp-Protocol-Version: 2025-11-25"), "hello")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, cmd := newSoak(t, func(w http.ResponseWriter, req *http.Request) {
+				_, _ = io.Copy(io.Discard, req.Body)
+				w.Header().Set("Content-Type", "text/event-stream")
+				fmt.Fprintf(w, "data: %s\n\n", tt.says)
+				w.(http.Flusher).Flush()
+				<-req.Context().Done()
+			})
+			r.measure(cmd, n, 4, 20, func(_ int, c net.Conn) error { return saysUntil(c, tt.request, tt.says) })
+		})
 	}
-	r.measure(cmd, n, 4, 20, use)
 }
 
 // measure opens n connections and, where figures are measured, says what each takes: at most so many KiB, and

@@ -14,8 +14,9 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
-// idleStream is a legacy client's stream for news of one server. Nothing comes on it for hours, and there are thousands: while nothing comes it
-// has no goroutine, no buffer and no exchange, only what is needed to go on. What comes is judged as on any stream.
+// idleStream is a client's stream for news of one server: a legacy client's GET, or subscriptions/listen. Nothing comes on it for hours, and
+// there are thousands: while nothing comes it has no goroutine, no buffer and no exchange, only what is needed to go on. What comes is judged
+// as on any stream.
 type idleStream struct {
 	g      *Gateway
 	client *conn
@@ -27,13 +28,21 @@ type idleStream struct {
 	stream *upstream.Parked // when parked
 	busy   bool             // a comment is being written
 	left   bool             // it is to end
+	ending bool             // because the gateway ends it
 	over   bool
 	state  parked
 }
 
 // canPark says whether the stream is one that can do without what serves its connection: it takes the connection, and ends with it.
 func (x *exchange) canPark() bool {
-	return x.msg.Kind == mcp.KindNone && x.client != nil && x.arrival == atFirst
+	switch {
+	case x.client == nil || x.arrival != atFirst || x.held > smallBody:
+		return false
+	case x.msg.Kind == mcp.KindNone:
+		return true
+	}
+	// Of a server that isn't reached by HTTP the stream would wait as any other, and what waits there may need the request's bytes.
+	return x.msg.Era == mcp.Modern && !x.awaits() && x.call.CanPark() && len(x.msg.Root().Raw()) <= smallBody
 }
 
 // startIdle lets v write the events, when handle has returned.
@@ -60,7 +69,6 @@ func (v *idleStream) begin(net.Conn) {
 	head.SetContentLength(-1) // chunks
 	head.SetConnectionClose()
 	_, err := v.out.Write(head.Header())
-	x.dropBody()
 	x.ctx = nil
 	if err != nil {
 		v.end()
@@ -111,7 +119,7 @@ func (v *idleStream) serve(x *exchange) (parked bool, err error) {
 		if err != nil {
 			return false, x.endStream(w, err)
 		}
-		if _, err := x.relay(w, ev); err != nil {
+		if over, err := x.relay(w, ev); over || err != nil {
 			return false, err
 		}
 	}
@@ -130,7 +138,7 @@ func (v *idleStream) park(x *exchange) bool {
 	}
 	v.state.update(x)
 	v.stream, v.x = r, nil
-	x.snap = nil // v's
+	x.snap, x.held = nil, 0 // v's
 	x.kept.Release()
 	x.call.Reset()
 	x.reset()
@@ -145,9 +153,10 @@ func (v *idleStream) unpark() *exchange {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	x := v.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
-	v.state.restore(x)
 	x.client, x.conn = v.client, v.client
+	v.state.restore(x)
 	x.call.Resume(v.stream)
+	x.ending.Store(v.ending)
 	v.x, v.stream = x, nil
 	if v.left {
 		x.call.Cancel()
@@ -155,10 +164,26 @@ func (v *idleStream) unpark() *exchange {
 	return x
 }
 
-// end ends the stream: its client has gone, or it is not to be read any more.
+// end ends the stream: its client has gone.
 func (v *idleStream) end() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.cancel()
+}
+
+// endNews ends the stream in good order: it is not to be read any more.
+func (v *idleStream) endNews() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.ending = true
+	if v.x != nil {
+		v.x.ending.Store(true)
+	}
+	v.cancel()
+}
+
+// cancel is called under mu.
+func (v *idleStream) cancel() {
 	switch v.left = true; {
 	case v.over:
 	case v.x != nil:
@@ -220,11 +245,9 @@ func (v *idleStream) comment() {
 	}
 }
 
-func (v *idleStream) endNews() { v.end() }
-
 func (v *idleStream) outdated(s *Snapshot) bool {
 	k := &v.state
-	return s == nil || k.snap.Identity != s.Identity || s.server(k.serverName, k.version) != k.server
+	return s == nil || k.snap.Identity != s.Identity || s.server(k.serverName, k.version) != k.server || k.body != nil && !k.snap.splits(k.serverName, s)
 }
 
 // writer is where the events go.

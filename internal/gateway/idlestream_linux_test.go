@@ -22,29 +22,51 @@ import (
 // watched is a client's stream for news, and the server's end of it.
 type watched struct {
 	*world
+	opener
 	conn  net.Conn
 	lines *bufio.Reader
 	resp  *http.Response
-	news  chan string   // what the server says; "" ends its stream, "cut" the connection
+	news  chan string   // what the server says; "" ends its stream in good order, "cut" the connection
 	ended chan struct{} // the server's stream
 }
 
 const listChanged = `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
 
-// watchNews opens a stream, and waits until it is parked.
-func watchNews(t *testing.T, policy string, options ...option) *watched {
+// opener is how clients open such a stream, and what they get at its end in good order.
+type opener struct{ name, request, end string }
+
+var openers = []opener{
+	{"GET", "GET /mcp/files HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\nX-Team: red\r\n\r\n", ""},
+	{
+		"listen", modern("subscriptions/listen", "", `"notifications":{"toolsListChanged":true}`, "X-Team: red"),
+		`{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":"a"}}}`,
+	},
+}
+
+// eachOpener runs a test of a stream however it is opened.
+func eachOpener(t *testing.T, test func(t *testing.T, how opener)) {
 	t.Helper()
-	s := openNews(t, policy, options...)
+	for _, how := range openers {
+		t.Run(how.name, func(t *testing.T) { test(t, how) })
+	}
+}
+
+// watchNews opens a stream, and waits until it is parked.
+func watchNews(t *testing.T, how opener, policy string, options ...option) *watched {
+	t.Helper()
+	s := worldOfNews(t, policy, options...)
+	s.open(how)
 	s.hears(listChanged)
 	s.parks()
 	return s
 }
 
-func openNews(t *testing.T, policy string, options ...option) *watched {
+// worldOfNews is a gateway before a server that has news.
+func worldOfNews(t *testing.T, policy string, options ...option) *watched {
 	t.Helper()
 	s := &watched{news: make(chan string, 8), ended: make(chan struct{})}
-	_, served := newPeer(t, func(w http.ResponseWriter, r *http.Request, _ string) {
-		if r.Method != http.MethodGet {
+	_, served := newPeer(t, func(w http.ResponseWriter, r *http.Request, body string) {
+		if r.Method != http.MethodGet && !strings.Contains(body, "subscriptions/listen") {
 			w.WriteHeader(http.StatusAccepted)
 			return
 		}
@@ -55,6 +77,9 @@ func openNews(t *testing.T, policy string, options ...option) *watched {
 			case text := <-s.news:
 				switch text {
 				case "":
+					if s.end != "" {
+						events(w, s.end)
+					}
 					return
 				case "cut":
 					panic(http.ErrAbortHandler)
@@ -71,19 +96,37 @@ func openNews(t *testing.T, policy string, options ...option) *watched {
 		}
 	})
 	s.world = newWorld(t, policy, append([]option{served}, options...)...)
+	return s
+}
+
+// open opens the stream.
+func (s *watched) open(how opener) {
+	s.t.Helper()
+	s.opener = how
 	var err error
 	if s.conn, err = net.Dial("tcp", s.onTCP()); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	_ = s.conn.SetDeadline(time.Now().Add(30 * time.Second))
-	if _, err := io.WriteString(s.conn, "GET /mcp/files HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\nX-Team: red\r\n\r\n"); err != nil {
-		t.Fatal(err)
+	if _, err := io.WriteString(s.conn, how.request); err != nil {
+		s.t.Fatal(err)
 	}
 	if s.resp, err = http.ReadResponse(bufio.NewReader(s.conn), nil); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	s.lines = bufio.NewReader(s.resp.Body)
-	return s
+}
+
+// ends checks what the client gets until the end, comments apart: the last of the stream.
+func (s *watched) ends(want string) {
+	s.t.Helper()
+	rest, err := io.ReadAll(s.lines)
+	if err != nil {
+		s.t.Errorf("the client's end: %v", err)
+	}
+	if got := strings.Join(dataOf(string(rest)), "\n"); got != want {
+		s.t.Errorf("the last that the client got is %q, want %q", got, want)
+	}
 }
 
 // hears waits for an event.
@@ -151,8 +194,8 @@ func (s *watched) over(all int) audit.Record {
 	n.mu.Lock()
 	left := len(n.streams)
 	n.mu.Unlock()
-	if left != 0 {
-		s.t.Errorf("%d streams are left", left)
+	if used := s.bodies.used.Load(); left != 0 || used != 0 {
+		s.t.Errorf("%d streams are left, and %d bytes of requests", left, used)
 	}
 	b := httptest.NewRecorder()
 	s.Metrics.Handler().ServeHTTP(b, httptest.NewRequest(http.MethodGet, "/metrics", nil))
@@ -168,7 +211,11 @@ func TestWhatComesOnAParkedStreamIsJudged(t *testing.T) {
 	log := func(level string) string {
 		return `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"` + level + `","data":"x"}}`
 	}
-	s := watchNews(t, `
+	eachOpener(t, func(t *testing.T, how opener) { testNewsAreJudged(t, how, log) })
+}
+
+func testNewsAreJudged(t *testing.T, how opener, log func(level string) string) {
+	s := watchNews(t, how, listenPolicy+`---
 apiVersion: sallyport/v1
 kind: Policy
 metadata: { name: p }
@@ -196,10 +243,11 @@ rules:
 		t.Errorf("%d refusals are recorded", refused)
 	}
 	s.parks()
-	s.news <- ""
-	if rest, err := io.ReadAll(s.lines); err != nil || strings.Contains(string(rest), "data") {
-		t.Errorf("the end: %q, %v", rest, err)
+	if used, want := s.bodies.used.Load(), int64(len(how.request)-strings.Index(how.request, "\r\n\r\n")-4); used != want {
+		t.Errorf("%d bytes of requests are counted, want %d", used, want)
 	}
+	s.news <- ""
+	s.ends(how.end)
 	if r := s.over(7); r.Kind != audit.Outcome || r.Status != 200 || r.ResponseBytes < int64(5*len(log("info"))) {
 		t.Errorf("recorded %+v", r)
 	}
@@ -207,30 +255,83 @@ rules:
 
 // A candidate is tried on what comes on a stream, when the request that has opened it is long gone.
 func TestCandidateIsTriedOnWhatComesOnAParkedStream(t *testing.T) {
-	var snap *Snapshot
-	s := watchNews(t, activeRules, func(_ *Options, s *Snapshot) { snap = s })
+	eachOpener(t, func(t *testing.T, how opener) {
+		var snap *Snapshot
+		s := watchNews(t, how, activeRules, func(_ *Options, s *Snapshot) { snap = s })
+		next := s.try(snap, triedRules, nil, trial.Bounds{})
+		for range 2 {
+			s.news <- listChanged
+			s.hears(listChanged)
+			s.parks()
+		}
+		s.found(next.Candidate, 2)
+	})
+}
+
+// try has a candidate tried beside the policies of a snapshot.
+func (s *watched) try(snap *Snapshot, policy string, canary *Canary, bounds trial.Bounds) *Snapshot {
+	s.t.Helper()
 	next := snapCopy(snap)
-	next.Candidate = &Candidate{Policy: compile(t, triedRules)}
+	next.Candidate = &Candidate{Policy: compile(s.t, policy), Canary: canary}
 	next.Candidate.Trial = trial.New(trial.Options{
-		Active: next.Policy, Candidate: next.Candidate.Policy, Metrics: s.Metrics, Show: s.ShowExample,
+		Active: next.Policy, Candidate: next.Candidate.Policy, Metrics: s.Metrics, Show: s.ShowExample, Bounds: bounds,
 		Scan: jsonscan.Options{Depth: s.Limits.Depth, Values: s.Limits.Values}, Head: s.head,
 	})
-	t.Cleanup(func() {
+	s.t.Cleanup(func() {
 		next.Candidate.Trial.Close()
 		<-next.Candidate.Trial.Done()
 	})
 	s.Swap(next)
-	for range 2 {
-		s.news <- listChanged
-		s.hears(listChanged)
-		s.parks()
+	return next
+}
+
+const endDenied = `  - name: end
+    phase: response
+    when: 'mcp.method == "subscriptions/listen" && params.notifications.toolsListChanged && request.headers["x-team"] == "red"'
+    effect: deny
+    reason: no_end
+`
+
+// The answer to a request that is long gone is judged with it.
+func TestEndOfAParkedStreamIsJudged(t *testing.T) {
+	s := watchNews(t, openers[1], activeRules+endDenied)
+	s.news <- ""
+	rest, err := io.ReadAll(s.lines)
+	if got := dataOf(string(rest)); err != nil || len(got) != 1 || !strings.Contains(got[0], `"reason":"no_end"`) || !strings.HasPrefix(got[0], `{"jsonrpc":"2.0","id":"a","error":`) {
+		t.Errorf("the client got %q, %v", got, err)
 	}
-	s.found(next.Candidate, 2)
+	if r := s.over(2); r.Kind != audit.Outcome || r.Reason != "no_end" || r.Method != "subscriptions/listen" {
+		t.Errorf("recorded %+v", r)
+	}
+}
+
+// What has decided the request decides its answer, whatever has become of it meanwhile.
+func TestCanaryDecidesTheEndOfAParkedStream(t *testing.T) {
+	var snap *Snapshot
+	s := worldOfNews(t, activeRules, func(_ *Options, s *Snapshot) { snap = s })
+	next := s.try(snap, triedRules+endDenied, &Canary{Share: wholeShare}, trial.Bounds{After: 1, Denials: 1})
+	s.open(openers[1])
+	s.hears(listChanged)
+	s.parks()
+	if r := s.raw(post(call("shell", `{}`))); !strings.Contains(r.body, "shell") {
+		t.Fatalf("%+v", r)
+	}
+	if found := s.found(next.Candidate, 3); !next.Candidate.Trial.HasPassed() {
+		t.Fatalf("%+v", found)
+	}
+	s.news <- ""
+	if rest, err := io.ReadAll(s.lines); err != nil || !strings.Contains(string(rest), "no_end") {
+		t.Errorf("the client got %q, %v", rest, err)
+	}
 }
 
 // While a stream is parked its client sees that it lives.
 func TestParkedStreamsAreKeptAlive(t *testing.T) {
-	s := watchNews(t, allowAll, func(o *Options, _ *Snapshot) { o.Limits.KeepAlive = time.Millisecond })
+	eachOpener(t, testKeptAlive)
+}
+
+func testKeptAlive(t *testing.T, how opener) {
+	s := watchNews(t, how, allowAll, func(o *Options, _ *Snapshot) { o.Limits.KeepAlive = time.Millisecond })
 	for comments := 0; comments < 3; {
 		line, err := s.lines.ReadString('\n')
 		if err != nil {
@@ -247,37 +348,70 @@ func TestParkedStreamsAreKeptAlive(t *testing.T) {
 
 // Parking ends with whatever ends the stream, for both sides.
 func TestParkingEnds(t *testing.T) {
+	const gone, good = "cut", "good order"
 	tests := []struct {
 		name string
 		do   func(s *watched)
-		cut  bool // the client's stream has no end
+		end  string // of a client that listens; gone: its stream has none
 	}{
-		{"the client leaves", func(s *watched) { _ = s.conn.Close() }, true},
-		{"the server ends", func(s *watched) { s.news <- "" }, false},
-		{"the server is gone", func(s *watched) { s.news <- "cut" }, false},
-		{"the gateway ends it", func(s *watched) { s.Gateway.news.end(func(hearer) bool { return true }, true) }, false},
-		{"the server's address changes", func(s *watched) {
-			next := s.snapshot(allowAll)
-			s.Swap(next)
-		}, false},
+		{"the client leaves", func(s *watched) { _ = s.conn.Close() }, gone},
+		{"the server ends", func(s *watched) { s.news <- "" }, good},
+		{"the server is gone", func(s *watched) { s.news <- "cut" }, "50201"},
+		{"the gateway ends it", func(s *watched) { s.Gateway.news.end(func(hearer) bool { return true }, true) }, good},
+		{"the server's address changes", func(s *watched) { s.Swap(s.snapshot(allowAll)) }, good},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := watchNews(t, allowAll)
-			tt.do(s)
-			if _, err := io.ReadAll(s.lines); (err != nil) != tt.cut && !errors.Is(err, net.ErrClosed) {
-				t.Errorf("the client's end: %v", err)
-			}
-			if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 {
-				t.Errorf("recorded %+v", r)
-			}
+			eachOpener(t, func(t *testing.T, how opener) {
+				s := watchNews(t, how, allowAll)
+				tt.do(s)
+				switch {
+				case tt.end == gone:
+					if _, err := io.ReadAll(s.lines); err == nil {
+						t.Error("the stream of a client that has gone has an end")
+					}
+				case tt.end == good || how.end == "":
+					s.ends(how.end)
+				default:
+					rest, err := io.ReadAll(s.lines)
+					if got := dataOf(string(rest)); err != nil || len(got) != 1 || !strings.Contains(got[0], tt.end) {
+						t.Errorf("the client got %q, %v", got, err)
+					}
+				}
+				if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 {
+					t.Errorf("recorded %+v", r)
+				}
+			})
 		})
 	}
 }
 
+// A client that listens outside of a session may come to another version when the split changes. One that GETs its stream has it of the version
+// that has it.
+func TestParkedStreamEndsWhenItsSplitChanges(t *testing.T) {
+	eachOpener(t, func(t *testing.T, how opener) {
+		var snap *Snapshot
+		s := watchNews(t, how, allowAll, versioned(&script{}), func(_ *Options, s *Snapshot) { snap = s })
+		next := snapCopy(snap)
+		next.Versions = map[string]*Versions{"files": {Split: splitBy(1, 99), Servers: snap.Versions["files"].Servers}}
+		s.Swap(next)
+		if how.end == "" {
+			s.news <- listChanged
+			s.hears(listChanged)
+			return
+		}
+		s.ends(how.end)
+		s.over(2)
+	})
+}
+
 // What a client sends on its stream is no request. The stream ends as if it had not come.
 func TestWhatIsSentOnAStreamDoesNotCutItsEnd(t *testing.T) {
-	s := watchNews(t, allowAll)
+	eachOpener(t, testSentOnAStream)
+}
+
+func testSentOnAStream(t *testing.T, how opener) {
+	s := watchNews(t, how, allowAll)
 	if _, err := io.WriteString(s.conn, "GET /mcp/files HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -293,9 +427,7 @@ func TestWhatIsSentOnAStreamDoesNotCutItsEnd(t *testing.T) {
 		t.Errorf("recorded %+v", r)
 	}
 	s.hears(listChanged)
-	if rest, err := io.ReadAll(s.lines); err != nil || strings.Contains(string(rest), "data") {
-		t.Errorf("the end: %q, %v", rest, err)
-	}
+	s.ends(how.end)
 	if n, err := s.conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %d bytes, %v", n, err)
 	}
@@ -312,25 +444,30 @@ func readable(raw syscall.RawConn) bool {
 
 // A stream whose time is up ends, also if it is parked.
 func TestParkedStreamEndsInTime(t *testing.T) {
-	s := openNews(t, allowAll, func(o *Options, _ *Snapshot) { o.Limits.StreamTimeout = time.Second })
-	if _, err := io.ReadAll(s.lines); err != nil {
-		t.Errorf("the client's end: %v", err)
-	}
-	if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 || r.Total < time.Second {
-		t.Errorf("recorded %+v", r)
-	}
+	eachOpener(t, func(t *testing.T, how opener) {
+		s := worldOfNews(t, allowAll, func(o *Options, _ *Snapshot) { o.Limits.StreamTimeout = time.Second })
+		s.open(how)
+		if _, err := io.ReadAll(s.lines); err != nil {
+			t.Errorf("the client's end: %v", err)
+		}
+		if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 || r.Total < time.Second {
+			t.Errorf("recorded %+v", r)
+		}
+	})
 }
 
 // A connection that is closed before the stream has taken it leaves nothing behind.
 func TestStreamWithoutAConnection(t *testing.T) {
-	s := watchNews(t, allowAll)
-	v := s.stream()
-	if !v.stream.Unpark() {
-		t.Fatal("it was to be parked")
-	}
-	v.unpark() // as when it begins
-	v.client.successor.Store(v)
-	_ = v.client.Close()
-	v.begin(nil) // too late
-	s.over(2)
+	eachOpener(t, func(t *testing.T, how opener) {
+		s := watchNews(t, how, allowAll)
+		v := s.stream()
+		if !v.stream.Unpark() {
+			t.Fatal("it was to be parked")
+		}
+		v.unpark() // as when it begins
+		v.client.successor.Store(v)
+		_ = v.client.Close()
+		v.begin(nil) // too late
+		s.over(2)
+	})
 }

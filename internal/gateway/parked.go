@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
@@ -16,11 +18,14 @@ type parked struct {
 	metrics     *telemetry.Server
 	versioned   *telemetry.Version
 	who         *engine.Principal
+	by          *engine.Snapshot // the policies that have decided the request, and decide its answer
 	serverName  string
 	version     string
 	session     string
 	target      string
 	head        []byte // the header lines
+	body        []byte // the message as it went to the server; nil: a legacy client's GET
+	held        int64  // of the bound on all bodies
 	start       time.Time
 	until       time.Time // it lives
 	asking      time.Time
@@ -30,6 +35,8 @@ type parked struct {
 	opened      bool
 	committed   bool
 	resumable   bool
+	settled     bool
+	tried       bool
 }
 
 // hold takes from x what doesn't change. From here on x needs nothing of the request as it was read.
@@ -38,9 +45,12 @@ func (k *parked) hold(x *exchange) {
 	*k = parked{
 		snap: x.snap, server: x.server, metrics: x.metrics, versioned: x.versioned, who: x.who, serverName: x.serverName, version: x.version,
 		session: string(x.session), target: string(x.head.Target), head: append([]byte(nil), h.RawHeaders()...), start: x.start, id: x.id,
-		sessionHash: x.sessionHash, opened: x.opened, committed: x.committed,
+		sessionHash: x.sessionHash, opened: x.opened, committed: x.committed, by: x.by, settled: x.settled, tried: x.tried, held: x.held,
 	}
-	k.readHead(x)
+	if x.msg.Kind == mcp.KindRequest {
+		k.body = bytes.Clone(x.msg.Root().Raw())
+	}
+	k.readRequest(x)
 }
 
 // update takes from x what events may have changed.
@@ -48,19 +58,29 @@ func (k *parked) update(x *exchange) {
 	k.outcome, k.resumable, k.asking, k.until = x.outcome, x.resumable, x.asking, x.until()
 }
 
-// restore makes x, which is fresh, the exchange that it was.
+// restore makes x, which is fresh but knows its client, the exchange that it was.
 func (k *parked) restore(x *exchange) {
 	x.snap, x.server, x.metrics, x.versioned, x.who, x.serverName, x.version = k.snap, k.server, k.metrics, k.versioned, k.who, k.serverName, k.version
 	x.session, x.start, x.mark, x.id = append(x.session[:0], k.session...), k.start, k.start, k.id
 	x.sessionHash, x.opened, x.committed = k.sessionHash, k.opened, k.committed
+	x.by, x.settled, x.tried, x.held = k.by, k.settled, k.tried, k.held
 	x.outcome, x.resumable, x.asking = k.outcome, k.resumable, k.asking
 	x.streaming, x.counted = true, true
-	k.readHead(x)
+	k.readRequest(x)
 }
 
-// readHead reads the head again: the same bytes by the same rules. It is also what a candidate is shown, when fasthttp's request is gone.
-func (k *parked) readHead(x *exchange) {
+// readRequest reads the request again: the same bytes by the same rules. Its head is also what a candidate is shown, when fasthttp's request
+// is gone, and its message what the answer is judged with.
+func (k *parked) readRequest(x *exchange) {
 	e := &envelope{Method: []byte("GET"), Target: []byte(k.target), Proto: []byte("HTTP/1.1"), Head: k.head}
+	if k.body != nil {
+		e.Method = []byte("POST")
+	}
 	_ = x.head.Read(e.Method, e.Target, e.Proto, e.Head, x.g.head)
 	x.arrived = e
+	if k.body != nil {
+		_ = x.msg.Decode(k.body, x.scanOptions())
+		_ = x.msg.Check(&x.head)
+		x.fill(&x.msg)
+	}
 }

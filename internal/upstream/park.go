@@ -52,6 +52,12 @@ func (k *conn) canPark() bool {
 	return ok
 }
 
+// CanPark says whether c has a stream that can be parked. Nothing of what was sent is used any more, then.
+func (c *Call) CanPark() bool {
+	s, ok := c.flow.(*httpStream)
+	return ok && s.chunks != nil
+}
+
 // NextNow is Next, but returns ErrNotYet instead of waiting on a stream that can be parked. Park, Next or NextNow may follow.
 func (c *Call) NextNow() (Event, error) {
 	s, ok := c.flow.(*httpStream)
