@@ -124,7 +124,7 @@ type conn struct {
 	owed atomic.Int64 // of the budget, for an answer that is being written
 
 	successor atomic.Pointer[idleStream] // takes the connection over when its request has been handled
-	last      opened                     // used by the request under way
+	last      *opened                    // nil: no session yet; used by the request under way
 }
 
 // What a connection is doing, as far as reading goes.

@@ -50,6 +50,7 @@ func (x *exchange) startIdle() {
 	v := &idleStream{g: x.g, client: x.client, out: x.ctx.Conn(), x: x}
 	v.state.hold(x)
 	v.spoke.Store(x.g.watch.tick.Load())
+	x.client.last = nil // no other request comes
 	x.client.successor.Store(v)
 	x.ctx.HijackSetNoResponse(true)
 	x.ctx.Hijack(v.begin)

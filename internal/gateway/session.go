@@ -80,7 +80,7 @@ type opened struct {
 
 // recalls takes the session that x names from what the connection remembers. Requests of one connection follow each other.
 func (c *conn) recalls(x *exchange) bool {
-	if c == nil || c.last.who != x.who || c.last.server != x.serverName || len(c.last.id) == 0 || c.last.keys != x.g.Keys.Version() || !bytes.Equal(c.last.id, x.head.SessionID) {
+	if c == nil || c.last == nil || c.last.who != x.who || c.last.server != x.serverName || len(c.last.id) == 0 || c.last.keys != x.g.Keys.Version() || !bytes.Equal(c.last.id, x.head.SessionID) {
 		return false
 	}
 	if (c.last.version != "" || x.snap.Versions != nil) && x.snap.server(x.serverName, c.last.version) == nil {
@@ -96,7 +96,10 @@ func (c *conn) remember(x *exchange, keys uint64) {
 	if c == nil {
 		return
 	}
-	o := &c.last
+	if c.last == nil {
+		c.last = new(opened)
+	}
+	o := c.last
 	o.who, o.server, o.version, o.hash, o.home = x.who, x.serverName, x.version, x.sessionHash, x.home
 	o.keys = keys
 	o.id = append(o.id[:0], x.head.SessionID...)
