@@ -113,11 +113,14 @@ func compileOnce(ctx context.Context, set *bundle.Bundle, o engine.Options) (s *
 }
 
 // readBundle tells mistakes inside policies, which are a source.Diagnostics, from a path that can't be read.
-func readBundle(path string) (*bundle.Bundle, error) {
+func readBundle(path string) (*bundle.Bundle, error) { return readNamed("policies", path) }
+
+// readNamed is readBundle for a path that its user has given by another name.
+func readNamed(name, path string) (*bundle.Bundle, error) {
 	b, err := bundle.Open(path)
 	var ds source.Diagnostics
 	if err == nil || errors.As(err, &ds) {
 		return b, err
 	}
-	return nil, failf(exitInvalid, "policies: %w", err)
+	return nil, failf(exitInvalid, "%s: %w", name, err)
 }

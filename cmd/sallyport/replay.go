@@ -42,11 +42,15 @@ type threshold struct {
 }
 
 func (c replayCommand) Run(p *process) error {
+	name := "--bundle"
+	if c.Bundle == "" {
+		name = "policies"
+	}
 	options, err := c.places(p)
 	if err != nil {
 		return err
 	}
-	b, err := readBundle(c.Bundle)
+	b, err := readNamed(name, c.Bundle)
 	if err != nil {
 		return err
 	}

@@ -350,8 +350,9 @@ func TestSubscriptionsAreTakenApart(t *testing.T) {
 	for filter, want := range map[string]string{
 		`{}`:                        ``,
 		`{"toolsListChanged":true}`: `a={"toolsListChanged":true} b={"toolsListChanged":true}`,
-		`{"toolsListChanged":false,"promptsListChanged":true,"taskIds":["1"]}`: `a={"promptsListChanged":true}`,
-		`{"taskIds":["a/1","b/2","a/3"],"resourceSubscriptions":["a+x:1"]}`:    `a={"resourceSubscriptions":["x:1"],"taskIds":["1","3"]} b={"taskIds":["2"]}`,
+		`{"toolsListChanged":false,"promptsListChanged":true,"taskIds":["1"]}`:            `a={"promptsListChanged":true}`,
+		`{"taskIds":["a/1","b/2","a/3"],"resourceSubscriptions":["a+x:1"]}`:               `a={"resourceSubscriptions":["x:1"],"taskIds":["1","3"]} b={"taskIds":["2"]}`,
+		`{"taskIds":["b@v2/1","a@v2/1","a@v1/1","a/1","a@v2/2"],"toolsListChanged":true}`: `a={"toolsListChanged":true,"taskIds":["1"]} b={"toolsListChanged":true} a@v1={"taskIds":["1"]} a@v2={"taskIds":["1","2"]} b@v2={"taskIds":["1"]}`,
 		`{"taskIds":"1"}`:  `refused`,
 		`{"taskIds":[{}]}`: `refused`,
 		`{"resourcesListChanged":true,"resourceSubscriptions":["c+x:1","c+y:1","a+q:\""]}`: `a={"resourcesListChanged":true,"resourceSubscriptions":["q:\""]} c={"resourcesListChanged":true,"resourceSubscriptions":["x:1"]}`,
@@ -362,7 +363,11 @@ func TestSubscriptionsAreTakenApart(t *testing.T) {
 		all, ok := v.Subscriptions(scan(t, filter), whoseTask)
 		var got []string
 		for _, s := range all {
-			got = append(got, s.Server+"="+string(s.Filter))
+			at := s.Server
+			if s.Version != "" {
+				at += "@" + s.Version
+			}
+			got = append(got, at+"="+string(s.Filter))
 		}
 		if !ok {
 			got = []string{"refused"}

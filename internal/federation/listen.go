@@ -2,7 +2,11 @@ package federation
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
@@ -10,8 +14,9 @@ import (
 
 // Subscription is what one server is asked to tell of: the filter of a subscriptions/listen, as JSON.
 type Subscription struct {
-	Server string
-	Filter []byte
+	Server  string
+	Version string // of the server, that has the tasks that are followed; "": the one that the caller comes to
+	Filter  []byte
 }
 
 // kinds are the members of a filter that say of which lists one wants to know, with the list that makes a server worth asking.
@@ -28,21 +33,27 @@ const (
 )
 
 // Subscriptions takes a client's filter apart. Resources and tasks of nobody are left out, and so are members that nobody carries; the client
-// learns of that from the acknowledgement. task says whose a task is, and its id there. ok is false if the filter is none.
-func (v *View) Subscriptions(filter jsonscan.Value, task func(id string) (server, own string, ok bool)) (out []Subscription, ok bool) {
+// learns of that from the acknowledgement. task opens the id of a task: a version of a server is asked for its own. ok is false if the filter is none.
+func (v *View) Subscriptions(filter jsonscan.Value, task func(id string) (Task, bool)) (out []Subscription, ok bool) {
 	if filter.Kind() != jsonscan.Object {
 		return nil, false
 	}
-	uris, ok := whose(filter.Get(subscribed), func(uri string) (string, string, bool) { return v.Resolve(mcp.TargetResource, uri) })
+	uris, ok := whose(filter.Get(subscribed), func(uri string) (origin, string, bool) {
+		server, own, ok := v.Resolve(mcp.TargetResource, uri)
+		return origin{server, ""}, own, ok
+	})
 	if !ok {
 		return nil, false
 	}
-	tasks, ok := whose(filter.Get(followed), task)
+	tasks, ok := whose(filter.Get(followed), func(id string) (origin, string, bool) {
+		t, ok := task(id)
+		return origin{t.Server, t.Version}, t.ID, ok
+	})
 	if !ok {
 		return nil, false
 	}
 	for _, server := range v.servers {
-		a := Acknowledged{uris: uris[server], tasks: tasks[server]}
+		a := Acknowledged{uris: uris[origin{server, ""}], tasks: tasks[origin{server, ""}]}
 		asks := len(a.uris)+len(a.tasks) > 0
 		for i, k := range kinds {
 			wanted, _ := filter.Get(k.name).Bool()
@@ -53,21 +64,34 @@ func (v *View) Subscriptions(filter jsonscan.Value, task func(id string) (server
 			out = append(out, Subscription{Server: server, Filter: a.appendFilter(nil)})
 		}
 	}
+	for _, at := range slices.SortedFunc(maps.Keys(tasks), origin.compare) {
+		if at.version != "" {
+			a := Acknowledged{tasks: tasks[at]}
+			out = append(out, Subscription{Server: at.server, Version: at.version, Filter: a.appendFilter(nil)})
+		}
+	}
 	return out, true
 }
 
-// whose sorts a list of names by servers, each as it is called there. ok is false if it is no list of names.
-func whose(list jsonscan.Value, resolve func(name string) (server, own string, ok bool)) (own map[string][]string, ok bool) {
+// origin is where something named is: at a server, or at a version of it.
+type origin struct{ server, version string }
+
+func (o origin) compare(p origin) int {
+	return cmp.Or(strings.Compare(o.server, p.server), strings.Compare(o.version, p.version))
+}
+
+// whose sorts a list of names by where they are, each as it is called there. ok is false if it is no list of names.
+func whose(list jsonscan.Value, resolve func(name string) (at origin, own string, ok bool)) (own map[origin][]string, ok bool) {
 	if list.Exists() && list.Kind() != jsonscan.Array {
 		return nil, false
 	}
-	own = map[string][]string{}
+	own = map[origin][]string{}
 	for c := list.Cursor(); c.Next(); {
 		if c.Value().Kind() != jsonscan.String {
 			return nil, false
 		}
-		if server, name, ok := resolve(c.Value().Text()); ok {
-			own[server] = append(own[server], name)
+		if at, name, ok := resolve(c.Value().Text()); ok {
+			own[at] = append(own[at], name)
 		}
 	}
 	return own, true

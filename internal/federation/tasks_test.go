@@ -20,7 +20,12 @@ func public(own string) string { return "s/" + own }
 
 func own(id string) (string, bool) { return strings.CutPrefix(id, "s/") }
 
-func whoseTask(id string) (server, own string, ok bool) { return strings.Cut(id, "/") }
+// whoseTask opens an id that is a server, with its version or without, and the id there: a/1 or a@next/1.
+func whoseTask(id string) (t Task, ok bool) {
+	t.Server, t.ID, ok = strings.Cut(id, "/")
+	t.Server, t.Version, _ = strings.Cut(t.Server, "@")
+	return t, ok
+}
 
 func taskKeys(t testing.TB, bytes ...byte) *carry.Keys {
 	t.Helper()

@@ -84,6 +84,9 @@ func (f *fan) plain() bool { return f.x.msg.Kind == mcp.KindNone }
 
 // admit makes y what asks its server, and is the first door for it.
 func (f *fan) admit(i int, y *exchange) {
+	if v := f.wanted[i].Version; v != "" && y.share.failed == nil && !y.stay(v) {
+		y.share.failed = notFound()
+	}
 	switch {
 	case y.share.failed != nil:
 	case f.plain():

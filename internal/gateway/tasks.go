@@ -46,10 +46,17 @@ func (x *exchange) publicTask(own string) string {
 	return x.g.tasks.Seal(x.viewOwner(), federation.Task{Server: x.serverName, Version: x.version, Home: x.homeOfTasks(), ID: own})
 }
 
-// ownTask undoes publicTask for tasks of this server.
+// ownTask undoes publicTask for tasks of this server. What is a part of a task goes to the version of the server that has it, unless it is
+// settled already that it goes to another: then the task is none of that one's.
 func (x *exchange) ownTask(id string) (string, bool) {
 	t, ok := x.findTask(id)
-	return t.ID, ok && t.Server == x.serverName && t.Version == x.version
+	if !ok || t.Server != x.serverName || x.snap.server(t.Server, t.Version) == nil {
+		return "", false
+	}
+	if !x.led {
+		x.stay(t.Version)
+	}
+	return t.ID, t.Version == x.version
 }
 
 // homeOfTasks is where the server's tasks are at home: here, if it is a process of this replica's own.
@@ -61,13 +68,13 @@ func (x *exchange) homeOfTasks() string {
 	return ""
 }
 
-// followTask says which server tells of a task. One that another replica has nobody here can tell of.
-func (x *exchange) followTask(id string) (server, own string, ok bool) {
+// followTask says who tells of a task. Of one that another replica has, or a version of its server that is gone, nobody here can.
+func (x *exchange) followTask(id string) (federation.Task, bool) {
 	t, ok := x.findTask(id)
 	if r := x.g.replicas; r != nil && t.Home != "" && t.Home != r.home {
-		return "", "", false
+		return federation.Task{}, false
 	}
-	return t.Server, t.ID, ok
+	return t, ok && x.snap.server(t.Server, t.Version) != nil
 }
 
 // unknownName answers as if there were no such thing as the message names.

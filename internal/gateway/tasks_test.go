@@ -173,6 +173,85 @@ func TestTasksStayWithTheirVersion(t *testing.T) {
 	}
 }
 
+// A message that is a part of a task goes to the version of the server that has it, and names it as it is called there.
+func TestPartsOfTasksGoToTheirVersion(t *testing.T) {
+	next := &script{answer: worker}
+	w := newWorld(t, taskPolicy, twoServers(t, &script{answer: worker}, versioned(next)), known(t, "alice", "bob"))
+	w.server.answer = worker
+	tasks := map[string]string{"stable": taskID(t, w.raw(begin(aliceKey))), "next": taskID(t, w.raw(begin(aliceKey, "X-Next: 1")))}
+	for _, c := range []struct{ key, header, task, want, id string }{
+		{aliceKey, "X-Other: 1", "next", "next", "job-1"},
+		{aliceKey, "X-Next: 1", "stable", "stable", "job-1"},
+		{aliceKey, "X-Next: 1", "next", "next", "job-1"},
+		{bobKey, "X-Other: 1", "next", "stable", tasks["next"]}, // of nobody: it goes where its caller comes to, as it is
+		{bobKey, "X-Next: 1", "next", "next", tasks["next"]},
+	} {
+		servers := map[string]*script{"stable": w.server, "next": next}
+		before := map[string]int{"stable": len(w.server.received()), "next": len(next.received())}
+		body := `{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{` + readParams +
+			`,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/related-task":{"taskId":"` + tasks[c.task] + `"}}}}`
+		if r := w.raw(postTo("/mcp", body, "MCP-Protocol-Version: 2026-07-28", "Mcp-Method: tools/call", "Mcp-Name: files__read_file", c.key, c.header)); r.status != 200 {
+			t.Errorf("%+v: %d %s", c, r.status, r.body)
+		}
+		for name, s := range servers {
+			got := s.received()[before[name]:]
+			if (name == c.want) != (len(got) == 1) || len(got) > 1 {
+				t.Errorf("%+v: %s got %q", c, name, got)
+			} else if len(got) == 1 && !strings.Contains(got[0], `"io.modelcontextprotocol/related-task":{"taskId":"`+c.id+`"}`) {
+				t.Errorf("%+v: %s", c, got[0])
+			}
+		}
+	}
+}
+
+// Each version of a server is asked for the tasks that it has, whichever the client comes to for the rest.
+func TestTasksOfVersionsAreFollowed(t *testing.T) {
+	stable, next := newTeller(t), newTeller(t)
+	w := newWorld(t, listenPolicy, twoServers(t, &script{}, func(o *Options, s *Snapshot) {
+		s.Servers["files"] = stable.server
+		versioned(next.server)(o, s)
+	}))
+	x := newExchange(w.Gateway)
+	who, err := w.current.p.Load().Identity.Resolve(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.who, x.view = who, w.current.p.Load().Views[""]
+	ids := map[string]string{}
+	for _, version := range []string{"stable", "next", "gone", ""} {
+		ids[version] = w.tasks.Seal(x.viewOwner(), federation.Task{Server: "files", Version: version, ID: "job-1"})
+	}
+	addr, got := w.onTCP(), make(chan reply, 1)
+	c := dial(t, addr)
+	go func() {
+		got <- w.on(c, modernAt("/mcp", "subscriptions/listen", "", `"notifications":{"taskIds":["`+ids["gone"]+`","`+ids[""]+`","`+ids["stable"]+`","`+ids["next"]+`"]}`))
+	}()
+	wait(t, stable.opened)
+	wait(t, next.opened)
+	stable.say <- `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"job-1","status":"working"}}`
+	next.say <- `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"job-1","status":"completed"}}`
+	close(stable.say)
+	close(next.say)
+	data := dataOf((<-got).body)
+	if len(data) < 3 || !strings.Contains(data[0], ids["stable"]) || !strings.Contains(data[0], ids["next"]) || strings.Contains(data[0], ids["gone"]) || strings.Contains(data[0], ids[""]) {
+		t.Fatalf("the client heard %q", data)
+	}
+	for version, status := range map[string]string{"stable": "working", "next": "completed"} {
+		if want := `"taskId":"` + ids[version] + `","status":"` + status + `"`; strings.Count(data[1]+data[2], want) != 1 {
+			t.Errorf("not once %s in %q", want, data)
+		}
+	}
+	for _, s := range []*teller{stable, next} {
+		s.mu.Lock()
+		for _, asked := range s.seen { // again, when its stream has ended
+			if strings.Count(asked.body, `"job-1"`) != 1 {
+				t.Errorf("a version was asked %s", asked.body)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
 // A client listens for its own tasks, and hears of them by the ids that it knows.
 func TestTasksAreFollowed(t *testing.T) {
 	files, mail := newTeller(t), newTeller(t)
