@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/discovery"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
 )
 
@@ -33,9 +35,24 @@ func (b *builder) listings(c *config.Config, prev *build) (map[string]*fetch.Fol
 		if err != nil {
 			return nil, failf(exitInvalid, "discovery.registries: %w", err)
 		}
-		out[key] = fetch.Poll(s, time.Duration(r.Poll), b.now)
+		out[key] = b.listing(s, c.Discovery.State, r)
 	}
 	return out, nil
+}
+
+// listing follows a registry, and has it begin with what is kept of it.
+func (b *builder) listing(s fetch.Source, state string, r *config.Registry) *fetch.Follower {
+	if b.dry {
+		return fetch.Poll(s, time.Duration(r.Poll), b.now)
+	}
+	copied := discovery.Copy(s, state, r.From, b.now, func(err error) {
+		b.log.Warn("what a registry of servers has listed is not kept: its servers are not known after a restart while it is down", "registry", fetch.Shown(r.From), "error", err)
+	})
+	f := fetch.Poll(copied, time.Duration(r.Poll), b.now)
+	if last, at := copied.Last(); last != nil {
+		f.Begin(last, at)
+	}
+	return f
 }
 
 // registryKey is what of a registry makes a difference to how it is asked. It may hold a secret.
@@ -48,13 +65,27 @@ func registryKey(r *config.Registry) string {
 }
 
 // answered is what a registry has said last; nil: nothing yet.
-func answered(listings map[string]*fetch.Follower) func(*config.Registry) []byte {
-	return func(r *config.Registry) []byte {
+func answered(listings map[string]*fetch.Follower) func(*config.Registry) ([]byte, bool) {
+	return func(r *config.Registry) ([]byte, bool) {
 		f := listings[registryKey(r)]
-		if f == nil || f.Content() == nil {
-			return nil
+		if f == nil {
+			return nil, false
 		}
-		return f.Content().Packed
+		isCopy := f.State().Copy
+		if c := f.Content(); c != nil {
+			return c.Packed, isCopy
+		}
+		return nil, false
+	}
+}
+
+// forgetCopies removes what is kept of registries that the config doesn't name any more.
+func (g *program) forgetCopies(b, prev *build) {
+	if g.builder.dry || prev != nil && reflect.DeepEqual(prev.base.Discovery, b.base.Discovery) {
+		return
+	}
+	if err := discovery.ForgetCopies(b.base); err != nil {
+		g.log.Warn("what was kept of registries can't be removed", "error", err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 type shelf struct {
 	mu        sync.Mutex
 	documents []string
+	deleted   string // the name of one that it has deleted
 	down      bool
 	asked     int
 }
@@ -32,7 +33,11 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answers := make([]string, len(s.documents))
 	for i, d := range s.documents {
-		answers[i] = `{"server":` + d + `,"_meta":{"io.modelcontextprotocol.registry/official":{"status":"active","isLatest":true}}}`
+		status := "active"
+		if s.deleted != "" && strings.Contains(d, s.deleted) {
+			status = "deleted"
+		}
+		answers[i] = `{"server":` + d + `,"_meta":{"io.modelcontextprotocol.registry/official":{"status":"` + status + `","isLatest":true}}}`
 	}
 	_, _ = fmt.Fprintf(w, `{"servers":[%s],"metadata":{"count":%d}}`, strings.Join(answers, ","), len(answers))
 }
@@ -42,6 +47,13 @@ func (s *shelf) is(down bool, documents ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down, s.documents = down, documents
+}
+
+// deletes has the registry delete a server.
+func (s *shelf) deletes(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deleted = name
 }
 
 func (s *shelf) count() int {
@@ -198,4 +210,64 @@ func TestRegistryInFiles(t *testing.T) {
 	if e, ok := w.g.state.build().found.Entry("com-acme-notes"); ok || e.State != discovery.State("") {
 		t.Errorf("%+v", e)
 	}
+}
+
+// A registry that is down when the gateway starts costs nothing of what was approved, and what it had withdrawn doesn't come back by that.
+func TestARestartWhileARegistryIsDown(t *testing.T) {
+	notes, mail := listed("com.acme/notes", "1.0.0"), listed("com.acme/mail", "1.0.0")
+	s := &shelf{documents: []string{notes, mail}}
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	registries := fmt.Sprintf(`{ from: "%s/v0.1/servers?key=s3cret", names: [com.acme/*], poll: 10ms }`, web.URL)
+	w := beginWith(t, registries)
+	restart := func(want map[string]string) {
+		t.Helper()
+		s.is(true)
+		w.stop()
+		w = begin(t, w.dir, place{policies: "p.yaml\ndiscovery: { state: servers.json, registries: [" + registries + "] }", bundle: "unsigned: true"})
+		for range 2 {
+			for name, want := range want {
+				if got := w.known(name); got != want {
+					t.Errorf("%s is %s, want %s", name, got, want)
+				}
+			}
+			w.until("the failure is logged", func() bool { return strings.Contains(w.log.String(), "a registry of servers doesn't answer") })
+		}
+	}
+	const serving, gone = "serving 1.0.0 registry", "unknown"
+	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
+	w.approve("com-acme-notes")
+	w.approve("com-acme-mail")
+	restart(map[string]string{"com-acme-notes": serving, "com-acme-mail": serving})
+
+	s.deletes("com.acme/notes")
+	s.is(false, notes, mail)
+	w.becomes("com-acme-notes", "refused 1.0.0 registry")
+	restart(map[string]string{"com-acme-notes": "refused 1.0.0 registry", "com-acme-mail": serving})
+
+	s.is(false, notes)
+	w.becomes("com-acme-mail", gone)
+	restart(map[string]string{"com-acme-notes": "refused 1.0.0 registry", "com-acme-mail": gone})
+
+	s.is(false)
+	w.becomes("com-acme-notes", gone)
+	restart(map[string]string{"com-acme-notes": gone, "com-acme-mail": gone})
+
+	s.deletes("")
+	s.is(false, notes)
+	w.becomes("com-acme-notes", serving)
+	kept, err := filepath.Glob(filepath.Join(w.dir, "servers.json.listing-*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept: %q, %v", kept, err)
+	}
+	if info, err := os.Stat(kept[0]); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v: %v", info, err)
+	}
+	name := filepath.Join(w.dir, "sallyport.yaml")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, name, []byte(strings.ReplaceAll(string(text), web.URL, "http://127.0.0.1:9")))
+	w.until("what it has listed is forgotten with it", func() bool { _, err := os.Stat(kept[0]); return os.IsNotExist(err) })
 }

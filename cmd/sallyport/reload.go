@@ -48,6 +48,7 @@ func (g *program) swap(b *build) {
 	}
 	g.state.current.Store(b)
 	g.begin(b, prev)
+	g.forgetCopies(b, prev)
 	g.gateway.Swap(b.snapshot)
 	if prev != nil && prev.identity != b.identity {
 		prev.identity.Close()

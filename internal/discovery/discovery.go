@@ -77,8 +77,9 @@ type Options struct {
 	Usable func(name string, s config.Server) error
 	// Kept is what operators have said; nil: the file has it that the config names.
 	Kept *Kept
-	// Answer is what a registry that is asked over the network has said last, in lines; nil: nothing yet.
-	Answer func(*config.Registry) []byte
+	// Answer is what a registry that is asked over the network has said last, in lines; nil: nothing yet. It is a copy if it was said to
+	// somebody else, who may have asked for something else.
+	Answer func(*config.Registry) (lines []byte, isCopy bool)
 }
 
 // Find looks for servers wherever c says.
@@ -100,7 +101,7 @@ func Find(c *config.Config, o Options) *Found {
 	for i := range c.Discovery.Registries {
 		r := registry{config: c, Registry: &c.Discovery.Registries[i], prev: o.Prev}
 		if o.Answer != nil {
-			r.answer = o.Answer(r.Registry)
+			r.answer, r.copy = o.Answer(r.Registry)
 		}
 		entries, ds := r.read()
 		all, out.Mistakes = append(all, entries...), append(out.Mistakes, ds...)

@@ -26,6 +26,7 @@ type registry struct {
 	*config.Registry
 	prev   *Found
 	answer []byte // of one that is asked over the network, in lines; nil: it has said nothing yet
+	copy   bool   // it was said to somebody else
 	ds     source.Diagnostics
 }
 
@@ -101,7 +102,7 @@ func (r *registry) lines() (lines [][]byte, fresh bool) {
 	for line := range bytes.Lines(r.answer) {
 		lines = append(lines, bytes.TrimSpace(line))
 	}
-	return lines, true
+	return lines, !r.copy
 }
 
 // files reads documents that are at hand: a file, or those of a directory. Each has one, or a list as registries give it.

@@ -344,6 +344,18 @@ func TestWhatIsWithdrawnStaysSoWhileItsRegistryDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// A copy of what a registry has said says nothing of a server that nobody had asked for then.
+func TestACopyIsNoAnswerToWhatWasNotAsked(t *testing.T) {
+	s := newShelf(t, "servers: { com.acme/notes: {}, com.acme/new: {} }")
+	for isCopy, want := range map[bool]string{true: "SP1421 the registry has not said yet what `com.acme/new` is", false: "SP1423 the registry doesn't list `com.acme/new`"} {
+		r := registry{config: s.config, Registry: &s.config.Discovery.Registries[0], answer: []byte(doc("com.acme/notes", "1.0.0", "https://a.example/mcp")), copy: isCopy}
+		entries, _ := r.read()
+		if d := entries[0].Mistakes[0]; len(entries) != 2 || d.Code+" "+d.Message != want || entries[1].State != Serving {
+			t.Errorf("%+v, want %s", entries, want)
+		}
+	}
+}
+
 func TestSelectingTooManyChangesNothing(t *testing.T) {
 	s := newShelf(t, selects)
 	s.expect([]string{doc("com.acme/notes", "1.0.0", "https://a.example/mcp")}, "com-acme-notes serving https://a.example/mcp")

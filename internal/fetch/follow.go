@@ -24,6 +24,7 @@ type Follower struct {
 type State struct {
 	Err       error     // why there was no answer
 	Confirmed time.Time // when the source said last that it has what the follower has; zero: never
+	Copy      bool      // it said so to somebody else, and has not answered the follower yet
 }
 
 // Longest is for how long a source is asked to wait for a change: less than proxies wait for an answer.
@@ -57,6 +58,13 @@ func (f *Follower) Resume(other *Follower) {
 	other.mu.Lock()
 	defer other.mu.Unlock()
 	f.last, f.state = other.last, other.state
+}
+
+// Begin has f, which nobody runs yet, begin with what its source gave somebody else, who was told at that time that it is the last.
+func (f *Follower) Begin(c *Content, confirmed time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last, f.state = c, State{Confirmed: confirmed, Copy: true}
 }
 
 // Content is what the source gave last; nil if it has given nothing yet.
@@ -98,7 +106,7 @@ func (f *Follower) ask(ctx context.Context, wait time.Duration) (changed bool, e
 	if f.state.Err = err; err != nil {
 		return false, err
 	}
-	f.state.Confirmed = f.now()
+	f.state.Confirmed, f.state.Copy = f.now(), false
 	if c == nil {
 		return false, nil
 	}
