@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/discovery"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
+	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
 // This file is the registries of servers that are asked over the network. Nothing waits for them: what they list is served once they have
@@ -172,4 +174,46 @@ func (g *program) hearRegistries(s *registries) {
 	if changed {
 		g.reload("registry")
 	}
+}
+
+// registryStatus is what the admin API shows of the registries.
+func (g *program) registryStatus() (out []admin.Registry) {
+	b := g.state.build()
+	if b.base.Discovery == nil {
+		return nil
+	}
+	seen := map[string]int{}
+	for i := range b.base.Discovery.Registries {
+		r := &b.base.Discovery.Registries[i]
+		f := b.listings[registryKey(r)]
+		if f == nil {
+			continue
+		}
+		from, st := fetch.Shown(r.From), f.State()
+		if seen[from]++; seen[from] > 1 { // they differ in what isn't shown
+			from += fmt.Sprintf(" (%d)", seen[from])
+		}
+		is := admin.Registry{From: from, Copy: st.Copy}
+		if st.Err != nil {
+			is.Error = st.Err.Error()
+		}
+		if at := st.Confirmed.UTC(); !at.IsZero() {
+			is.Confirmed, is.AgeSeconds = &at, new(int64(g.now().Round(0).Sub(at.Round(0)).Seconds())) // on the clock of the wall, which goes on while a machine sleeps
+		}
+		is.Up = st.Err == nil && is.Confirmed != nil && !st.Copy
+		out = append(out, is)
+	}
+	return out
+}
+
+// registryMetrics are what metrics show of the registries.
+func (g *program) registryMetrics() (out []telemetry.Registry) {
+	for _, r := range g.registryStatus() {
+		is := telemetry.Registry{Name: r.From, Answers: r.Up}
+		if r.AgeSeconds != nil {
+			is.Age, is.Listed = time.Duration(*r.AgeSeconds)*time.Second, true
+		}
+		out = append(out, is)
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -270,4 +271,49 @@ func TestARestartWhileARegistryIsDown(t *testing.T) {
 	}
 	put(t, name, []byte(strings.ReplaceAll(string(text), web.URL, "http://127.0.0.1:9")))
 	w.until("what it has listed is forgotten with it", func() bool { _, err := os.Stat(kept[0]); return os.IsNotExist(err) })
+}
+
+// A registry that is down is seen in the status and in the metrics, with the age of what it has listed, and without what may be a secret.
+func TestARegistryThatIsDownIsSeen(t *testing.T) {
+	s := &shelf{down: true, documents: []string{listed("com.acme/notes", "1.0.0")}}
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	from := web.URL + "/v0.1/servers"
+	registries := fmt.Sprintf(`{ from: "%[1]s?key=s3cret", names: [com.acme/*], poll: 10ms }, { from: "%[1]s?key=0ther", names: [x/*], poll: 10ms }, { from: files, names: [x/*] }`, from)
+	w := beginWith(t, registries)
+	is := func(want string) {
+		t.Helper()
+		w.until("its status is "+want, func() bool {
+			all := w.g.registryStatus()
+			return len(all) == 2 && all[0].From == from && all[1].From == from+" (2)" &&
+				fmt.Sprint(all[0].Up, all[0].Error != "", all[0].Confirmed != nil, all[0].AgeSeconds != nil, all[0].Copy) == want
+		})
+	}
+	shows := func(want string, not string) {
+		t.Helper()
+		out := httptest.NewRecorder()
+		w.g.metrics.Handler().ServeHTTP(out, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+		text := out.Body.String()
+		if out.Code != http.StatusOK || !strings.Contains(text, want) || not != "" && strings.Contains(text, not) || strings.Contains(text, "s3cret") {
+			t.Errorf("no %s, or %s, in %d\n%s", want, not, out.Code, text)
+		}
+	}
+	up, age := fmt.Sprintf(`sallyport_registry_up{registry="%s"} `, from), fmt.Sprintf(`sallyport_registry_listing_age_seconds{registry="%s"} `, from)
+	is("false true false false false")
+	shows(up+"0", age)
+	s.is(false, s.documents...)
+	is("true false true true false")
+	shows(up+"1", "")
+	shows(age, "")
+	s.is(true)
+	is("false true true true false")
+	shows(up+"0", "")
+	w.stop()
+	w = begin(t, w.dir, place{policies: "p.yaml\ndiscovery: { state: servers.json, registries: [" + registries + "] }", bundle: "unsigned: true"})
+	is("false true true true true")
+	shows(age, "")
+	got := w.g.status()
+	if text, err := json.Marshal(got.Registries); err != nil || strings.Contains(string(text), "s3cret") || len(got.Registries) != 2 {
+		t.Errorf("%v: %s", err, text)
+	}
 }

@@ -265,7 +265,7 @@ func (g *program) status() admin.Status {
 	g.state.mu.Lock()
 	s.Reload = g.state.reload
 	g.state.mu.Unlock()
-	s.Servers = g.servers()
+	s.Servers, s.Registries = g.servers(), g.registryStatus()
 	s.Plugins = pluginStatus(b.policy)
 	return s
 }

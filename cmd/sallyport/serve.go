@@ -162,6 +162,7 @@ func (g *program) openAudit(c *config.Config) (err error) {
 	})
 	g.metrics.WatchSource(g.sourceMetrics)
 	g.metrics.WatchMemory(func() (used, limit int64) { return g.builder.memory.Used(), g.builder.memory.Limit() })
+	g.metrics.WatchRegistries(g.registryMetrics)
 	g.metrics.WatchServers(func() []telemetry.Servers { return serverMetrics(g.state.build()) })
 	return nil
 }

@@ -15,8 +15,21 @@ type Status struct {
 	Loaded   time.Time `json:"loaded"`   // when they began to
 	Reload   Reload    `json:"lastReload"`
 	Servers  []Server  `json:"servers"`
-	Plugins  []Plugin  `json:"plugins,omitempty"`
-	Audit    Audit     `json:"audit"`
+	// Registries are those of servers that are asked over the network.
+	Registries []Registry `json:"registries,omitempty"`
+	Plugins    []Plugin   `json:"plugins,omitempty"`
+	Audit      Audit      `json:"audit"`
+}
+
+// Registry is a registry of servers. What it has said last counts on while it is not up.
+type Registry struct {
+	From  string `json:"from"` // without what may be a secret in it
+	Up    bool   `json:"up"`   // it has answered the last question
+	Error string `json:"error,omitempty"`
+	// When, and how long ago, it has said that there is nothing else than what is known of it; nothing if it never has.
+	Confirmed  *time.Time `json:"confirmed,omitempty"`
+	AgeSeconds *int64     `json:"ageSeconds,omitempty"`
+	Copy       bool       `json:"copy,omitempty"` // what is known was kept from before the gateway started, or by another
 }
 
 // Reload is how the last attempt to load a configuration went. When it failed, the one before it is still in use.

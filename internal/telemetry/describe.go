@@ -81,6 +81,8 @@ var docs = []MetricDoc{
 	{Name: "sallyport_rate_limit_evicted_total", Type: "counter", Help: "Keys of a rate limit that were forgotten before they were full again, for want of room.", Labels: []string{"limit"}},
 	{Name: "sallyport_rate_limit_keys", Type: "gauge", Help: "Keys of a rate limit that are remembered in the process, because they have used some of it.", Labels: []string{"limit"}},
 	{Name: "sallyport_refusals_total", Type: "counter", Help: "Requests refused outside of policy: framing, identity, limits, audit.", Labels: []string{"reason"}},
+	{Name: "sallyport_registry_listing_age_seconds", Type: "gauge", Help: "How long ago a registry of servers that is asked has said that there is nothing else than what is known of it.", Labels: []string{"registry"}},
+	{Name: "sallyport_registry_up", Type: "gauge", Help: "1 if a registry of servers that is asked has answered the last question.", Labels: []string{"registry"}},
 	{Name: "sallyport_server_changes_total", Type: "counter", Help: "What operators wanted of servers that the config doesn't name, and whether it was done.", Labels: []string{"change", "outcome"}},
 	{Name: "sallyport_servers", Type: "gauge", Help: "Servers by where they come from, and what is done with them.", Labels: []string{"source", "state"}},
 	{Name: "sallyport_shadow_total", Type: "counter", Help: "What shadow rules would have done.", Labels: []string{"policy", "rule", "effect"}},

@@ -43,6 +43,9 @@ func everything() *Metrics {
 	m.WatchLimits(func() []Limit {
 		return []Limit{{Name: "here", Admitted: 5, Refused: 4, Failed: 3, Error: 2, Local: true, Keys: 6, Evicted: 7}, {Name: "there", Admitted: 1}}
 	})
+	m.WatchRegistries(func() []Registry {
+		return []Registry{{Name: "https://a.example/v0.1/servers", Age: 90 * time.Second, Listed: true}, {Name: "https://b.example/v0.1/servers", Answers: true}}
+	})
 	m.WatchServers(func() []Servers { return []Servers{{"config", "serving", 3}, {"directory", "refused", 1}} })
 	m.WatchCache(func() (Cache, bool) { return Cache{Bytes: 100, Limit: 1000, Evicted: 1, Rejected: 2, Dropped: 3}, true })
 	m.WatchMemory(func() (used, limit int64) { return 50, 500 })
@@ -160,6 +163,9 @@ func TestScrape(t *testing.T) {
 		`sallyport_rate_limit_evicted_total{limit="here"} 7`,
 		`sallyport_rate_limit_keys{limit="here"} 6`,
 		`sallyport_refusals_total{reason="bad_credential"} 1`,
+		`sallyport_registry_listing_age_seconds{registry="https://a.example/v0.1/servers"} 90`,
+		`sallyport_registry_up{registry="https://a.example/v0.1/servers"} 0`,
+		`sallyport_registry_up{registry="https://b.example/v0.1/servers"} 1`,
 		`sallyport_server_changes_total{change="approve",outcome="refused"} 1`,
 		`sallyport_server_changes_total{change="revoke",outcome="done"} 1`,
 		`sallyport_servers{source="config",state="serving"} 3`,
