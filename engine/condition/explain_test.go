@@ -72,3 +72,28 @@ func TestExplain_isMadeOnDemand(t *testing.T) {
 		}
 	}
 }
+
+// What a condition is explained by is of one message: a part that is not evaluated now has no value, whatever it had before.
+func TestExplain_showsNothingOfBefore(t *testing.T) {
+	env := newEnv(t, Options{})
+	c := compile(t, env, `args.a == 1 || args.b == 2`, Bool, false)
+	explain := func(args string) string {
+		f := open(t, env, toolCall(t, args), false)
+		var shown []string
+		for _, p := range c.Explain(f, nil).Parts {
+			shown = append(shown, p.Path+"="+p.Value)
+		}
+		return strings.Join(shown, " ")
+	}
+	for range 3 {
+		for args, want := range map[string]string{
+			`{"a":0,"b":2}`: "args.a=0 =false =true args.b=2 =true",
+			`{"a":1,"b":3}`: "args.a=1 =true =true",
+			`{"a":0}`:       "args.a=0 =false =error: no such key: b args.b=error: no such key: b =error: no such key: b",
+		} {
+			if got := explain(args); got != want {
+				t.Errorf("%s: %q, want %q", args, got, want)
+			}
+		}
+	}
+}
