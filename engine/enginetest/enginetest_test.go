@@ -185,9 +185,11 @@ func TestParseCall(t *testing.T) {
 		"":                                     "error[SP1010]: there must be one message",
 		"call: { tool: s/t }\n---\ncall: {}\n": "error[SP1010]: there must be one message",
 		"principal: { id: a }":                 "error[SP1006]: missing field `call`",
-		"call: { as: bob, tool: s/t }":         "error[SP5002]: no principal is called `bob`",
-		"call: { tool: s/t, method: ping }":    "error[SP5001]: `method` doesn't go with `tool`",
-		"call: { tool: t }":                    "error[SP5004]: `t` is not a server and its tool",
+		"apiVersion: sallyport/v1\nkind: PolicyTest\nmetadata: { name: a }\ncases: []\n": "m.yaml:2:7: error[SP5001]: these are cases, and not one message; `sallyport plugin test` runs them",
+		"call: { tool: s/t }\n---\napiVersion: sallyport/v1\ncases: []\n":                "m.yaml:3:1: error[SP5001]: these are cases",
+		"call: { as: bob, tool: s/t }":                                                   "error[SP5002]: no principal is called `bob`",
+		"call: { tool: s/t, method: ping }":                                              "error[SP5001]: `method` doesn't go with `tool`",
+		"call: { tool: t }":                                                              "error[SP5004]: `t` is not a server and its tool",
 	} {
 		if _, ds := enginetest.ParseCall("m.yaml", []byte(text)); !strings.Contains(ds.Error(), want) {
 			t.Errorf("%q: got %v, want %s", text, ds, want)

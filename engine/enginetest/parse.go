@@ -1,10 +1,12 @@
 package enginetest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +96,10 @@ type message struct {
 // out.
 func ParseCall(file string, data []byte) (*engine.Request, source.Diagnostics) {
 	roots, ds := source.Parse(file, data)
+	if i := slices.IndexFunc(roots, isCases); i >= 0 && !ds.HasErrors() {
+		kind := cmp.Or(roots[i].Get("kind"), roots[i])
+		return nil, append(ds, kind.Pos().Diagnose("SP5001", "these are cases, and not one message", "`sallyport plugin test` runs them; a message is what a case has as `call`, with the `principal` who sends it"))
+	}
 	if len(roots) != 1 {
 		if len(ds) == 0 {
 			ds = append(ds, source.Pos{File: file, Line: 1, Column: 1, Width: 1}.Diagnose("SP1010", "there must be one message", "write `call: { tool: SERVER/TOOL, args: {} }`"))

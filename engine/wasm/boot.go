@@ -27,7 +27,7 @@ func (p *program) boot(ctx context.Context, v *verified, info *Info) error {
 	if err := p.take(ctx, in); err != nil {
 		return err
 	}
-	info.Image, info.ImageBytes, info.Reset = p.digest(), p.image.Size(), p.image.Way().String()
+	info.Image, info.ImageBytes, info.Reset = p.digest(), p.image.Size(), p.reset()
 	info.Boot = p.host.now() - begin
 	return nil
 }
@@ -119,7 +119,7 @@ func (in *instance) configure(v *verified) error {
 	if err != nil {
 		return err
 	}
-	into := in.slice(uint64(at), n)
+	into := in.writable(uint64(at), n)
 	if at == 0 || into == nil {
 		return refused(LoadBoot, "return the address of as many bytes as are asked for", "%s(%d) returned %d, in a memory of %d bytes", hostapi.ExportAlloc, n, at, in.memory.Size())
 	}
@@ -207,12 +207,32 @@ func (p *program) calibrate(ctx context.Context) error {
 		if _, err = in.warm(ctx); err != nil {
 			return err
 		}
-		err = p.image.Calibrate(in.memory.Dirty(), p.host.now)
+		err = p.calibrateOn(in)
 	}
 	if err != nil {
 		return LoadErrors{{Code: LoadHost, Message: "no instance: " + err.Error(), Err: err}}
 	}
 	return nil
+}
+
+// calibrateOn finds it out on an instance that has just been called. One that notes its writes needs no other way to be reset, if the notes
+// are complete.
+func (p *program) calibrateOn(in *instance) error {
+	if p.code.block == 0 {
+		return p.image.Calibrate(in.memory.Dirty(), p.host.now)
+	}
+	if err := in.restore(); err != nil {
+		return err
+	}
+	return in.proven()
+}
+
+// reset names how instances are reset.
+func (p *program) reset() string {
+	if p.code.block > 0 {
+		return "notes"
+	}
+	return p.image.Way().String()
 }
 
 // madeUp is a message that nobody has sent.

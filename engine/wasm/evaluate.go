@@ -81,7 +81,7 @@ func (in *instance) giveInput(h hostapi.Hook) {
 	n := uint64(len(g.input))
 	in.charge(costBytes(len(g.input)))
 	in.roomFor(uint64(r.heap) + n + 16)
-	copy(in.slice(uint64(r.heap), n), g.input)
+	copy(in.writable(uint64(r.heap), n), g.input)
 }
 
 // maxAnswer is how many values an answer may have.
@@ -173,7 +173,7 @@ func (in *instance) store(name string) uint32 {
 	n := uint64(len(in.scratch))
 	in.charge(int64(n) * costOfJSON)
 	at := in.within(in.opa.malloc, n, 0)
-	into := in.slice(uint64(at), n)
+	into := in.writable(uint64(at), n)
 	if into == nil {
 		in.outside("result of "+name, uint64(at), n)
 	}

@@ -1,10 +1,13 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/engine/wasm/cow"
 	"github.com/sallyport-dev/sallyport/hostapi"
 )
 
@@ -15,6 +18,7 @@ type Probe struct {
 	hook   hostapi.Hook
 	guards map[string]func(context.Context, []uint64)
 	done   bool
+	before []byte // what the memory was before a call
 }
 
 // NewProbe begins a call of a hook.
@@ -50,12 +54,50 @@ func (p *Probe) Call(name string, args ...uint64) (result uint64, f Failure) {
 	}()
 	s := make([]uint64, max(len(args), 1))
 	copy(s, args)
+	defer p.noted(name)()
 	p.guards[name](p.in, s)
 	return s[0], Failure{}
 }
 
-// Memory is the guest's.
-func (p *Probe) Memory() []byte { return p.in.memory.Bytes() }
+// noted panics, when it is done, if a function has written where the instance hasn't noted it.
+func (p *Probe) noted(name string) func() {
+	in := p.in
+	if in.written == nil {
+		return func() {}
+	}
+	before, notes := append(p.before[:0], in.memory.Bytes()...), in.noted
+	in.noted, p.before = 0, before
+	return func() {
+		defer func() { in.noted |= notes }()
+		if bytes.Equal(before, in.memory.Bytes()) {
+			return
+		}
+		for at, b := range in.memory.Bytes() {
+			if b != before[at] && in.noted&cow.BlocksOf(at, 1, int(in.program.code.block)) == 0 {
+				panic(fmt.Sprintf("%s has written at %d, which is not noted", name, at))
+			}
+		}
+	}
+}
+
+// Memory is the guest's, to be read and written.
+func (p *Probe) Memory() []byte {
+	p.in.noted = ^uint64(0)
+	return p.in.memory.Bytes()
+}
+
+// Smudge writes to the memory of an idle instance, far from where its guest does, and has nothing note it.
+func Smudge(p *Plugin) {
+	in, _, err := p.pool.get(context.Background(), time.Second)
+	if err != nil {
+		panic(err)
+	}
+	in.memory.Bytes()[in.memory.Size()/2-5000]++
+	p.pool.put(in)
+}
+
+// ProvedEvery is how many calls there may be until that is found out.
+const ProvedEvery = provedEvery
 
 // Fuel is what has been used.
 func (p *Probe) Fuel() int64 { return p.in.used() }
@@ -75,9 +117,10 @@ func (p *Probe) Return(verdict int32) *Result {
 	}
 	in.output.flush(in.logLine)
 	in.settle(&r, v, ok)
-	if in.restore() == nil {
-		p.plugin.pool.put(in)
+	if err := in.restore(); err != nil {
+		panic(err)
 	}
+	p.plugin.pool.put(in)
 	return &r
 }
 

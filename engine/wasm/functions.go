@@ -125,7 +125,7 @@ func (in *instance) give(s []uint64, buf, size uint64, b []byte) {
 		s[0] = n
 		return
 	}
-	into := in.slice(buf, n)
+	into := in.writable(buf, n)
 	if into == nil {
 		in.outside("buffer", buf, n)
 	}

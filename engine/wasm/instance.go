@@ -25,13 +25,16 @@ type instance struct {
 	hooks   [3]api.Function
 	fuel    api.MutableGlobal // what the guest may spend before it asks
 	depth   api.MutableGlobal // below zero: it went too deep
+	written api.MutableGlobal // what the guest's stores have noted; nil: they don't
 	globals []api.MutableGlobal
 	now     func() time.Duration
 	stack   [7]uint64
 	// blind has no table: what tables hold must not get into the image.
-	blind bool
-	opa   opaGuest
-	late  func() bool // says whether the time of a call is over; nil until a search wants to know
+	blind  bool
+	opa    opaGuest
+	noted  uint64 // what the host has written, as in written
+	resets uint32
+	late   func() bool // says whether the time of a call is over; nil until a search wants to know
 
 	run
 }
@@ -194,7 +197,7 @@ func (in *instance) trapped(err error) {
 
 // restore makes the instance as it was when its image was taken.
 func (in *instance) restore() error {
-	if err := in.memory.Reset(); err != nil {
+	if err := in.resetMemory(); err != nil {
 		return err
 	}
 	in.memory.Shrink(in.growByAPage)
@@ -203,6 +206,38 @@ func (in *instance) restore() error {
 	}
 	for i, g := range in.globals {
 		g.Set(in.program.state[i])
+	}
+	return nil
+}
+
+// resetMemory resets the memory, where it was written if that is noted. Nothing has been noted of a call that trapped: its instance is not
+// used again.
+func (in *instance) resetMemory() error {
+	if in.written == nil {
+		return in.memory.Reset()
+	}
+	blocks := in.written.Get() | in.noted
+	in.written.Set(0)
+	in.noted = 0
+	if err := in.memory.ResetBlocks(blocks, int(in.program.code.block)); err != nil {
+		return err
+	}
+	if in.resets++; in.resets%provedEvery == 0 {
+		return in.proven()
+	}
+	return nil
+}
+
+// provedEvery is how many resets by notes there are to one after which the whole memory is looked at: nothing but this code's being right says
+// that a note is never missing, and a missing one would show one call what another has left.
+const provedEvery = 256
+
+var errNotes = errors.New("the memory of a call was not as it begins, and no note said so: report it")
+
+// proven says whether a reset by notes has left anything of a call.
+func (in *instance) proven() error {
+	if in.memory.Dirty() != 0 {
+		return errNotes
 	}
 	return nil
 }
@@ -216,8 +251,17 @@ func (in *instance) close() {
 	_ = in.module.Close(in) // frees the memory; there are no files to fail
 }
 
-// slice returns a part of the guest's memory, nil if it is not all inside. What is empty is
-// inside wherever it is.
+// writable is slice for what is written.
+func (in *instance) writable(at, n uint64) []byte {
+	b := in.slice(at, n)
+	if in.written != nil && len(b) > 0 {
+		in.noted |= cow.BlocksOf(int(uint32(at)), len(b), int(in.program.code.block))
+	}
+	return b
+}
+
+// slice returns a part of the guest's memory, to be read, nil if it is not all inside. What is
+// empty is inside wherever it is.
 func (in *instance) slice(at, n uint64) []byte {
 	if n == 0 {
 		return []byte{}
@@ -231,7 +275,7 @@ func (in *instance) slice(at, n uint64) []byte {
 }
 
 func (in *instance) put32(at uint64, v uint32) bool {
-	b := in.slice(at, 4)
+	b := in.writable(at, 4)
 	if b != nil {
 		binary.LittleEndian.PutUint32(b, v)
 	}
@@ -239,7 +283,7 @@ func (in *instance) put32(at uint64, v uint32) bool {
 }
 
 func (in *instance) put64(at, v uint64) bool {
-	b := in.slice(at, 8)
+	b := in.writable(at, 8)
 	if b != nil {
 		binary.LittleEndian.PutUint64(b, v)
 	}

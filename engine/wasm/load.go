@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/wasm/binary"
+	"github.com/sallyport-dev/sallyport/engine/wasm/cow"
 	"github.com/sallyport-dev/sallyport/hostapi"
 )
 
@@ -60,7 +62,7 @@ type Info struct {
 	Boot     time.Duration
 	BootFuel int64
 	BootLogs []Line
-	Reset    string // how instances are reset: copy, find or drop
+	Reset    string // how instances are reset: notes, copy, find or drop
 	Ejected  string // why the plugin is ejected; empty while it serves
 }
 
@@ -100,6 +102,7 @@ func digest(b ...[]byte) string {
 type rewritten struct {
 	result *binary.Result
 	lifted *binary.Lifted
+	block  uint32 // bytes of a block whose writes are noted; 0: none are
 }
 
 // rewrite bounds what the module can do. Pages are those that the plugin may have.
@@ -111,7 +114,7 @@ func (v *verified) rewrite(pages int) (*rewritten, error) {
 	// One page more than there may be, whatever maximum the module has: a memory that is as
 	// large as it can be could not be made smaller again (cow.Memory.Shrink). What it may grow
 	// to is for the mapping to bound (cow.Options.Limit).
-	r, err := v.module.Instrument(binary.Options{MaxPages: uint32(pages) + 1, FullMemory: true})
+	r, err := v.module.Instrument(binary.Options{MaxPages: uint32(pages) + 1, FullMemory: true, Block: v.block()})
 	if err != nil {
 		return nil, LoadErrors{{Code: LoadModule, Message: "the module can't be bounded: " + err.Error(), Err: err}}
 	}
@@ -123,7 +126,20 @@ func (v *verified) rewrite(pages int) (*rewritten, error) {
 	if err != nil {
 		return nil, LoadErrors{{Code: LoadModule, Message: "the module can't be bounded: " + err.Error(), Err: err}}
 	}
-	return &rewritten{r, l}, nil
+	return &rewritten{r, l, v.block()}, nil
+}
+
+// notedPages is the most memory that a module may begin with to have its writes noted. What begins with more writes more, too, and to ask the
+// system what was written takes less then than the notes would.
+const notedPages = 8
+
+// block returns the size of the blocks of memory of which a module notes whether it writes there: 64 of them are what it begins with. 0 is for
+// modules whose memory is reset in another way: the large ones, and those of OPA's, whose every value is written to memory.
+func (v *verified) block() uint32 {
+	if v.opa || v.pages > notedPages {
+		return 0
+	}
+	return cow.PageSize / cow.Blocks << bits.Len32(v.pages-1)
 }
 
 // Load makes a plugin of a module. Its error is LoadErrors, unless ctx has ended.

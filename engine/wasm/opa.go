@@ -159,7 +159,7 @@ func (in *instance) bootRego(v *verified) error {
 	if err != nil {
 		return err
 	}
-	into := in.slice(uint64(at), uint64(len(data)))
+	into := in.writable(uint64(at), uint64(len(data)))
 	if into == nil {
 		return refused(LoadBoot, opaHelp, "opa_malloc(%d) returned %d, in a memory of %d bytes", len(data), at, in.memory.Size())
 	}

@@ -75,11 +75,22 @@ func (p *Plugin) ask(ctx context.Context, c *Call, r *Result, begin time.Duratio
 	if r.Failure.Type == hostapi.FailureDeadline && (waited || p.program.host.now()-begin < p.program.limits.Deadline) {
 		r.Failure.hosts = true // it had less time than is its due
 	}
-	if r.Failure.Type != "" || in.restore() != nil {
+	if r.Failure.Type != "" {
+		return
+	}
+	if err := in.restore(); err != nil {
+		p.distrust(err)
 		return
 	}
 	done = true
 	p.pool.put(in)
+}
+
+// distrust ejects the plugin if the memory of an instance was not what the notes of its writes said, whatever the host's limit of failures is.
+func (p *Plugin) distrust(err error) {
+	if errors.Is(err, errNotes) {
+		p.breaker.ejected.Store(&Failure{Type: hostapi.FailureTrap, Text: "ejected: " + err.Error(), hosts: true})
+	}
 }
 
 func (p *Plugin) discard(in *instance) {

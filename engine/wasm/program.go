@@ -133,6 +133,11 @@ func (in *instance) bind() error {
 	if in.depth, err = global(binary.DepthExport); err != nil {
 		return err
 	}
+	if r.Written != "" {
+		if in.written, err = global(r.Written); err != nil {
+			return err
+		}
+	}
 	for _, g := range r.Globals {
 		m, err := global(g.Name)
 		if err != nil {

@@ -141,7 +141,7 @@ func fdStat(in *instance, s []uint64) errno {
 	if fd := uint32(s[0]); fd > 2 {
 		return errnoBadF
 	}
-	b := in.slice(s[1], 24)
+	b := in.writable(s[1], 24)
 	if b == nil {
 		return errnoFault
 	}
@@ -183,7 +183,7 @@ func fdWrite(in *instance, s []uint64) errno {
 
 // randomGet gives numbers that are the same in every call: a stream that begins anew with it.
 func randomGet(in *instance, s []uint64) errno {
-	b := in.slice(s[0], uint64(uint32(s[1])))
+	b := in.writable(s[0], uint64(uint32(s[1])))
 	if b == nil {
 		return errnoFault
 	}
@@ -222,7 +222,7 @@ func pollOneoff(in *instance, s []uint64) errno {
 	if n == 0 || n > subscriptionMax {
 		return errnoInval
 	}
-	subs, events := in.slice(s[0], n*subscriptionSize), in.slice(s[1], n*eventSize)
+	subs, events := in.slice(s[0], n*subscriptionSize), in.writable(s[1], n*eventSize)
 	if subs == nil || events == nil {
 		return errnoFault
 	}

@@ -24,7 +24,8 @@ type rewriter struct {
 type mark struct {
 	at   int
 	kind markKind
-	cost uint32
+	cost uint32    // of markWrite: the offset of the instruction
+	typ  ValueType // of markWrite: of what is stored
 }
 
 // markKind says what is added. At one offset the kinds follow each other in this
@@ -44,6 +45,8 @@ const (
 	markSlots                    // for as many elements to grow by
 	markSave                     // put the fuel where a callee finds it
 	markTail                     // and the depth, before a tail call
+	markWrite                    // note where the address below the top of the stack is
+	markRange                    // note as many bytes as the top says, from the address two below
 )
 
 // function is what is known of a function's body when it has been read.
@@ -54,6 +57,7 @@ type function struct {
 	locals  uint32 // params included
 	results int
 	scratch bool // has a local more, for the length of bulk operations
+	held    held // of what is stored, while it is noted where
 	loops   bool // keeps the fuel in a local
 	cheap   bool // is charged by its callers
 	nested  bool // calls what may call or loop
@@ -111,7 +115,7 @@ func (w *rewriter) charges(from int) {
 		for len(others) > 0 && (others[0].at < p.at || others[0].at == p.at && others[0].kind < p.kind) {
 			w.marks, others = append(w.marks, others[0]), others[1:]
 		}
-		w.marks = append(w.marks, mark{p.at, p.kind, cost})
+		w.marks = append(w.marks, mark{at: p.at, kind: p.kind, cost: cost})
 	}
 	w.marks = append(w.marks, others...)
 }
@@ -132,6 +136,7 @@ func (w *rewriter) instr() {
 		w.call(at, in)
 	default:
 		w.operands(at, in)
+		w.noteWrite(in)
 		w.emit(in, 0)
 		w.f.load.height.add(in.effect())
 		w.f.load.vector = w.f.load.vector || in.op == opVector

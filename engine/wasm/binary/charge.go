@@ -34,6 +34,7 @@ type writer struct {
 	results int64 // as a block type
 	fuel    uint32
 	scratch uint32
+	notes   notes
 }
 
 // function writes the i-th function.
@@ -41,6 +42,7 @@ func (w *rewriter) function(b []byte, i int) []byte {
 	index := w.m.own(i)
 	f := &w.functions[i]
 	x := writer{p: w.p, f: f, b: w.appendLocals(b, i), fuel: f.locals, scratch: f.locals + uint32(flag(f.loops))}
+	x.notes = f.notes(x.scratch + uint32(flag(f.scratch)))
 	x.counted, x.weight = w.p.graph.counted[index], int64(w.p.graph.chain[index])
 	if x.wrapped() {
 		x.results = w.p.block(w.m, w.m.funcs[index])
@@ -62,7 +64,7 @@ func (w *rewriter) function(b []byte, i int) []byte {
 // appendLocals writes the locals that a function declares, and those added.
 func (w *rewriter) appendLocals(b []byte, i int) []byte {
 	body, f := &w.m.bodies[i], &w.functions[i]
-	b = appendU32(b, uint32(body.n)+uint32(flag(f.scratch)+flag(f.loops)))
+	b = appendU32(b, uint32(body.n)+uint32(flag(f.scratch)+flag(f.loops))+f.notes(0).n)
 	for r := w.m.read(body.groups); !r.end(); {
 		b = appendU32(b, r.u32())
 		b = append(b, byte(r.valueType()))
@@ -73,7 +75,7 @@ func (w *rewriter) appendLocals(b []byte, i int) []byte {
 	if f.scratch {
 		b = append(b, 1, byte(I32))
 	}
-	return b
+	return f.appendNotes(b)
 }
 
 // wrapped reports whether the function is within a block, behind which it puts back
@@ -102,6 +104,10 @@ func (x *writer) mark(mk mark) {
 		x.load()
 	case markTail:
 		x.exit()
+	case markWrite:
+		x.write(mk)
+	case markRange:
+		x.writeRange()
 	}
 }
 
@@ -129,6 +135,7 @@ func (x *writer) entry(cost uint32) {
 // exit ends a function.
 func (x *writer) exit() {
 	x.save()
+	x.saveWritten()
 	if x.counted {
 		x.add(opI64Add)
 	}

@@ -99,14 +99,18 @@ func appendLimits(b []byte, l limits, most uint32) []byte {
 	return appendU32(appendU32(append(b, 1), l.min), most)
 }
 
-// globals writes the guest's globals, the fuel and the depth.
+// globals writes the guest's globals, the fuel, the depth and what was written.
 func (w *rewriter) globals() []byte {
-	b := appendU32(nil, uint32(len(w.m.globals)+2))
+	values := []int64{0, int64(w.p.options.Stack)}
+	if w.p.options.Block > 0 {
+		values = append(values, 0)
+	}
+	b := appendU32(nil, uint32(len(w.m.globals)+len(values)))
 	for _, g := range w.m.globals {
 		b = append(b, byte(g.typ), flag(g.mutable))
 		b = w.m.appendConstant(b, g.init, w.p.moved)
 	}
-	for _, v := range [2]int64{0, int64(w.p.options.Stack)} {
+	for _, v := range values {
 		b = append(b, byte(I64), 1, opI64Const)
 		b = append(appendS64(b, v), opEnd)
 	}
@@ -134,7 +138,7 @@ func (m *Module) appendConstant(b []byte, s span, moved func(uint32) uint32) []b
 }
 
 func (w *rewriter) exports(res *Result) []byte {
-	n := len(w.m.exports) + len(res.Globals) + 1
+	n := len(w.m.exports) + len(res.Globals) + 1 + int(flag(res.Written != ""))
 	b := appendU32(nil, uint32(n))
 	for _, e := range w.m.exports {
 		if e.kind == KindFunc {
@@ -144,6 +148,9 @@ func (w *rewriter) exports(res *Result) []byte {
 	}
 	b = appendExport(b, exported{FuelExport, KindGlobal, w.p.fuel})
 	b = appendExport(b, exported{DepthExport, KindGlobal, w.p.depth})
+	if res.Written != "" {
+		b = appendExport(b, exported{res.Written, KindGlobal, w.p.written})
+	}
 	for i, g := range w.m.globals {
 		if restorable(g) {
 			b = appendExport(b, exported{globalExport(i), KindGlobal, uint32(i)})

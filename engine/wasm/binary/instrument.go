@@ -20,6 +20,9 @@ const (
 	// call that was ended because it went too deep, and only then; the next call
 	// needs it restored.
 	DepthExport = "sp_internal_depth"
+	// WrittenExport says where the code has written, if that is noted, a mutable i64 that
+	// begins at zero and that a host sets to zero. See Options.Block.
+	WrittenExport = "sp_internal_written"
 	// StartExport is the start function of a module that Lift has lifted it from.
 	StartExport = "sp_internal_start"
 
@@ -36,6 +39,11 @@ type Options struct {
 	MaxLocals  int    // locals and parameters of all functions together; 0 is a million
 	MaxWork    int    // the engine's work on one function, about in instructions; on all, 16 times that; 0 is 500,000
 	Stack      uint32 // bytes of stack that recursion may take, estimated; 0 is 4 MiB
+	// Block has the code note which blocks of memory it writes to, of as many bytes each, a
+	// power of two of 16 or more: it sets bit k, modulo 64, when it writes to a place of
+	// which the first byte is in block k. What it writes there may end up to 15 bytes into
+	// the next. Of a call that trapped nothing needs to be noted. 0 notes nothing.
+	Block uint32
 }
 
 func (o Options) withDefaults() Options {
@@ -68,6 +76,8 @@ type Result struct {
 	// A host that uses an instance again restores them as they were. The fuel is not
 	// among them.
 	Globals []Global
+	// Written is the export that holds what was noted: WrittenExport, or empty.
+	Written string
 	// Changes says what else the code can change.
 	Changes Changes
 	// Cost is CostVersion.
@@ -107,7 +117,8 @@ func (c Changes) String() string {
 // depends on nothing but the module and the options: not on the machine, the
 // process or the engine. An error is an *Error.
 //
-// The fuel of a run, too, depends on nothing else, if the hook sets it the same.
+// The fuel of a run, too, depends on nothing else, if the hook sets it the same. Of a
+// run that traps, what was spent since the hook was last called is perhaps not counted.
 func (m *Module) Instrument(o Options) (*Result, error) {
 	return m.instrument(o.withDefaults(), normal())
 }
@@ -131,6 +142,9 @@ func (m *Module) instrument(o Options, t tuning) (*Result, error) {
 	p.graph.weight = w.weight
 	p.graph.solve()
 	res := &Result{Fuel: FuelExport, Cost: CostVersion}
+	if o.Block > 0 {
+		res.Written = WrittenExport
+	}
 	res.Globals = m.stateGlobals(p)
 	res.Changes = p.changes
 	res.Code = w.module(res)

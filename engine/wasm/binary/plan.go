@@ -7,6 +7,7 @@ type plan struct {
 	hook        uint32 // function
 	slow        uint32 // function: ends the call when it is too deep, else calls the hook
 	fuel, depth uint32 // globals
+	written     uint32 // likewise, if it is noted
 	hookType    uint32
 	blocks      map[uint32]int64 // by type of a function: the block type of its results
 	added       []FuncType       // types
@@ -30,7 +31,7 @@ func (m *Module) plan(o Options, t tuning) *plan {
 		hook:  uint32(m.foreign[KindFunc]),
 		slow:  uint32(m.count[KindFunc]) + 1,
 		fuel:  uint32(m.count[KindGlobal]),
-		depth: uint32(m.count[KindGlobal]) + 1,
+		depth: uint32(m.count[KindGlobal]) + 1, written: uint32(m.count[KindGlobal]) + 2,
 	}
 	p.hookType = p.typeIndex(m, FuncType{})
 	p.findCheap(m)

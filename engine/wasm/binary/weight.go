@@ -9,6 +9,7 @@ const (
 	frameBytes   = 80
 	mergeBytes   = 1
 	mergesOfLoop = 4 // a loop is split, and values meet at each of its heads
+	instrsOfNote = 8
 )
 
 // weight estimates the stack of a function's frame.
@@ -35,11 +36,12 @@ const modulesWork = 16
 func (w *rewriter) bound(i int) error {
 	f := &w.functions[i]
 	l := &f.load
-	checks := 0
+	checks, notes := 0, 0
 	for _, mk := range w.marks[f.marks.from:f.marks.to] {
 		checks += int(flag(mk.kind == markCheck || mk.kind == markAsk))
+		notes += int(flag(mk.kind == markWrite || mk.kind == markRange))
 	}
-	work := l.instrs + l.values + l.merges + l.moves + (checks+1)*int(f.locals)
+	work := l.instrs + notes*instrsOfNote + l.values + l.merges + l.moves + (checks+1)*int(f.locals)
 	w.work += work
 	what, most := fmt.Sprintf("function %d is", w.m.own(i)), w.p.options.MaxWork
 	if work <= most {

@@ -78,15 +78,14 @@ func (m *Memory) Reset() error {
 func (m *Memory) reset(w Way) error {
 	i := m.image
 	if i.file == nil {
-		clear(m.all[len(i.content):m.size])
 		m.copyAll()
-		return nil
+		return m.resetGrown()
 	}
 	if w == Drop {
 		return i.file.drop(m.all[:m.size])
 	}
 	if m.size > len(i.content) {
-		if err := i.file.drop(m.all[len(i.content):m.size]); err != nil {
+		if err := m.resetGrown(); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,32 @@
+package wasm_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sallyport-dev/sallyport/engine/wasm"
+	"github.com/sallyport-dev/sallyport/hostapi"
+)
+
+// A guest whose memory isn't what the notes of its writes say it is must not serve: that this is found out needs as many calls as there are to
+// one after which all of it is looked at.
+func TestAMissingNoteEjects(t *testing.T) {
+	p := plugin(t, stateful(), wasm.Config{MaxInstances: 1})
+	if reset := p.Info().Reset; reset != "notes" {
+		t.Fatalf("it is reset by %s", reset)
+	}
+	m := message(t, `{}`)
+	for range 2 * wasm.ProvedEvery {
+		if r := ask(t, p, m); r.Failure.Type != "" {
+			t.Fatal(sum(r))
+		}
+	}
+	wasm.Smudge(p)
+	for range wasm.ProvedEvery {
+		ask(t, p, m)
+	}
+	r := ask(t, p, m)
+	if !r.Ejected || r.Verdict() != hostapi.VerdictDeny || !strings.Contains(p.Info().Ejected, "no note said so") {
+		t.Errorf("%s; ejected: %q", sum(r), p.Info().Ejected)
+	}
+}
