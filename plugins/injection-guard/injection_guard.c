@@ -2,7 +2,7 @@
    that nobody sees, controls of terminals, and texts that speak to the model. README.md says what it
    catches and what it doesn't.
 
-   scan.h looks at a text, words.h has what it knows of language, unicode.h what it knows of characters;
+   scan.h looks at a text, match.h at its words, words.h has what it knows of language, unicode.h what it knows of characters;
    this file takes the settings and answers. */
 #include "sallyport.h"
 #include "sallyport_json.h"

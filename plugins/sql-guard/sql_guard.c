@@ -1,7 +1,8 @@
 /* sql-guard: SQL in arguments, taken apart as the database does it, and judged by what it does. README.md
    says what it catches and what it doesn't.
 
-   tokens.h takes a text apart, judge.h judges statements; this file takes the settings and answers. */
+   tokens.h takes a text apart, rules.h has what it is judged by, words.h looks at single words, judge.h judges
+   statements; this file takes the settings and answers. */
 #define SP_CALL_BYTES 131072
 #define SP_SETTINGS_BYTES 16384
 #include "sallyport.h"
