@@ -107,6 +107,9 @@ func compare(t *testing.T, r, other *oracle, code []byte, res *Result, name stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	if again.limited { // with less granted at a time it may owe more at its end
+		return
+	}
 	if got.Trap != "" { // a function with loops had fuel in a local
 		got.Fuel = 0
 	}
