@@ -13,7 +13,7 @@ SDKS   := $(patsubst sdk/%/Makefile,sdk-%,$(wildcard sdk/*/Makefile))
 # Each directory below with a Makefile is a plugin whose targets test and build must pass: plugins/README.md.
 PLUGINS := $(patsubst %/Makefile,%,$(wildcard plugins/*/Makefile examples/plugins/*/Makefile))
 
-.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-gateways bench-policy bench-replay bench-activate soak-swap conformance e2e tools toolchains valkey sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
+.PHONY: help build test race lint fmt fuzz explore bench bench-smoke bench-plugins bench-gateways bench-policy bench-replay bench-activate bench-federation soak-swap conformance e2e tools toolchains valkey sdks plugins rego bench-rego generate check vuln $(SDKS) $(PLUGINS)
 
 help: ## list targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' Makefile
@@ -53,6 +53,7 @@ bench: ## measure the gateway against the bare proxy; BENCH="-enforce" makes a m
 bench-smoke: ## check that the measure runs and sees no errors (about 40 s, says nothing about speed)
 	$(GO) run ./bench/cmd/duel -smoke
 	$(GO) run ./bench/cmd/duel -activate -smoke
+	$(GO) run ./bench/cmd/duel -federation -smoke
 
 soak: ## measure what 10,000 idle connections and streams take, and what 100,000 sessions leave (2 minutes; as many as the descriptors allow)
 	SALLYPORT_SOAK=1 $(GO) test -count=1 -v -timeout 10m -run '^TestSoak' ./cmd/sallyport
@@ -104,6 +105,9 @@ soak-swap: ## activate a thousand times during a million calls on a socket, and 
 
 bench-activate: ## measure what calls notice of 1,000 rules and 6 plugins that are replaced (5 minutes); ACTIVATE=-enforce fails when a goal is missed
 	$(GO) run ./bench/cmd/duel -activate -cycles 20 $(ACTIVATE)
+
+bench-federation: ## measure calls and lists of 50 servers as one beside one of them (2 minutes); FEDERATION=-enforce fails when a goal is missed
+	$(GO) run ./bench/cmd/duel -federation $(FEDERATION)
 
 bench-rego: ## measure decisions in Rego against OPA itself
 	$(GO) test -modfile=.ci/opa.mod -tags opa -count=1 -run '^$$' -bench Rego ./engine/wasm

@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	targets := flags.String("targets", duels, "what to measure; sallyport-10=`path` is another build of it, in the same run")
 	only := flags.String("load", "", "measure only the load of this name, or those whose name contains this `text`")
 	activate := flags.Bool("activate", false, "replace a thousand rules and six plugins under load, -cycles times under each; other targets than sallyport-swap are sallyport-swap=path of other builds of it")
+	federation := flags.Bool("federation", false, "measure all servers of a federation as one beside one of them, and tools/list of a thousand tools")
 	enforce := flags.Bool("enforce", false, "fail when a goal is missed")
 	smoke := flags.Bool("smoke", false, "one short cycle: does everything run, without an error?")
 	if err := flags.Parse(args); err != nil {
@@ -52,8 +53,14 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if *smoke {
 		o.Cycles, o.Slice, o.Warmup = 1, 150*time.Millisecond, 300*time.Millisecond
 	}
-	if o.Targets = strings.Split(*targets, ","); *activate && *targets == duels {
+	switch o.Targets = strings.Split(*targets, ","); {
+	case *activate && *targets == duels:
 		o.Targets = []string{duel.SallyportSwap}
+	case *federation && *targets == duels:
+		o.Targets = []string{duel.SallyportOne, duel.SallyportAll}
+	}
+	if *federation {
+		o.Loads = duel.FederationLoads()
 	}
 	o.Loads = choose(o.Loads, *only)
 	if o.Dir == "" {

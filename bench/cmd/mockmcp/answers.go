@@ -35,21 +35,21 @@ type message struct {
 	} `json:"params"`
 }
 
-func newAnswers() *answers {
+func newAnswers(tools int) *answers {
 	call := workload.NewCall(workload.EraLegacy, 0)
 	after := call.Body[call.IDAt+len(strconv.Itoa(workload.FirstID)):]
 	toName, _, _ := bytes.Cut(after, []byte(`,"arguments"`))
 	return &answers{
 		results: map[workload.Era]map[string]string{
-			workload.EraLegacy: results(workload.EraLegacy, ""),
-			workload.EraModern: results(workload.EraModern, `"resultType":"complete"`),
+			workload.EraLegacy: results(workload.EraLegacy, tools, ""),
+			workload.EraModern: results(workload.EraModern, tools, `"resultType":"complete"`),
 		},
 		callHead: call.Body[:call.IDAt],
 		callTail: toName,
 	}
 }
 
-func results(era workload.Era, extra string) map[string]string {
+func results(era workload.Era, tools int, extra string) map[string]string {
 	list := `{%s"%s":[]}`
 	if extra != "" {
 		list = `{%s,"ttlMs":60000,"cacheScope":"public","%s":[]}`
@@ -58,7 +58,7 @@ func results(era workload.Era, extra string) map[string]string {
 	return map[string]string{
 		"ping":                     `{}`,
 		"logging/setLevel":         `{}`,
-		"tools/list":               workload.ToolsList(era),
+		"tools/list":               workload.ToolsList(era, tools),
 		"prompts/list":             fmt.Sprintf(list, extra, "prompts"),
 		"resources/list":           fmt.Sprintf(list, extra, "resources"),
 		"resources/templates/list": fmt.Sprintf(list, extra, "resourceTemplates"),

@@ -9,7 +9,7 @@ import (
 )
 
 func TestACallIsAnsweredTheSameHoweverItIsWritten(t *testing.T) {
-	a := newAnswers()
+	a := newAnswers(workload.Tools)
 	for _, era := range []workload.Era{workload.EraLegacy, workload.EraModern} {
 		body := workload.NewCall(era, 1024).Body
 		if _, ok := a.callID(body); !ok {
@@ -39,7 +39,7 @@ func TestEveryMethodHasAnAnswer(t *testing.T) {
 		{"not JSON", `{`, `"code":-32700`},
 		{"notification", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, ``},
 	}
-	a := newAnswers()
+	a := newAnswers(workload.Tools)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, _ := a.append(nil, []byte(tt.in))
@@ -57,7 +57,7 @@ func TestLinesAreAnsweredWithLines(t *testing.T) {
 	in := `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n" + `{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n" + `{"jsonrpc":"2.0","id":2,"method":"ping"}` + "\n"
 	want := `{"jsonrpc":"2.0","id":1,"result":{}}` + "\n" + `{"jsonrpc":"2.0","id":2,"result":{}}` + "\n"
 	var out strings.Builder
-	if err := converse(newAnswers(), strings.NewReader(in), &out); err != nil || out.String() != want {
+	if err := converse(newAnswers(workload.Tools), strings.NewReader(in), &out); err != nil || out.String() != want {
 		t.Errorf("%v, got %s\nwant %s", err, out.String(), want)
 	}
 }

@@ -2,7 +2,7 @@
 // every answer is made beforehand, only the request's id is put into it.
 //
 // It speaks both eras over Streamable HTTP: initialize, ping, server/discover,
-// tools/list (50 tools), tools/call (about 600 bytes); notifications get 202.
+// tools/list (50 tools, or as many as -tools says), tools/call (about 600 bytes); notifications get 202.
 // With -stdio it says the same over its standard input and output.
 package main
 
@@ -15,6 +15,8 @@ import (
 	"os"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/sallyport-dev/sallyport/bench/internal/workload"
 )
 
 const maxBody = 64 << 20
@@ -23,16 +25,17 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:9000", "`host:port` to listen on")
 	sse := flag.Bool("sse", false, "answer requests with an event stream of one event")
 	lines := flag.Bool("stdio", false, "speak over standard input and output, a message a line, instead of HTTP")
+	tools := flag.Int("tools", workload.Tools, "how many tools to list, at most as many as that")
 	flag.Parse()
 	if *lines {
-		if err := converse(newAnswers(), os.Stdin, os.Stdout); err != nil {
+		if err := converse(newAnswers(*tools), os.Stdin, os.Stdout); err != nil {
 			log.Fatal(err)
 		}
 		return
 	}
 
 	server := &fasthttp.Server{
-		Handler:            handle(newAnswers(), *sse),
+		Handler:            handle(newAnswers(*tools), *sse),
 		MaxRequestBodySize: maxBody,
 		NoDefaultDate:      true,
 		ReadBufferSize:     8 << 10,

@@ -26,6 +26,7 @@ type Load struct {
 	Size  int     // bytes of a request
 	Conns int     // connections
 	Rate  float64 // requests a second; 0 = as fast as they are answered
+	List  bool    // tools/list is asked for, of targets before a federation
 }
 
 // Loads is what the figures are about, and the modern era beside it.
@@ -36,6 +37,15 @@ func Loads() []Load {
 		{Name: "1 KiB, c=16, modern", Era: workload.EraModern, Size: 1 << 10, Conns: 16},
 		{Name: "16 KiB, c=16", Era: workload.EraLegacy, Size: 16 << 10, Conns: 16},
 		{Name: "1 KiB, 1000/s", Era: workload.EraLegacy, Size: 1 << 10, Conns: 32, Rate: 1000},
+	}
+}
+
+// FederationLoads are the loads of targets before a federation.
+func FederationLoads() []Load {
+	return []Load{
+		{Name: "1 KiB, c=16", Era: workload.EraLegacy, Size: 1 << 10, Conns: 16},
+		{Name: "1 KiB, c=16, modern", Era: workload.EraModern, Size: 1 << 10, Conns: 16},
+		{Name: "tools/list, c=1", Era: workload.EraModern, List: true, Conns: 1},
 	}
 }
 
@@ -62,6 +72,9 @@ const (
 	Sallyport1000 = "sallyport-1000"
 	// SallyportPlugin has 10 rules, and one more with a plugin that reads three fields of every call.
 	SallyportPlugin = "sallyport-plugin"
+	// SallyportOne has 100 rules before a federation, and is asked for one of its servers; SallyportAll for all of them as one.
+	SallyportOne = "sallyport-one-of-50"
+	SallyportAll = "sallyport-all-50"
 )
 
 // sample is what one slice gave.
@@ -113,7 +126,11 @@ func (r *Report) measure(ctx context.Context, l Load, targets []*target) error {
 	}
 	pools := map[string]*load.Pool{}
 	for _, t := range targets {
-		p, err := load.Open(load.Options{URL: t.url, Era: l.Era, Size: l.Size, Conns: l.Conns, Rewritten: t.foreign})
+		to := load.Options{URL: t.url, Era: l.Era, Size: l.Size, Conns: l.Conns, Tool: t.tool, Rewritten: t.foreign}
+		if l.List {
+			to.Lists = t.tools
+		}
+		p, err := load.Open(to)
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}

@@ -29,9 +29,11 @@ const (
 // target is something that answers the workload.
 type target struct {
 	name, url string
-	pid       int   // 0: the upstream itself, whose cost isn't the question
-	idle      int64 // bytes resident before any load
-	foreign   bool  // it writes answers its own way
+	pid       int    // 0: the upstream itself, whose cost isn't the question
+	idle      int64  // bytes resident before any load
+	foreign   bool   // it writes answers its own way
+	tool      string // what it calls the tool that is called; "" as its server does
+	tools     int    // how many it lists, if it stands before a federation
 
 	policies, log string // of a gateway of ours: the directory of its policies, and the file of what it logs
 }
@@ -83,7 +85,11 @@ func (f *field) start(ctx context.Context, o Options, bin string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.spawn(ctx, o.Dir, upstream, "mock", filepath.Join(bin, "mockmcp"), "-listen", upstream, fmt.Sprintf("-sse=%v", o.SSE)); err != nil {
+	tools := workload.Tools
+	if slices.ContainsFunc(o.Targets, federated) {
+		tools = workload.ServerTools
+	}
+	if _, err := f.spawn(ctx, o.Dir, upstream, "mock", filepath.Join(bin, "mockmcp"), "-listen", upstream, fmt.Sprintf("-sse=%v", o.SSE), fmt.Sprint("-tools=", tools)); err != nil {
 		return err
 	}
 	for _, name := range o.Targets {
@@ -121,7 +127,7 @@ func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream 
 	case kind == Bare:
 		t.pid, err = f.spawn(ctx, o.Dir, addr, name, filepath.Join(bin, "bareproxy"), "-listen", addr, "-upstream", upstream)
 	case rules[kind] > 0:
-		t.url += "/mock"
+		t.place(kind)
 		err = f.spawnSallyport(ctx, o.Dir, gateway{name, kind, binary, rules[kind]}, addr, upstream, t)
 	case peers[name] != nil:
 		_, port, _ := strings.Cut(addr, ":")
@@ -136,7 +142,28 @@ func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream 
 }
 
 // rules is how many rules each target that is our gateway has.
-var rules = map[string]int{Sallyport10: 10, Sallyport100: 100, Sallyport1000: 1000, SallyportPlugin: 10, SallyportSwap: 1000}
+var rules = map[string]int{
+	Sallyport10: 10, Sallyport100: 100, Sallyport1000: 1000, SallyportPlugin: 10, SallyportSwap: 1000, SallyportOne: 100, SallyportAll: 100,
+}
+
+// federated says of a target whether it stands before a federation.
+func federated(target string) bool {
+	kind, _, _ := strings.Cut(target, "=")
+	return kind == SallyportOne || kind == SallyportAll
+}
+
+// place says where our gateway has what is measured.
+func (t *target) place(kind string) {
+	switch kind {
+	case SallyportOne:
+		t.url += "/" + workload.FirstServer
+		t.tools = workload.ServerTools
+	case SallyportAll:
+		t.tool, t.tools = workload.AllTool, workload.Servers*workload.ServerTools
+	default:
+		t.url += "/mock"
+	}
+}
 
 // gateway is what to run, and with how many rules.
 type gateway struct {
@@ -158,6 +185,9 @@ func (f *field) spawnSallyport(ctx context.Context, into string, g gateway, addr
 	config := filepath.Join(dir, "sallyport.yaml")
 	w := workload.Gateway{Listen: addr, Admin: admin, Upstream: "http://" + upstream + "/mcp"}
 	files := map[string]string{config: w.Config(), filepath.Join(dir, "policies", "tools.yaml"): workload.Policies(g.rules)}
+	if federated(g.kind) {
+		files[config], files[filepath.Join(dir, "policies", "tools.yaml")] = w.FederationConfig(), workload.FederationPolicies(g.rules)
+	}
 	if g.kind == SallyportPlugin {
 		module, err := plugin(ctx)
 		if err != nil {

@@ -27,10 +27,13 @@ type figures struct {
 	peerRatio       spread // × its rate
 }
 
-// baseOf is what a target is held to: the gateway with a plugin to the gateway without.
+// baseOf is what a target is held to: the gateway with a plugin to the gateway without, all servers to one of them.
 func baseOf(target string) string {
-	if target == SallyportPlugin {
+	switch target {
+	case SallyportPlugin:
 		return Sallyport10
+	case SallyportOne, SallyportAll:
+		return SallyportOne
 	}
 	return Bare
 }
@@ -108,9 +111,9 @@ func (r *Report) writeBestPeer(b *strings.Builder, c cell) {
 
 func (r *Report) writeRow(b *strings.Builder, c cell) {
 	f, s := r.figures(c), r.series[c]
-	fmt.Fprintf(b, "| %s | %s | %.0f | %.2f [%.2f-%.2f]%s | %.0f | %+.0f%s | %.0f | %.2f%s |",
+	fmt.Fprintf(b, "| %s | %s | %.0f | %.2f [%.2f-%.2f]%s | %.0f%s | %+.0f%s | %.0f | %.2f%s |",
 		c.load, c.target, f.rate.mid, f.rateRatio.mid, f.rateRatio.low, f.rateRatio.high, mark(c, "throughput", f),
-		f.p50.mid, f.p50More.mid, mark(c, "p50", f), f.p99.mid, f.p99Ratio.mid, mark(c, "p99", f))
+		f.p50.mid, mark(c, wholeP50, f), f.p50More.mid, mark(c, "p50", f), f.p99.mid, f.p99Ratio.mid, mark(c, "p99", f))
 	if c.target == Direct {
 		fmt.Fprintf(b, " - | - | - | - | %d |\n", s.errors.Count())
 		return

@@ -1,6 +1,7 @@
 package duel
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,7 +127,7 @@ func TestQuantileInterpolates(t *testing.T) {
 
 func TestEveryGoalIsAboutALoadThatRuns(t *testing.T) {
 	names := map[string]bool{}
-	for _, l := range Loads() {
+	for _, l := range slices.Concat(Loads(), FederationLoads()) {
 		names[l.Name] = true
 	}
 	for _, g := range goals {

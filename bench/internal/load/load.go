@@ -19,6 +19,8 @@ type Options struct {
 	URL     string        // http://host:port/path
 	Era     workload.Era  // legacy has a session for each connection
 	Size    int           // bytes of a request's body
+	Tool    string        // what workload.Tool is called there; "" = that
+	Lists   int           // tools/list is asked for and has so many tools, in the modern era; 0 = tools/call is
 	Conns   int           // connections, each with one request at a time
 	Timeout time.Duration // how long an answer may take; 0 = 10 s
 	// Rewritten lets the first answer on a connection be written otherwise than

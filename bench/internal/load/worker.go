@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -52,8 +53,11 @@ type worker struct {
 
 func newWorker(u *url.URL, o Options, index int) *worker {
 	first := strconv.Itoa(workload.FirstID)
-	w := &worker{url: u, opts: o, call: workload.NewCall(o.Era, o.Size), id: workload.FirstID + uint64(index)*idsEach}
+	w := &worker{url: u, opts: o, call: workload.NewCallOf(cmp.Or(o.Tool, workload.Tool), o.Era, o.Size), id: workload.FirstID + uint64(index)*idsEach}
 	w.want = workload.AppendAnswer(nil, o.Era, []byte(first))
+	if o.Lists > 0 {
+		w.call, w.want = workload.NewList(), []byte(`{"jsonrpc":"2.0","id":`+first+`,"result":{`)
+	}
 	w.wantIDAt = bytes.Index(w.want, []byte(first))
 	return w
 }
@@ -203,7 +207,7 @@ func (w *worker) check() failure {
 	default:
 		return failure{"content type", string(w.resp.Type)}
 	}
-	if bytes.Equal(answer, w.want) {
+	if bytes.Equal(answer, w.want) || w.opts.Lists > 0 && w.isList(answer) {
 		return failure{}
 	}
 	if w.opts.Rewritten && !w.learned && w.learn(answer) {
@@ -216,6 +220,22 @@ func (w *worker) check() failure {
 		return failure{"JSON-RPC error", string(answer)}
 	}
 	return failure{"garbled", string(answer)}
+}
+
+// isList says whether an answer is the first list that came on this connection, but for how long it holds; whether it has all tools, if
+// it is the first.
+func (w *worker) isList(answer []byte) bool {
+	list, _, ok := bytes.Cut(answer, []byte(`"ttlMs":`))
+	switch {
+	case !ok:
+		return false
+	case w.learned:
+		return bytes.Equal(list, w.want)
+	case !bytes.HasPrefix(list, w.want) || bytes.Count(list, []byte(`"inputSchema":`)) != w.opts.Lists:
+		return false
+	}
+	w.want, w.learned = bytes.Clone(list), true
+	return true
 }
 
 // learn takes answer as the way to write the one expected, if it says the same.

@@ -21,16 +21,20 @@ type Gateway struct {
 // Config is the configuration of Sallyport for g: an API key, policies beside it
 // in the directory policies, and the audit in a file.
 func (g Gateway) Config() string {
+	return g.before(fmt.Sprintf("  mock: { url: %s }\n", g.Upstream))
+}
+
+// before is the configuration of a gateway before these servers.
+func (g Gateway) before(servers string) string {
 	return fmt.Sprintf(`listen: %s
 admin: { listen: %s }
 servers:
-  mock: { url: %s }
-policies: ./policies
+%spolicies: ./policies
 identity:
   apiKeys:
     - { id: alice, hash: "sha256:%x", claims: { groups: [%s] } }
 audit: { file: ./audit.jsonl }
-`, g.Listen, g.Admin, g.Upstream, sha256.Sum256([]byte(Key)), strings.Join(groups, ", "))
+`, g.Listen, g.Admin, servers, sha256.Sum256([]byte(Key)), strings.Join(groups, ", "))
 }
 
 // Policies returns one policy for each tool that has rules, n rules in all, as
@@ -48,7 +52,7 @@ func Policies(n int) string {
 		if len(byTool[i]) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, access, strings.ReplaceAll(name, "_", "-"), name, strings.Join(byTool[i], ""))
+		fmt.Fprintf(&b, access, strings.ReplaceAll(name, "_", "-"), "mock", name, strings.Join(byTool[i], ""))
 	}
 	return b.String()
 }
@@ -58,7 +62,7 @@ const access = `---
 apiVersion: sallyport/v1
 kind: Policy
 metadata: { name: %s-access, owner: bench }
-match: { servers: [mock], methods: [tools/call], tools: [%s] }
+match: { servers: [%s], methods: [tools/call], tools: [%s] }
 rules:
 %s`
 
@@ -69,6 +73,10 @@ func limited(i, n, limit int) string {
 	if i == n-1 {
 		role = groups[len(groups)-1]
 	}
+	return ruleFor(i, role, limit)
+}
+
+func ruleFor(i int, role string, limit int) string {
 	return fmt.Sprintf(`  - name: rule-%d
     when: '"%s" in principal.groups && args.limit <= %d && args.path.startsWith("/srv/docs/")'
     effect: allow

@@ -22,7 +22,7 @@ func SwapPolicies(round int) map[string]string {
 	}
 	var b strings.Builder
 	for i, name := range ToolNames() {
-		fmt.Fprintf(&b, access, strings.ReplaceAll(name, "_", "-"), name, strings.Join(byTool[i], ""))
+		fmt.Fprintf(&b, access, strings.ReplaceAll(name, "_", "-"), "mock", name, strings.Join(byTool[i], ""))
 	}
 	return map[string]string{
 		"tools.yaml":          b.String(),

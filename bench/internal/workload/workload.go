@@ -45,20 +45,32 @@ type Call struct {
 	Headers []string // "Name: value", what the era asks for beside the session
 }
 
-// NewCall makes a call of exactly size bytes, or the shortest that there is.
-func NewCall(era Era, size int) Call {
-	head := `{"jsonrpc":"2.0","id":` + strconv.Itoa(FirstID) + `,"method":"tools/call","params":{"name":"` + Tool + `","arguments":{` +
+// NewCall makes a call of Tool of exactly size bytes, or the shortest that there is.
+func NewCall(era Era, size int) Call { return NewCallOf(Tool, era, size) }
+
+// NewCallOf makes a call of Tool under another name.
+func NewCallOf(tool string, era Era, size int) Call {
+	head := `{"jsonrpc":"2.0","id":` + strconv.Itoa(FirstID) + `,"method":"tools/call","params":{"name":"` + tool + `","arguments":{` +
 		`"query":"quarterly revenue","limit":10,"path":"/srv/docs/finance/2026/q3","tenant":"acme",` +
 		`"filter":{"lang":"en","tags":["finance","report"],"minScore":0.5},"content":"`
 	tail := `"},"_meta":{"progressToken":"p1"}}}`
 	c := Call{Headers: []string{"MCP-Protocol-Version: " + Legacy}}
 	if era == EraModern {
 		tail = `"},"_meta":{"progressToken":"p1",` + modernMeta + `}}}`
-		c.Headers = []string{"MCP-Protocol-Version: " + Modern, "Mcp-Method: tools/call", "Mcp-Name: " + Tool}
+		c.Headers = []string{"MCP-Protocol-Version: " + Modern, "Mcp-Method: tools/call", "Mcp-Name: " + tool}
 	}
 	c.Body = []byte(head + text(size-len(head)-len(tail)) + tail)
 	c.IDAt = strings.Index(head, strconv.Itoa(FirstID))
 	return c
+}
+
+// NewList makes a tools/list request of the modern era.
+func NewList() Call {
+	head := `{"jsonrpc":"2.0","id":`
+	return Call{
+		Body: []byte(head + strconv.Itoa(FirstID) + `,"method":"tools/list","params":{"_meta":{` + modernMeta + `}}}`), IDAt: len(head),
+		Headers: []string{"MCP-Protocol-Version: " + Modern, "Mcp-Method: tools/list"},
+	}
 }
 
 const modernMeta = `"io.modelcontextprotocol/protocolVersion":"` + Modern + `",` +
@@ -91,8 +103,8 @@ var (
 
 func callResult(extra string) string {
 	const row = `Result row: id=42 score=0.93 title=Quarterly report owner=alice. `
-	head, tail := `,"result":{"content":[{"type":"text","text":"`, `"}],"isError":false`+extra+`}}`
-	return head + strings.Repeat(row, (answerSize-len(head)-len(tail))/len(row)) + tail
+	const head, tail = `,"result":{"content":[{"type":"text","text":"`, `"}],"isError":false`
+	return head + strings.Repeat(row, (answerSize-len(head)-len(tail))/len(row)) + tail + extra + `}}` // the same content in both eras
 }
 
 // ToolNames lists the upstream's tools; the first is Tool.
@@ -104,11 +116,11 @@ func ToolNames() []string {
 	return names
 }
 
-// ToolsList is the result of tools/list, about 24 kB.
-func ToolsList(era Era) string {
+// ToolsList is the result of tools/list with the first n tools, about 480 bytes each.
+func ToolsList(era Era, n int) string {
 	var b strings.Builder
 	b.WriteString(`{"tools":[`)
-	for i, name := range ToolNames() {
+	for i, name := range ToolNames()[:n] {
 		if i > 0 {
 			b.WriteByte(',')
 		}

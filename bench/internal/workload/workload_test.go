@@ -40,7 +40,7 @@ func TestAnswersAndListsAreJSON(t *testing.T) {
 			t.Errorf("%s answer of %d bytes: %s", era, len(answer), answer)
 		}
 		var list struct{ Tools []struct{ Name string } }
-		if err := json.Unmarshal([]byte(ToolsList(era)), &list); err != nil || len(list.Tools) != Tools {
+		if err := json.Unmarshal([]byte(ToolsList(era, Tools)), &list); err != nil || len(list.Tools) != Tools {
 			t.Errorf("%s tools: %d, %v", era, len(list.Tools), err)
 		}
 	}
