@@ -121,6 +121,7 @@ func (g *program) shown(b *build, name, version string) admin.Server {
 
 func describe(s *admin.Server, e *discovery.Entry) {
 	s.Source, s.From, s.State, s.Digest, s.Mistakes = string(e.Source), e.From, string(e.State), e.Digest, e.Mistakes
+	s.Over = e.Over
 	if l := e.Listing; l != nil {
 		s.Listing = &admin.Listing{Name: l.Name, Version: l.Version, Title: l.Title, Description: l.Description, Status: l.Status}
 	}

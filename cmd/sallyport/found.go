@@ -285,7 +285,7 @@ func entryOf(b *build, name string) (*admin.Entry, error) {
 	if !ok {
 		return nil, admin.ErrNoServer
 	}
-	out := &admin.Entry{Name: e.Name, Source: string(e.Source), From: e.From, State: string(e.State), Digest: e.Digest, Definition: e.Shown(), Mistakes: e.Mistakes}
+	out := &admin.Entry{Name: e.Name, Source: string(e.Source), From: e.From, State: string(e.State), Digest: e.Digest, Definition: e.Shown(), Over: e.Over, Mistakes: e.Mistakes}
 	if a := e.Approved; a != nil {
 		out.ApprovedBy, out.Approved = a.By, &a.Time
 	}

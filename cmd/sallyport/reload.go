@@ -121,7 +121,11 @@ func (g *program) keep(cause string, err error) {
 
 func (g *program) logMistakes(ds source.Diagnostics) {
 	for _, d := range ds {
-		g.log.Error("a mistake in the config or a policy", "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "mistake", d.Message, "help", d.Help)
+		log := g.log.Error
+		if d.Severity == source.Warning {
+			log = g.log.Warn
+		}
+		log("a mistake in the config or a policy", "code", d.Code, "file", d.File, "line", d.Line, "column", d.Column, "mistake", d.Message, "help", d.Help)
 	}
 }
 

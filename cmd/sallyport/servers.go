@@ -41,7 +41,7 @@ func (c serversList) Run(p *process) error {
 	return printTable(p.stdout, "NAME\tSOURCE\tSTATE\tHEALTH\tERA\tVERSIONS\tTOOLS\tERROR", func(row func(...string)) {
 		for i := range all {
 			s := &all[i]
-			row(called(s), origins(s), s.State, health(s), dash(s.Era), dash(strings.Join(s.Protocols, ",")), number(s.Tools), dash(s.Error))
+			row(called(s), origins(s), s.State, health(s), dash(s.Era), dash(strings.Join(s.Protocols, ",")), number(s.Tools), dash(trouble(s)))
 		}
 	})
 }
@@ -108,10 +108,21 @@ func printServer(out io.Writer, s *admin.Server) error {
 			fmt.Fprintf(w, "%s\t%s\n", line[0], visible(line[1]))
 		}
 	}
+	for _, at := range s.Over {
+		fmt.Fprintf(w, "passed over\t%s\n", visible(at))
+	}
 	for _, d := range s.Mistakes {
 		fmt.Fprintf(w, "mistake\t%s\n", visible(d.String()))
 	}
 	return w.Flush()
+}
+
+// trouble is what is wrong with a server; if nothing is, that there are others of its name.
+func trouble(s *admin.Server) string {
+	if s.Error != "" || len(s.Over) == 0 {
+		return s.Error
+	}
+	return "SP1401: passed over is " + strings.Join(s.Over, ", ")
 }
 
 // origins is where a server comes from, and which release of it is listed there.

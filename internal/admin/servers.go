@@ -44,6 +44,7 @@ type Entry struct {
 	// Definition is what Digest is of, with variables not expanded, and without what may be a secret in it.
 	Definition json.RawMessage    `json:"definition,omitempty"`
 	ApprovedBy string             `json:"approvedBy,omitempty"`
+	Over       []string           `json:"passedOver,omitempty"` // others of its name, by where they stand
 	Approved   *time.Time         `json:"approved,omitempty"`
 	Mistakes   source.Diagnostics `json:"mistakes,omitempty"`
 }

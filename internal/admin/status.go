@@ -95,6 +95,7 @@ type Server struct {
 	Transport string   `json:"transport,omitempty"` // http, stdio or inprocess
 	Up        bool     `json:"up"`
 	Error     string   `json:"error,omitempty"`
+	Over      []string `json:"passedOver,omitempty"` // others of its name, by where they stand
 	// Mistakes are why it is refused, or why what is there now is not what is served.
 	Mistakes source.Diagnostics `json:"mistakes,omitempty"`
 	// Of a server that is asked about itself: when, the revisions of MCP that it speaks, the era of the newest, and how many tools it has.

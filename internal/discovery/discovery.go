@@ -48,6 +48,8 @@ type Entry struct {
 	Digest string // of what was written there; "" if it could not be read
 	// Written is what Digest is of: before variables were expanded.
 	Written json.RawMessage
+	// Over are the others of its name, which are passed over, by where they stand: those with the next claim first.
+	Over []string
 	// Approved says who has approved it as it is; nil: nobody.
 	Approved *Approval
 	// Listing is what a registry says of it; nil: it was found elsewhere.
@@ -142,7 +144,8 @@ func (f *Found) readKept(file string) {
 	f.Kept = k
 }
 
-// merge takes servers of several sources, each name once: that of the source with the first claim to it.
+// merge takes servers of several sources, each name once: that of the source with the first claim to it, and of the registries that of the one
+// that the config names first.
 func (f *Found) merge(all []Entry) {
 	slices.SortStableFunc(all, func(a, b Entry) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(slices.Index(claims, a.Source), slices.Index(claims, b.Source)))
@@ -153,8 +156,10 @@ func (f *Found) merge(all []Entry) {
 			f.Entries = append(f.Entries, e)
 			continue
 		}
-		message := fmt.Sprintf("`%s` (%s) is passed over: there is one of that name in %s", e.Name, e.From, f.Entries[last].From)
-		f.Mistakes = append(f.Mistakes, e.pos().Diagnose("SP1401", message, "give one of them another name"))
+		first := &f.Entries[last]
+		first.Over = append(slices.Clip(first.Over), e.at())
+		message := fmt.Sprintf("`%s` (%s) is passed over: there is one of that name in %s", e.Name, e.From, first.From)
+		f.Mistakes = append(f.Mistakes, e.pos().Warn("SP1401", message, "give one of them another name; or leave it so, if the first is meant"))
 	}
 }
 
@@ -176,9 +181,12 @@ func (e Entry) again() Entry {
 	if e.State == Quarantined {
 		e.State = Serving
 	}
-	e.Approved = nil
+	e.Approved, e.Over = nil, nil
 	return e
 }
+
+// at is where a server stands, for people.
+func (e *Entry) at() string { return string(e.Source) + " " + e.From }
 
 func (e *Entry) pos() source.Pos { return source.Pos{File: e.File, Line: 1, Column: 1, Width: 1} }
 

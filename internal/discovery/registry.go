@@ -273,12 +273,13 @@ func (r *registry) single(all []Entry) (out []Entry) {
 			continue
 		}
 		message := fmt.Sprintf("`%s` and `%s` would both be called `%s`", out[last].Listing.Name, e.Listing.Name, e.Name)
-		d := r.pos().Diagnose("SP1401", message, "name them in `discovery.registries`, one of them with `as`")
+		const help = "name them in `discovery.registries`, one of them with `as`"
 		if named(&out[last]) == named(e) {
-			out[last].refuse(d)
-		} else {
-			r.ds = append(r.ds, d)
+			out[last].refuse(r.pos().Diagnose("SP1401", message, help))
+			continue
 		}
+		out[last].Over = append(out[last].Over, e.at())
+		r.ds = append(r.ds, r.pos().Warn("SP1401", message, help))
 	}
 	return out
 }

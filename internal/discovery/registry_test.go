@@ -427,3 +427,67 @@ func TestDocumentsInFiles(t *testing.T) {
 	s.found = nil
 	expect("SP1402 it can't be read: no such file or directory")
 }
+
+// The registry that the config names first has the name, whatever it says of it; who is passed over is shown.
+func TestRegistriesThatNameTheSameServer(t *testing.T) {
+	w := newWorld(t, "servers: {}\nidentity: { anonymous: allow }\ndiscovery: { directory: servers.d, state: state.json, registries: [ { from: b.json, names: [com.acme/*] }, { from: a.json, names: [com.acme/*] } ] }\n")
+	is := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(from string, over ...string) {
+		t.Helper()
+		w.find()
+		e, _ := w.found.Entry("com-acme-notes")
+		var got []string
+		for _, at := range e.Over {
+			got = append(got, strings.ReplaceAll(at, w.dir+"/", ""))
+		}
+		if diff := cmp.Diff(over, got); diff != "" || strings.ReplaceAll(e.From, w.dir+"/", "") != from {
+			t.Errorf("%s has it, want %s; passed over (-want +got):\n%s", e.From, from, diff)
+		}
+		warned := 0
+		for _, d := range w.found.All() {
+			if d.Severity == source.Warning && strings.Contains(d.Message, "is passed over: there is one of that name in "+e.From) {
+				warned++
+			}
+		}
+		if warned != len(over) || w.found.All().HasErrors() != (e.State == Refused) {
+			t.Errorf("mistakes: %s", w.found.All().Error())
+		}
+	}
+	one, two := doc("com.acme/notes", "1.0.0", "https://one.example/mcp"), doc("com.acme/notes", "2.0.0", "https://two.example/mcp")
+	is("a.json", one)
+	is("b.json", two)
+	const a, b = "a.json com.acme/notes 1.0.0", "b.json com.acme/notes 2.0.0"
+	for range 2 {
+		has(b, "registry "+a)
+	}
+	w.approve("com-acme-notes")
+	has(b, "registry "+a)
+	is("b.json", answered(two, `{"status":"deleted"}`))
+	has(b, "registry "+a)
+	rs := w.config.Discovery.Registries
+	rs[0], rs[1] = rs[1], rs[0]
+	has(a, "registry "+b)
+	w.write("com-acme-notes.yaml", "url: https://a.example/mcp")
+	has("servers.d/com-acme-notes.yaml", "registry "+a, "registry "+b)
+	w.write("com-acme-notes.yaml", "ulr: https://a.example/mcp")
+	for _, broken := range []string{"a file that is broken", "no directory"} {
+		for range 2 {
+			w.find()
+			if e, _ := w.found.Entry("com-acme-notes"); len(e.Over) != 2 {
+				t.Errorf("with %s: %q", broken, e.Over)
+			}
+		}
+		w.remove("")
+	}
+	w.found = nil // a restart
+	if err := os.Mkdir(filepath.Join(w.dir, "servers.d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	is("a.json", `{"servers":[]}`)
+	has(b)
+}
