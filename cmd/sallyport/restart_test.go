@@ -90,7 +90,12 @@ func (r *restarts) carryOut(w http.ResponseWriter, req *http.Request) {
 // start starts the gateway and waits until it serves. The process is told to end when the test does.
 func (r *restarts) start() *exec.Cmd {
 	r.t.Helper()
-	cmd := exec.Command("sallyport", "serve", "-c", "c.yaml")
+	return r.begin(exec.Command("sallyport", "serve", "-c", "c.yaml"))
+}
+
+// begin does so with a command of its own.
+func (r *restarts) begin(cmd *exec.Cmd) *exec.Cmd {
+	r.t.Helper()
 	cmd.Dir = r.dir
 	log := new(safeBuffer)
 	cmd.Stdout, cmd.Stderr = log, log

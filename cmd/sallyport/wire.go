@@ -133,6 +133,8 @@ type builder struct {
 	dry bool
 	// memory is what large messages are counted in; it is made with the first servers, and stays.
 	memory *budget.Budget
+	// room is for the connections to servers; likewise. nil: they are not bounded together.
+	room *upstream.Room
 	// only is who makes every call, where the gateway has one client; nil: the config's identity says who calls.
 	only *engine.Principal
 	// child is told what commands write to stderr, and that one has ended; nil: the log is.
@@ -159,6 +161,9 @@ func (b *builder) make(ctx context.Context, prev *build) (*build, error) {
 	}
 	if b.memory == nil {
 		b.memory = newMemory(c.Limits)
+		if n := gateway.ServerConnections(c.Limits.Connections); n > 0 {
+			b.room = upstream.NewRoom(n)
+		}
 	}
 	listings, err := b.listings(c, prev)
 	if err != nil {

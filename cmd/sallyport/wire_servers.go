@@ -125,7 +125,7 @@ func (b *builder) server(name string, s config.Server, l config.Limits, to reach
 		return upstream.NewStdio(name, o)
 	}
 	o := upstream.HTTPOptions{
-		URL: s.URL, Timeout: time.Duration(s.Timeout), MaxBody: int(l.ResponseBody), MaxEvent: int(l.Event), MaxConns: l.Connections, Memory: b.memory, Now: b.now,
+		URL: s.URL, Timeout: time.Duration(s.Timeout), MaxBody: int(l.ResponseBody), MaxEvent: int(l.Event), MaxConns: l.Connections, Memory: b.memory, Room: b.room, Now: b.now,
 	}
 	for _, h := range slices.Sorted(maps.Keys(s.Headers)) {
 		o.Header = append(o.Header, upstream.Field{Name: h, Value: s.Headers[h]})

@@ -56,6 +56,16 @@ func Affordable(connections int) (allowed, needed int) {
 	return affordable(connections, descriptors()), 2*connections + reserve
 }
 
+// ServerConnections is how many connections there may be to servers, beside so many of clients, for what the reserve is for to have its own. 0 is
+// not known.
+func ServerConnections(clients int) int {
+	n := descriptors()
+	if n <= 0 {
+		return 0
+	}
+	return max(1, n-reserve-affordable(clients, n))
+}
+
 // add takes a connection, or says that there are too many: of this client, or of all.
 func (w *watch) add(c *conn) bool {
 	w.mu.Lock()

@@ -36,7 +36,8 @@ func NewHTTP(name string, o HTTPOptions) (*HTTP, error) {
 	if h.heads, err = requestHeads(t, o.Header); err != nil {
 		return nil, err
 	}
-	h.pool = &pool{dial: d.open, max: o.MaxConns, idleFor: o.IdleTimeout, now: o.Now, all: map[*conn]struct{}{}}
+	h.pool = &pool{dial: d.open, max: o.MaxConns, idleFor: o.IdleTimeout, now: o.Now, room: o.Room, all: map[*conn]struct{}{}}
+	o.Room.join(h.pool)
 	return h, nil
 }
 
@@ -234,6 +235,8 @@ func (h *HTTP) fail(c *Call, k *conn, err error) *Error {
 		e.Code, e.Err = Canceled, ErrCanceled
 	case h.pool.isClosed():
 		e.Err = errShut
+	case errors.Is(err, errFull):
+		e.Code, e.Wait = Overloaded, time.Second
 	case e.Code != TooLarge && e.Code != Protocol && e.Code != NoMemory:
 		h.health.down(h.o.Now, err)
 	}

@@ -24,6 +24,7 @@ type HTTPOptions struct {
 	MaxHeader int // bytes of the head of an answer; 16 KiB
 
 	Memory *budget.Budget // of which answers are taken; nil has no bound
+	Room   *Room          // for the connections of all servers together; nil has no bound
 
 	DialTimeout time.Duration // for connection and TLS handshake; 10 s, at most the call's deadline
 	IdleTimeout time.Duration // after which an unused connection is closed; 30 s

@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,6 +16,7 @@ type pool struct {
 	max     int
 	idleFor time.Duration
 	now     func() time.Time
+	room    *Room // of which each of open has a place
 
 	mu     sync.Mutex
 	closed bool
@@ -70,6 +73,9 @@ func (p *pool) popIdleLocked() *conn {
 // was put back meanwhile.
 func (p *pool) getSlow(ctx context.Context) (*conn, bool, error) {
 	k, w, err := p.enter()
+	for errors.Is(err, errFull) && p.room.reclaim() {
+		k, w, err = p.enter()
+	}
 	switch {
 	case err != nil:
 		return nil, false, err
@@ -112,6 +118,9 @@ func (p *pool) enter() (*conn, *waiter, error) {
 		return k, nil, nil
 	}
 	if p.open < p.max {
+		if !p.room.take() {
+			return nil, nil, errFull
+		}
 		p.open++
 		return nil, nil, nil
 	}
@@ -146,6 +155,7 @@ func (p *pool) admit(k *conn) bool {
 	defer p.mu.Unlock()
 	if p.closed {
 		p.open--
+		p.room.give()
 		return false
 	}
 	p.all[k] = struct{}{}
@@ -165,6 +175,7 @@ func (p *pool) vacateLocked() {
 		return
 	}
 	p.open--
+	p.room.give()
 }
 
 func (p *pool) shiftWait() *waiter {
@@ -217,6 +228,18 @@ func (p *pool) dropIdle() {
 	p.idle = p.idle[:0]
 }
 
+// dropOldest closes the connection that has been idle the longest. It is false if none is idle.
+func (p *pool) dropOldest() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) == 0 {
+		return false
+	}
+	p.dropLocked(p.idle[0])
+	p.idle = slices.Delete(p.idle, 0, 1)
+	return true
+}
+
 // expire closes the connections that have been idle for too long.
 func (p *pool) expire() {
 	p.mu.Lock()
@@ -246,6 +269,7 @@ func (p *pool) close() {
 		return
 	}
 	p.closed = true
+	p.room.leave(p)
 	if p.sweep != nil {
 		p.sweep.Stop()
 	}
