@@ -23,7 +23,8 @@ type fan struct {
 	events  chan event    // what may pass
 	quit    chan struct{} // closed when nobody takes events any more
 	quitted sync.Once
-	running sync.WaitGroup
+	going   atomic.Int32  // parts that have not ended, and one more until all have begun
+	over    chan struct{} // closed when there is none
 	closed  bool
 	renewed atomic.Bool // the gateway ends it: the client is to come back, and be asked anew
 
@@ -54,7 +55,7 @@ func (x *exchange) listen() *refusal {
 // hearAll answers with a stream of what servers tell of.
 func (x *exchange) hearAll(wanted []federation.Subscription) *refusal {
 	f := &fan{
-		x: x, wanted: wanted, heard: make(chan struct{}, len(wanted)), events: make(chan event), quit: make(chan struct{}),
+		x: x, wanted: wanted, heard: make(chan struct{}, len(wanted)), events: make(chan event), quit: make(chan struct{}), over: make(chan struct{}),
 		took: make([]bool, len(wanted)), queued: map[string]bool{},
 	}
 	x.fan = f
@@ -106,13 +107,19 @@ func (f *fan) open() *refusal {
 	x := f.x
 	x.watchClient(f.leave)
 	waiting := 0
+	f.going.Store(1)
 	for i, y := range f.parts {
 		if y.share.failed == nil {
 			waiting++
 			y.call.Deadline = x.start.Add(x.listTimeout())
-			f.running.Go(func() { f.follow(i, y) })
+			f.going.Add(1)
+			go func() {
+				defer f.ended()
+				f.follow(i, y)
+			}()
 		}
 	}
+	f.ended()
 	for ; waiting > 0; waiting-- {
 		<-f.heard
 	}
@@ -133,6 +140,13 @@ func (f *fan) open() *refusal {
 		return failed
 	}
 	return nil
+}
+
+// ended says that a part has.
+func (f *fan) ended() {
+	if f.going.Add(-1) == 0 {
+		close(f.over)
+	}
 }
 
 // run is one server's stream, from the question to its end.
@@ -276,11 +290,6 @@ func (f *fan) WriteTo(to io.Writer) (n int64, err error) {
 			err = io.ErrUnexpectedEOF
 		}
 	}()
-	over := make(chan struct{})
-	go func() {
-		f.running.Wait()
-		close(over)
-	}()
 	if err := f.acknowledge(w); err != nil {
 		return 0, err
 	}
@@ -300,7 +309,7 @@ func (f *fan) WriteTo(to io.Writer) (n int64, err error) {
 			if !f.renewed.Load() {
 				return 0, io.ErrUnexpectedEOF // the client has gone
 			}
-		case <-over:
+		case <-f.over:
 		}
 		if f.plain() {
 			return 0, nil
@@ -341,7 +350,7 @@ func (f *fan) close() {
 		f.x.conn = nil
 	}
 	f.leave()
-	f.running.Wait()
+	<-f.over
 	for _, y := range f.parts {
 		f.finish(y)
 	}

@@ -32,6 +32,7 @@ const (
 
 	maxField   = 64 << 10 // bytes of an id, a name or a comment
 	minBuffer  = 4 << 10
+	fewBuffer  = 512      // minBuffer of a Small reader
 	keepBuffer = 64 << 10 // what Reset keeps of a buffer that a large event has grown
 )
 
@@ -42,6 +43,8 @@ type EventReader struct {
 	// Comments makes Next return comments that stand between events; without it
 	// they are skipped. Comments inside an event are always dropped.
 	Comments bool
+	// Small is for streams that are silent for long: while nothing of an event has come, half a kilobyte is held.
+	Small bool
 
 	r   io.Reader
 	max int
@@ -81,7 +84,7 @@ func (e *EventReader) Reset(r io.Reader, maxEvent int) {
 		buf = nil
 	}
 	*e = EventReader{
-		Comments: e.Comments, r: r, max: maxEvent, buf: buf,
+		Comments: e.Comments, Small: e.Small, r: r, max: maxEvent, buf: buf,
 		id: e.id[:0], name: e.name[:0], retry: e.retry[:0], note: e.note[:0],
 	}
 }
@@ -303,13 +306,17 @@ func (e *EventReader) makeRoom() {
 		e.start, e.line, e.pos = 0, e.line-n, e.pos-n
 		e.dataB, e.dataE = e.dataB-n, e.dataE-n
 	}
-	if len(e.buf) == 0 && cap(e.buf) > keepBuffer { // a large event has passed: the next may be long in coming
+	least, most := minBuffer, keepBuffer
+	if e.Small {
+		least, most = fewBuffer, fewBuffer
+	}
+	if len(e.buf) == 0 && cap(e.buf) > most { // a large event has passed: the next may be long in coming
 		e.buf = nil
 	}
 	if len(e.buf) < cap(e.buf) {
 		return
 	}
-	size := min(max(2*cap(e.buf), minBuffer), e.max+minBuffer)
+	size := min(max(2*cap(e.buf), least), e.max+minBuffer)
 	e.buf = append(make([]byte, 0, size), e.buf...)
 }
 

@@ -86,10 +86,12 @@ func TestEventReaderDoesNotDependOnReadSizes(t *testing.T) {
 		for name, wrap := range map[string]func(io.Reader) io.Reader{
 			"byte by byte": iotest.OneByteReader, "halves": iotest.HalfReader, "data with the end": iotest.DataErrReader,
 		} {
-			r := NewEventReader(wrap(strings.NewReader(tt.stream)), 0)
-			r.Comments = true
-			if diff := cmp.Diff(tt.want, events(r)); diff != "" {
-				t.Errorf("%s, %s: (-want +got)\n%s", tt.name, name, diff)
+			for _, small := range []bool{false, true} {
+				r := NewEventReader(wrap(strings.NewReader(tt.stream)), 0)
+				r.Comments, r.Small = true, small
+				if diff := cmp.Diff(tt.want, events(r)); diff != "" {
+					t.Errorf("%s, %s: (-want +got)\n%s", tt.name, name, diff)
+				}
 			}
 		}
 	}
@@ -178,6 +180,20 @@ func TestEventReaderPassesOnErrors(t *testing.T) {
 	}
 }
 
+// A small reader holds little between events, whatever has come before.
+func TestSmallEventReaderHoldsLittle(t *testing.T) {
+	for _, size := range []int{100, 20 << 10} {
+		r := NewEventReader(io.MultiReader(strings.NewReader("data: "+strings.Repeat("a", size)+"\n\n"), iotest.ErrReader(ErrNotYet)), 0)
+		r.Small = true
+		if e, err := r.Next(); err != nil || len(e.Data) != size {
+			t.Fatalf("%d bytes, %v", len(e.Data), err)
+		}
+		if _, err := r.Next(); !errors.Is(err, ErrNotYet) || cap(r.buf) > fewBuffer {
+			t.Errorf("a buffer of %d bytes after an event of %d, %v", cap(r.buf), size, err)
+		}
+	}
+}
+
 type stuck struct{}
 
 func (stuck) Read([]byte) (int, error) { return 0, nil }
@@ -229,7 +245,7 @@ func FuzzEventReader(f *testing.F) {
 		whole := NewEventReader(bytes.NewReader(stream), 200)
 		whole.Comments = true
 		pieces := NewEventReader(&chunks{stream, int(size)%7 + 1}, 200)
-		pieces.Comments = true
+		pieces.Comments, pieces.Small = true, size&1 == 1
 		for {
 			a, errA := whole.Next()
 			b, errB := pieces.Next()

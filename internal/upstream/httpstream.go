@@ -33,6 +33,7 @@ func (h *HTTP) startStream(c *Call, k *conn) error {
 	// How long a stream may take is its reader's business.
 	c.Extend(time.Time{})
 	s.events = mcp.NewEventReader(body, h.o.MaxEvent)
+	s.events.Small = s.news
 	c.flow, c.Reply = s, Stream
 	k.count(&c.held, h.o.Memory, 0)
 	return nil

@@ -133,7 +133,7 @@ func (c *Call) Resume(r *Parked) {
 		_ = nc.Close()
 	}
 	k := &conn{sock: nc, nc: nc, used: true, wrote: true}
-	s := &httpStream{h: r.h, k: k, chunks: &r.chunks, framed: true, news: true, events: new(mcp.EventReader)}
+	s := &httpStream{h: r.h, k: k, chunks: &r.chunks, framed: true, news: true, events: &mcp.EventReader{Small: true}}
 	r.chunks.from = k
 	s.events.Continue(s.chunks, r.h.o.MaxEvent, r.events)
 	r.h.pool.resume(r, k)
