@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/identity"
 	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/trial"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
@@ -346,6 +347,32 @@ func TestSightsEndWithTools(t *testing.T) {
 		}
 		if got := fmt.Sprint(a.list("alice-key", "")); got != want {
 			t.Errorf("list %d has %s, want %s", i, got, want)
+		}
+	}
+}
+
+// Whoever a candidate decides for sees what it says, whatever is remembered for the others: rules read the same of all of them.
+func TestSightsAreOfOnePolicy(t *testing.T) {
+	a := newAudience(t)
+	a.serve(compile(t, allowAll), map[string]*catalogue{"files": newCatalogue([]listedTool{{"a", `{}`}, {"b", `{}`}}), "mail": newCatalogue(nil)})
+	s := a.current.acquire()
+	defer s.release()
+	next, candidate := snapCopy(s), compile(t, strings.Replace(allowAll, "effect: allow", "when: 'mcp.tool.name == \"a\"'\n    effect: allow", 1))
+	tried := trial.New(trial.Options{
+		Active: s.Policy, Candidate: candidate, Metrics: a.Metrics, Show: a.ShowExample,
+		Scan: jsonscan.Options{Depth: a.Limits.Depth, Values: a.Limits.Values}, Head: a.head,
+	})
+	t.Cleanup(func() {
+		tried.Close()
+		<-tried.Done()
+	})
+	next.Views, next.Candidate = s.Views, &Candidate{Policy: candidate, Trial: tried, Canary: &Canary{Principals: []string{"bob"}}}
+	a.Swap(next)
+	for range 3 {
+		for key, want := range map[string]string{"alice-key": "[files__a files__b]", "bob-key": "[files__a]"} {
+			if got := fmt.Sprint(a.list(key, "")); got != want {
+				t.Errorf("%s sees %s, want %s", key, got, want)
+			}
 		}
 	}
 }
