@@ -212,7 +212,7 @@ func (c *compiler) boot(ctx context.Context, w wanted, m *module) error {
 	tables := c.given.lookup
 	config := wasm.Config{
 		Settings: w.source.Config, CheckSettings: source.CheckJSON, Matchers: c.given.matchers(w.granted),
-		Tables: func() wasm.Tables { return tables },
+		Tables: func() wasm.Tables { return tables }, Pause: c.options.Pause,
 	}
 	config.Grant.Capabilities = w.granted
 	key := keyOf(m, w.source, c.given.digests(w.granted))

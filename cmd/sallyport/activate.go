@@ -20,16 +20,28 @@ import (
 // given is what a config names as its policies: read, and verified if it is an archive.
 type given struct {
 	set      *bundle.Bundle
-	archive  *bundle.Archive             // that set is of; nil: a directory
-	manifest *bundle.Manifest            // of the archive
-	by       []bundle.TrustedKey         // who have signed it
-	cases    int                         // that have passed
-	instead  error                       // why it is the one that was active last, and not the one that the config names
-	choice   *bundle.Choice              // by which it decides; nil: it is what the config names
+	archive  *bundle.Archive     // that set is of; nil: a directory
+	manifest *bundle.Manifest    // of the archive
+	by       []bundle.TrustedKey // who have signed it
+	cases    int                 // that have passed
+	instead  error               // why it is the one that was active last, and not the one that the config names
+	choice   *bundle.Choice      // by which it decides; nil: it is what the config names
+	took     took
 	last     func(*bundle.Archive) error // keeps it as the one that was active last; nil: nothing does
 
 	tag       string    // by which its source knows it; "": it has none, or is not what the source has
 	confirmed time.Time // when the source said last that there is no other
+}
+
+// took is how long it took to get ready: see admin.Took.
+type took struct{ read, compile, cases time.Duration }
+
+// said is what the log says of it.
+func (g *given) said() []any {
+	if g == nil {
+		return nil
+	}
+	return []any{"read", g.took.read, "compile", g.took.compile, "cases", g.took.cases}
 }
 
 // givenBy reads the policies that a config names; nil if it names none. It asks nobody: for those that are fetched see builder.read.
@@ -45,7 +57,7 @@ func (o origin) givenBy(ctx context.Context, c *config.Config, now func() time.T
 		return nil, source.Diagnostics{c.At("policies").Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", c.Policies),
 			"name a bundle, FILE.tar.gz; or remove `trust` from `bundle`")}
 	}
-	from, err := fetch.New(c.Policies, fetch.Options{})
+	from, err := fetch.New(c.Policies, fetch.Options{Pause: o.pause})
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -93,6 +105,7 @@ type reception struct {
 	terms  bundle.Terms
 	store  bundle.Store // the zero Store if the config names none: then nothing is kept
 	choice *bundle.Choice
+	pause  func() // as of origin
 }
 
 // reception is for a bundle of a name, which stands at a place.
@@ -102,7 +115,7 @@ func (o origin) reception(c *config.Config, now time.Time, at source.Pos, name s
 			"add `bundle: { trust: FILE, state: DIR }`, or `bundle: { unsigned: true }` to take anybody's")}
 	}
 	v, _ := buildVersion()
-	r := &reception{terms: bundle.Terms{Now: now, Sallyport: v, Audience: c.Bundle.Audience}}
+	r := &reception{pause: o.pause, terms: bundle.Terms{Now: now, Sallyport: v, Audience: c.Bundle.Audience}}
 	var err error
 	if c.Bundle.Trust != "" {
 		if r.trust, err = bundle.ReadTrust(c.Bundle.Trust); err != nil {
@@ -144,7 +157,7 @@ func (r *reception) admit(g *given) (*given, error) {
 		return nil, err
 	}
 	var err error
-	if g.set, err = g.archive.Bundle(); err != nil {
+	if g.set, err = g.archive.BundlePaced(r.pause); err != nil {
 		return nil, unread(err)
 	}
 	if r.store != (bundle.Store{}) {
@@ -182,10 +195,14 @@ func keep(store bundle.Store, last *bundle.Archive) func(*bundle.Archive) error 
 // activate reads the policies and makes them ready to decide: verified, compiled, tested and kept. At the start, what was active last
 // stands in for a bundle that can't be used: it is verified again, and its signatures, its end and its cases count as they do now.
 func (b *builder) activate(ctx context.Context, c *config.Config, prev *build, f *fetch.Follower) (*sharedPolicy, *given, error) {
-	g, err := b.read(ctx, c, prev, f)
+	pause, start := b.pause(prev), b.now()
+	g, err := b.read(ctx, c, prev, f, pause)
 	if err == nil {
+		if g != nil {
+			g.took.read = b.now().Sub(start)
+		}
 		var shared *sharedPolicy
-		if shared, err = b.ready(ctx, c, prev, g); err == nil {
+		if shared, err = b.ready(ctx, c, prev, g, pause); err == nil {
 			return shared, g, nil
 		}
 	}
@@ -199,7 +216,7 @@ func (b *builder) activate(ctx context.Context, c *config.Config, prev *build, f
 	if last.confirmed, again = bundle.StoreIn(c.Bundle.State).Confirmed(); again != nil {
 		return nil, nil, err
 	}
-	shared, again := b.ready(ctx, c, prev, last)
+	shared, again := b.ready(ctx, c, prev, last, pause)
 	if again != nil {
 		return nil, nil, err
 	}
@@ -228,12 +245,16 @@ func (b *builder) lastGood(c *config.Config) (*given, error) {
 }
 
 // ready compiles what was read and runs its cases, unless it decides already.
-func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *given) (*sharedPolicy, error) {
+func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *given, pause func()) (*sharedPolicy, error) {
 	if g == nil {
 		return &sharedPolicy{}, nil
 	}
-	pause := b.pause(prev)
+	start := b.now()
 	shared, err := b.compile(ctx, c, prev, g.set, pause)
+	compiled := b.now()
+	if prev == nil || prev.given != g { // what decides already others look at
+		g.took.compile = compiled.Sub(start)
+	}
 	if err != nil || g.archive == nil {
 		return shared, err
 	}
@@ -243,6 +264,7 @@ func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *g
 		shared.Close() //nolint:contextcheck // closing is not to be cancelled
 		return nil, err
 	}
+	g.took.cases = b.now().Sub(compiled)
 	if g.last != nil && !b.dry {
 		err = g.last(g.archive)
 	}
@@ -284,6 +306,10 @@ func (g *program) bundles() []admin.Bundle {
 	g.state.mu.Lock()
 	out := admin.Bundle{Source: fetch.Shown(b.config.Policies), Revision: b.policy.Revision(), Active: b.at.UTC(), Last: g.state.reload}
 	g.state.mu.Unlock()
+	if b.given != nil {
+		t := b.given.took
+		out.Took = &admin.Took{ReadMS: t.read.Milliseconds(), CompileMS: t.compile.Milliseconds(), CasesMS: t.cases.Milliseconds()}
+	}
 	if b.given != nil && b.given.manifest != nil {
 		m := b.given.manifest
 		out.Name, out.Version, out.Audience, out.Expires, out.Expired = m.Name, m.Version, m.Audience, m.Expires, m.Expired(g.now())

@@ -102,8 +102,9 @@ func (b *builder) candidate(ctx context.Context, out, prev *build) (*fetch.Follo
 
 // candidateOf makes a candidate ready that is there to be read.
 func (b *builder) candidateOf(ctx context.Context, k *candidate, out, prev *build) *candidate {
+	pause := b.pause(prev)
 	if k.err == nil {
-		k.given, k.err = b.origin.candidateBy(out.config, k, b.now())
+		k.given, k.err = b.origin.paced(pause).candidateBy(out.config, k, b.now())
 	}
 	if k.err == nil {
 		k.state = stateActive
@@ -121,7 +122,7 @@ func (b *builder) candidateOf(ctx context.Context, k *candidate, out, prev *buil
 		return prev.candidate
 	}
 	if k.err == nil {
-		k.policy, k.err = b.compileCandidate(ctx, out, k.given, b.pause(prev))
+		k.policy, k.err = b.compileCandidate(ctx, out, k.given, pause)
 	}
 	if k.state = stateTried; k.err != nil {
 		k.state = stateRefused
@@ -170,7 +171,7 @@ func (o origin) candidateBy(c *config.Config, k *candidate, now time.Time) (*giv
 			return nil, source.Diagnostics{at.Diagnose("SP8109", fmt.Sprintf("the config says whose signatures are trusted, and nobody can have signed `%s`", name),
 				"name a bundle, FILE.tar.gz; or remove `trust` from `bundle`")}
 		}
-		set, err := readBundle(name)
+		set, err := readNamed("policies", name, o.pause)
 		return &given{set: set}, err
 	}
 	r, err := o.reception(c, now, at, fetch.Shown(name))

@@ -89,7 +89,8 @@ func (g *program) do(ctx context.Context, c admin.Change) error {
 // exchangeBundle makes another bundle decide. It is recorded before it is kept, and kept before it decides.
 func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 	prev := g.state.build()
-	r, err := g.builder.changeable(prev)
+	pause, start := g.builder.pause(prev), g.now()
+	r, err := g.builder.changeable(prev, pause)
 	if err != nil {
 		return err
 	}
@@ -97,11 +98,12 @@ func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 	if err != nil {
 		return err
 	}
+	given.took.read = g.now().Sub(start)
 	archive := given.archive
 	given.last = nil                                             // not before it is recorded
 	given.tag, given.confirmed = prev.given.tag, g.confirmedAt() // the source has what it had
 	next, err := untidy(func() (*build, error) {
-		shared, err := g.builder.ready(ctx, prev.config, prev, given)
+		shared, err := g.builder.ready(ctx, prev.config, prev, given, pause)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +129,8 @@ func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 		return err
 	}
 	g.swap(next) //nolint:contextcheck // a trial outlives what begins it
-	g.log.Info("an operator has changed which bundle decides", "change", c.Action, "by", c.By, "bundle", given.called(), "revision", archive.Revision, "was", prev.policy.Revision())
+	said := []any{"change", c.Action, "by", c.By, "bundle", given.called(), "revision", archive.Revision, "was", prev.policy.Revision()}
+	g.log.Info("an operator has changed which bundle decides", append(said, given.said()...)...)
 	return nil
 }
 
@@ -142,13 +145,13 @@ func (r *reception) keepChosen(a *bundle.Archive, by *bundle.Choice) error {
 }
 
 // changeable says whether the policies that decide can be changed by command.
-func (b *builder) changeable(prev *build) (*reception, error) {
+func (b *builder) changeable(prev *build, pause func()) (*reception, error) {
 	c := prev.config
 	if prev.given == nil || prev.given.manifest == nil || c.Bundle.State == "" {
 		return nil, source.Diagnostics{policiesAt(c).Diagnose("SP8204", "the policies that decide can't be changed by command: they are no bundle, or `bundle.state` is missing, and a restart would forget the change",
 			"name a bundle in `policies`, and a directory in `bundle: { state: DIR }`")}
 	}
-	return b.origin.reception(c, b.now(), policiesAt(c), fetch.Shown(c.Policies))
+	return b.origin.paced(pause).reception(c, b.now(), policiesAt(c), fetch.Shown(c.Policies))
 }
 
 func policiesAt(c *config.Config) source.Pos { return c.At("policies") }

@@ -142,7 +142,7 @@ func (g *program) sayOfServer(ctx context.Context, c admin.ServerChange) error {
 // serving is prev with other servers found.
 func (b *builder) serving(ctx context.Context, prev *build, found *discovery.Found) (*build, error) {
 	conf := found.Into(prev.base)
-	shared, err := b.ready(ctx, conf, prev, prev.given)
+	shared, err := b.ready(ctx, conf, prev, prev.given, b.pause(prev))
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,13 @@ type origin struct {
 	policies  string // overrides the config's policies; "" does not
 	override  func(*config.Config)
 	made      func() *config.Config // makes the config, in the place of a file; nil: a file has it
+	pause     func()                // gives way to calls, while policies are read; nil: there are none
+}
+
+// paced is the origin, read with pauses.
+func (o origin) paced(pause func()) origin {
+	o.pause = pause
+	return o
 }
 
 // files are the paths to watch. A path may be a directory.
@@ -113,11 +120,11 @@ func compileOnce(ctx context.Context, set *bundle.Bundle, o engine.Options) (s *
 }
 
 // readBundle tells mistakes inside policies, which are a source.Diagnostics, from a path that can't be read.
-func readBundle(path string) (*bundle.Bundle, error) { return readNamed("policies", path) }
+func readBundle(path string) (*bundle.Bundle, error) { return readNamed("policies", path, nil) }
 
-// readNamed is readBundle for a path that its user has given by another name.
-func readNamed(name, path string) (*bundle.Bundle, error) {
-	b, err := bundle.Open(path)
+// readNamed is readBundle for a path that its user has given by another name. It calls pause between two pieces of the work, unless it is nil.
+func readNamed(name, path string, pause func()) (*bundle.Bundle, error) {
+	b, err := bundle.OpenPaced(path, pause)
 	var ds source.Diagnostics
 	if err == nil || errors.As(err, &ds) {
 		return b, err

@@ -12,7 +12,7 @@ import (
 // This file has what is made beside what serves give way to calls.
 
 const (
-	piece     = 500 * time.Microsecond // of work between two rests
+	piece     = 250 * time.Microsecond // of work between two rests
 	restful   = 2                      // times as long as it has worked it rests
 	oneRest   = 5 * time.Millisecond   // at most
 	allRests  = 750 * time.Millisecond // of one compile at most: what is compiled decides soon, whatever else the machine does

@@ -104,7 +104,8 @@ func (g *program) reload(why string) {
 		cause += ": " + name
 	}
 	g.note(audit.Reloaded, cause)
-	g.log.Info("reloaded", "why", cause, "revision", next.policy.Revision(), "was", prev.policy.Revision(), "took", g.now().Sub(start))
+	said := append([]any{"why", cause, "revision", next.policy.Revision(), "was", prev.policy.Revision()}, next.given.said()...)
+	g.log.Info("reloaded", append(said, "took", g.now().Sub(start))...)
 }
 
 // keep says why a reload failed, with every mistake that was found.

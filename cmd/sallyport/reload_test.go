@@ -74,8 +74,8 @@ func TestReload_changedAtTheStart(t *testing.T) {
 	write("sallyport.json", `{"mcpServers":{"a":{"url":"http://127.0.0.1:9/mcp"}}}`)
 	ctx, stop := context.WithCancel(t.Context())
 	calls := 0
-	now := func() time.Time { // the second call is the first build's
-		if calls++; calls == 2 {
+	now := func() time.Time { // the third call is when the first build has read
+		if calls++; calls == 3 {
 			write("p.yaml", fmt.Sprintf(policy, "deny"))
 		}
 		return time.Now()

@@ -50,7 +50,7 @@ func (c replayCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	b, err := readNamed(name, c.Bundle)
+	b, err := readNamed(name, c.Bundle, nil)
 	if err != nil {
 		return err
 	}

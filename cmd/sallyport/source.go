@@ -104,9 +104,9 @@ func dockerConfig(getenv func(string) (string, bool)) string {
 }
 
 // read reads the policies that a config names, and asks for those that are fetched, unless somebody does already.
-func (b *builder) read(ctx context.Context, c *config.Config, prev *build, f *fetch.Follower) (*given, error) {
+func (b *builder) read(ctx context.Context, c *config.Config, prev *build, f *fetch.Follower, pause func()) (*given, error) {
 	if f == nil {
-		return b.origin.givenBy(ctx, c, b.now)
+		return b.origin.paced(pause).givenBy(ctx, c, b.now)
 	}
 	if f.Content() == nil {
 		if prev != nil && prev.follower == f {
@@ -117,7 +117,7 @@ func (b *builder) read(ctx context.Context, c *config.Config, prev *build, f *fe
 		}
 	}
 	content, confirmed := f.Content(), f.State().Confirmed
-	g, err := b.origin.trusted(c, fetch.Shown(c.Policies), content.Packed, b.now())
+	g, err := b.origin.paced(pause).trusted(c, fetch.Shown(c.Policies), content.Packed, b.now())
 	if err == nil {
 		g.tag, g.confirmed = content.Tag, confirmed
 	}

@@ -54,7 +54,7 @@ func (b *builder) handOver(c admin.Change, prev *build) (*handed, error) {
 			"change it there; or remove `candidate` from `bundle`, and hand this one over again")}
 	}
 	if len(c.Archive) == 0 {
-		r, err := b.changeable(prev)
+		r, err := b.changeable(prev, b.pause(prev))
 		if err != nil {
 			return nil, err
 		}

@@ -84,8 +84,11 @@ func (t *Trust) ParseArchive(name string, data []byte, now time.Time) (a *Archiv
 }
 
 // Bundle parses what the archive holds.
-func (a *Archive) Bundle() (*Bundle, error) {
-	b, err := (&collector{prefix: a.File, files: slices.Clone(a.files)}).bundle()
+func (a *Archive) Bundle() (*Bundle, error) { return a.BundlePaced(nil) }
+
+// BundlePaced is Bundle, which calls pause between two pieces of the work, unless it is nil.
+func (a *Archive) BundlePaced(pause func()) (*Bundle, error) {
+	b, err := (&collector{prefix: a.File, files: slices.Clone(a.files), pause: pause}).bundle()
 	if err != nil {
 		return nil, err
 	}

@@ -59,27 +59,30 @@ type File struct {
 }
 
 // Open reads a directory of policies, a file of them, or an archive. Of an archive it says nothing about who made it: see Trust.
-func Open(name string) (*Bundle, error) {
+func Open(name string) (*Bundle, error) { return OpenPaced(name, nil) }
+
+// OpenPaced is Open, which calls pause between two pieces of the work, unless it is nil.
+func OpenPaced(name string, pause func()) (*Bundle, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
-		return Dir(name)
+		return inRoot(name, func(fsys fs.FS) (*Bundle, error) { return read(fsys, name, pause) })
 	}
 	if IsArchive(name) {
 		a, err := ReadArchive(name)
 		if err != nil {
 			return nil, err
 		}
-		return a.Bundle()
+		return a.BundlePaced(pause)
 	}
 	dir, base := filepath.Split(name)
 	if !isPolicyFile(base) {
 		return nil, fmt.Errorf("%s: a policy file ends in .yaml or .yml", name)
 	}
 	return inRoot(cmp.Or(dir, "."), func(fsys fs.FS) (*Bundle, error) {
-		c := collector{fsys: fsys, prefix: dir}
+		c := collector{fsys: fsys, prefix: dir, pause: pause}
 		if err := c.file(base); err != nil {
 			return nil, err
 		}
@@ -129,7 +132,7 @@ func Of(paths ...string) (*Bundle, error) {
 // anyway, or a file that cannot be read, is an error, because a policy left out could be the one that denies.
 func Dir(name string) (*Bundle, error) {
 	return inRoot(name, func(fsys fs.FS) (*Bundle, error) {
-		return read(fsys, name)
+		return read(fsys, name, nil)
 	})
 }
 
@@ -156,7 +159,7 @@ func Digest(name string) (string, error) {
 }
 
 // FS reads a file system as Dir reads a directory.
-func FS(fsys fs.FS) (*Bundle, error) { return read(fsys, "") }
+func FS(fsys fs.FS) (*Bundle, error) { return read(fsys, "", nil) }
 
 func inRoot(dir string, use func(fs.FS) (*Bundle, error)) (*Bundle, error) {
 	root, err := os.OpenRoot(dir)
@@ -167,8 +170,8 @@ func inRoot(dir string, use func(fs.FS) (*Bundle, error)) (*Bundle, error) {
 	return b, errors.Join(err, root.Close())
 }
 
-func read(fsys fs.FS, prefix string) (*Bundle, error) {
-	c := collector{fsys: fsys, prefix: prefix}
+func read(fsys fs.FS, prefix string, pause func()) (*Bundle, error) {
+	c := collector{fsys: fsys, prefix: prefix, pause: pause}
 	if err := c.dir(".", 0); err != nil {
 		return nil, err
 	}
@@ -181,6 +184,7 @@ type collector struct {
 	prefix string
 	files  []File
 	size   int
+	pause  func() // nil: there is no need to
 	// The directories that were read, and those of them that links lead to.
 	dirs, linked []found
 }
@@ -330,6 +334,10 @@ func (c *collector) bundle() (*Bundle, error) {
 	}
 	slices.SortFunc(c.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	b := &Bundle{Files: c.files, Revision: revision(c.files)}
+	pause := c.pause
+	if pause == nil {
+		pause = func() {}
+	}
 	for _, f := range c.files {
 		switch f.role {
 		case beside:
@@ -343,7 +351,7 @@ func (c *collector) bundle() (*Bundle, error) {
 		case pins:
 			b.takeLock(f)
 		default:
-			policies, found := policy.Parse(f.Path, f.Content)
+			policies, found := policy.ParsePaced(f.Path, f.Content, pause)
 			b.Policies = append(b.Policies, policies...)
 			b.Diagnostics = append(b.Diagnostics, found...)
 		}

@@ -168,6 +168,33 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// Who reads beside calls can give way to them between documents, of files and of archives. It changes nothing.
+func TestOpenPaced(t *testing.T) {
+	dir := write(t, map[string]string{"bundle.yaml": "apiVersion: sallyport/v1\nkind: Bundle\nmetadata: { name: acme, version: 1 }\n", "a.yaml": named("a") + "---\n" + named("b"), "c.yaml": named("c")})
+	a, err := Build(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "b.tar.gz")
+	if err := os.WriteFile(file, a.Data(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{dir, filepath.Join(dir, "a.yaml"), file} {
+		pauses := 0
+		paced, err := OpenPaced(name, func() { pauses++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := Open(name)
+		if err != nil || plain.Revision != paced.Revision || names(plain) != names(paced) {
+			t.Errorf("%s: %v %v", name, err, paced)
+		}
+		if least := 2 * len(plain.Policies); pauses < least { // before each is read, and before it is understood
+			t.Errorf("%s: %d pauses, want %d", name, pauses, least)
+		}
+	}
+}
+
 // Mistakes of every file are kept, beside the policies that could be read.
 func TestFS_diagnostics(t *testing.T) {
 	b, err := FS(fstest.MapFS{

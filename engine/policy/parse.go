@@ -20,13 +20,19 @@ const about = "Bundle"
 // Parse reads a file of policies. Documents of cases, and those about a bundle, are passed over. It returns what could be read of every policy, so that a caller can look for more mistakes in the same run, and
 // all mistakes found; policies that come with errors must not be used. Conditions are not compiled here.
 func Parse(file string, data []byte) ([]*Policy, source.Diagnostics) {
-	roots, ds := source.Parse(file, data)
+	return ParsePaced(file, data, func() {})
+}
+
+// ParsePaced is Parse, which calls pause between two pieces of the work.
+func ParsePaced(file string, data []byte, pause func()) ([]*Policy, source.Diagnostics) {
+	roots, ds := source.ParsePaced(file, data, pause)
 	if len(roots) == 0 && len(ds) == 0 {
 		ds = append(ds, source.Pos{File: file, Line: 1, Column: 1, Width: 1}.Diagnose("SP1010", "the file holds no policy",
 			"write a document with `kind: Policy`, or remove the file"))
 	}
 	var policies []*Policy
 	for _, root := range roots {
+		pause()
 		if kind := root.Get("kind"); kind.Kind() == source.String && kind.Text().Value != "Policy" {
 			if kind.Text().Value != cases && kind.Text().Value != about {
 				ds = append(ds, otherKind(kind))

@@ -24,7 +24,10 @@ const (
 // Parse reads a file of YAML documents. It returns the root of each document that could be read (empty documents are left out) and
 // every mistake found. Tags, merge keys and keys that are not plain names are mistakes: configuration needs none of them.
 // The Nodes keep a copy of data, by which they know their places.
-func Parse(name string, data []byte) ([]*Node, Diagnostics) {
+func Parse(name string, data []byte) ([]*Node, Diagnostics) { return ParsePaced(name, data, func() {}) }
+
+// ParsePaced is Parse, which calls pause before each document.
+func ParsePaced(name string, data []byte, pause func()) ([]*Node, Diagnostics) {
 	f := newFile(name, data)
 	if ds := f.checkText(); len(ds) > 0 {
 		return nil, ds
@@ -37,6 +40,7 @@ func Parse(name string, data []byte) ([]*Node, Diagnostics) {
 	}
 	var roots []*Node
 	for len(p.ds) < maxMistakes {
+		pause()
 		var doc yaml.Node
 		err := loader.Load(&doc)
 		if errors.Is(err, io.EOF) {

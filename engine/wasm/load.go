@@ -40,6 +40,14 @@ type Config struct {
 	Pages    int
 	// MaxInstances is the most instances; 0 is the host's.
 	MaxInstances int
+	// Pause is called between two pieces of the work, which calls are not to wait for; nil is not.
+	Pause func()
+}
+
+func (c *Config) pause() {
+	if c.Pause != nil {
+		c.Pause()
+	}
 }
 
 // Info says what a plugin is.
@@ -148,18 +156,23 @@ func (h *Host) Load(ctx context.Context, module []byte, c Config) (*Plugin, erro
 	if err != nil {
 		return nil, err
 	}
+	c.pause()
 	p, info, err := h.prepare(ctx, v, c)
 	if err != nil {
 		return nil, err
 	}
+	p.config.Pause = nil // what waits for it ends with the load
+	c.pause()
 	if p.compiled, err = h.compile(ctx, p.code.lifted.Code); err != nil {
 		p.close(ctx)
 		return nil, err
 	}
+	c.pause()
 	if err := p.boot(ctx, v, info); err != nil {
 		p.close(ctx)
 		return nil, err
 	}
+	c.pause()
 	return h.serve(ctx, p, info)
 }
 

@@ -52,6 +52,7 @@ type Bundle struct {
 	Expired  bool      `json:"expired,omitempty"`  // since it was activated
 	Cases    int       `json:"cases,omitempty"`    // of its own, which have passed
 	Active   time.Time `json:"active"`             // since when it decides
+	Took     *Took     `json:"took,omitempty"`     // to get ready; nil: there are no policies
 	Chosen   *Chosen   `json:"chosen,omitempty"`   // an operator has chosen it, whatever source gives
 	LastGood bool      `json:"lastGood,omitempty"` // it is the copy of the bundle that was active last, because source can't be used
 	// Of a bundle that is fetched: how long ago its source said that there is no other, whether that is so long that everything is denied,
@@ -61,6 +62,14 @@ type Bundle struct {
 	SourceError string `json:"sourceError,omitempty"`
 	Last        Reload `json:"lastReload"`
 	Text        string `json:"text,omitempty"` // why the last attempt failed, as commands print it
+}
+
+// Took is how long policies took to get ready, in ms: to be read, and verified if they are in one file; to be compiled, with their plugins;
+// to pass their own cases. Rests, in which calls are given way to, are part of it.
+type Took struct {
+	ReadMS    int64 `json:"readMs"`
+	CompileMS int64 `json:"compileMs"`
+	CasesMS   int64 `json:"casesMs"`
 }
 
 // Chosen says who has chosen a bundle, and when.

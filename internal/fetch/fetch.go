@@ -45,6 +45,7 @@ type Options struct {
 	CAFile       string // the certificates that the server's must chain to, PEM; "": the system's
 	DockerConfig string // the file that holds, or says who holds, the credentials of registries; "": none
 	Timeout      time.Duration
+	Pause        func() // called between two pieces of reading what is at hand; nil: nothing is
 }
 
 // patience is how long a source elsewhere may take for an answer, where Options don't say.
@@ -123,7 +124,7 @@ func SameServer(a, b string) bool {
 // New is the source at a location. The error says what is wrong with it, or with a file that the options name.
 func New(location string, o Options) (Source, error) {
 	if !Remote(location) {
-		return local(location), nil
+		return local{location, o.Pause}, nil
 	}
 	if wrong, help := Check(location); wrong != "" {
 		return nil, fmt.Errorf("%s: %s: %s", Shown(location), wrong, help)

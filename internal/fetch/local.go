@@ -9,11 +9,14 @@ import (
 )
 
 // local is a directory of policies, a file of them, or an archive. It is told of no change: whoever watches the files asks.
-type local string
+type local struct {
+	name  string
+	pause func()
+}
 
 // Fetch implements Source. A tag is a digest of the content, so it takes reading all of it to see that nothing has changed.
 func (l local) Fetch(_ context.Context, have string, _ time.Duration) (*Content, error) {
-	name := string(l)
+	name := l.name
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -30,7 +33,7 @@ func (l local) Fetch(_ context.Context, have string, _ time.Duration) (*Content,
 			return nil, err
 		}
 	}
-	set, err := bundle.Open(name)
+	set, err := bundle.OpenPaced(name, l.pause)
 	if err != nil {
 		return nil, err
 	}
