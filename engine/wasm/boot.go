@@ -204,10 +204,11 @@ func (p *program) calibrate(ctx context.Context) error {
 	in, err := p.fresh(ctx)
 	if err == nil {
 		defer in.close()
-		if _, err = in.warm(ctx); err != nil {
+		ended := false
+		if ended, err = in.warm(ctx); err != nil {
 			return err
 		}
-		err = p.calibrateOn(in)
+		err = p.calibrateOn(in, ended)
 	}
 	if err != nil {
 		return LoadErrors{{Code: LoadHost, Message: "no instance: " + err.Error(), Err: err}}
@@ -216,10 +217,13 @@ func (p *program) calibrate(ctx context.Context) error {
 }
 
 // calibrateOn finds it out on an instance that has just been called. One that notes its writes needs no other way to be reset, if the notes
-// are complete.
-func (p *program) calibrateOn(in *instance) error {
-	if p.code.block == 0 {
+// are complete. Those of a call that did not end are not: its instance would be thrown away.
+func (p *program) calibrateOn(in *instance, ended bool) error {
+	switch {
+	case p.code.block == 0:
 		return p.image.Calibrate(in.memory.Dirty(), p.host.now)
+	case !ended:
+		return nil
 	}
 	if err := in.restore(); err != nil {
 		return err

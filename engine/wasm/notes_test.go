@@ -30,3 +30,14 @@ func TestAMissingNoteEjects(t *testing.T) {
 		t.Errorf("%s; ejected: %q", sum(r), p.Info().Ejected)
 	}
 }
+
+// A guest that fails on the message that nobody has sent has noted nothing of what it wrote, and serves.
+func TestAGuestThatTrapsWhenItIsWarmedUpIsLoaded(t *testing.T) {
+	m := (&module{}).manifest(simpleManifest)
+	m.mem(1, 8)
+	m.fun("sp_on_request", ":i", "", raw(0x03, 0x40), i32(3000), i32(7), store8(0), raw(0x0b), unreachable)
+	p := plugin(t, m, wasm.Config{})
+	if r := ask(t, p, message(t, `{}`)); r.Failure.Type != hostapi.FailureTrap || r.Failure.Text != "unreachable" {
+		t.Error(sum(r))
+	}
+}
