@@ -4,9 +4,10 @@
 
 import { FEATURE } from "./abi.js";
 import { describe, start } from "./sallyport.js";
-import { Call, Failure, Plan } from "./testing/host.mjs";
+import { Call, Failure } from "./testing/host.mjs";
 import { parse, write } from "./testing/json.mjs";
 import { Message } from "./testing/message.mjs";
+import { Plan } from "./testing/plan.mjs";
 
 /**
  * Loads a plugin: what its script exports. Options are `manifest` (the text or the object, where

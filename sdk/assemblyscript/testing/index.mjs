@@ -2,9 +2,10 @@
 // manifest. README.md says how it is used, and what it doesn't do.
 import { readFileSync } from "node:fs";
 import { HOOK, SECTION } from "./abi.mjs";
-import { Call, Failure, Plan } from "./host.mjs";
+import { Call, Failure } from "./host.mjs";
 import { write, parse } from "./json.mjs";
 import { Message } from "./message.mjs";
+import { Plan } from "./plan.mjs";
 
 /**
  * Loads a plugin: a file, or its bytes. Options are `settings`, `tables` (by name, of keys to
