@@ -6,6 +6,7 @@
 package bridge
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -178,4 +179,15 @@ func (a *Adapter) Status() upstream.Status {
 
 func (a *Adapter) fail(code upstream.ErrorCode, err error) *upstream.Error {
 	return &upstream.Error{Code: code, Server: a.o.Name, Err: err}
+}
+
+// unsent is the error of a call that was not sent, for what had to be asked of the server first. That there was no room for it here says nothing
+// of the server, and stays what it is.
+func (a *Adapter) unsent(err error) *upstream.Error {
+	out := a.fail(upstream.Unavailable, err)
+	var e *upstream.Error
+	if errors.As(err, &e) && (e.Code == upstream.Overloaded || e.Code == upstream.NoMemory) {
+		out.Code, out.Wait = e.Code, e.Wait
+	}
+	return out
 }

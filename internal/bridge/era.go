@@ -58,7 +58,7 @@ func (a *Adapter) ask() (mcp.Era, error) {
 		a.known.Store(&verdict{old.era, now.Add(doubtful)})
 		return old.era, nil
 	}
-	return era, a.fail(upstream.Unavailable, fmt.Errorf("%w: %w", errNoEra, err))
+	return era, a.unsent(fmt.Errorf("%w: %w", errNoEra, err))
 }
 
 // settled gives up what only asking needed: a command that does not speak the

@@ -164,3 +164,26 @@ func TestAPinnedServerIsNotAsked(t *testing.T) {
 		t.Errorf("%v, %d calls, %s", err, s.asked.Load(), c.ReplyBody)
 	}
 }
+
+// Where there is no room here for what has to be asked first, of the era or for a session, the server is not called ill: who asks is told to come
+// again, and no breaker counts it.
+func TestNoRoomForAQuestionIsNotTheServersFault(t *testing.T) {
+	for name, pinned := range map[string]bool{"the era": false, "a session": true} {
+		for _, want := range []upstream.Error{{Code: upstream.Overloaded, Wait: time.Second}, {Code: upstream.NoMemory}, {Code: upstream.Unavailable}} {
+			s := &scripted{do: func(*upstream.Call) error {
+				return &upstream.Error{Code: want.Code, Server: "s", Err: errors.New("no"), Wait: want.Wait}
+			}}
+			a, err := New(s, Options{Name: "s", Pinned: pinned, Now: time.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := modernCall("alice", "tools/call", `"name":"slow"`, "")
+			var e *upstream.Error
+			if err := a.Do(c); !errors.As(err, &e) || e.Code != want.Code || e.Wait != want.Wait {
+				t.Errorf("%s: %#v, want %v after %v", name, err, want.Code, want.Wait)
+			}
+			c.Close()
+			_ = a.Close()
+		}
+	}
+}

@@ -96,7 +96,7 @@ func (p *pool) acquire(k *asker, sole bool) (*session, error) {
 	<-s.ready // bounded by the time that opening may take
 	if s.err != nil {
 		p.release(s)
-		return nil, p.a.fail(upstream.Unavailable, s.err)
+		return nil, p.a.unsent(s.err)
 	}
 	return s, nil
 }

@@ -37,7 +37,6 @@ func NewHTTP(name string, o HTTPOptions) (*HTTP, error) {
 		return nil, err
 	}
 	h.pool = &pool{dial: d.open, max: o.MaxConns, idleFor: o.IdleTimeout, now: o.Now, room: o.Room, all: map[*conn]struct{}{}}
-	o.Room.join(h.pool)
 	return h, nil
 }
 

@@ -118,7 +118,7 @@ func (p *pool) enter() (*conn, *waiter, error) {
 		return k, nil, nil
 	}
 	if p.open < p.max {
-		if !p.room.take() {
+		if !p.room.take(p) {
 			return nil, nil, errFull
 		}
 		p.open++

@@ -23,14 +23,6 @@ type Room struct {
 // NewRoom makes a Room for so many connections, and at least one.
 func NewRoom(most int) *Room { return &Room{most: max(1, most), pools: map[*pool]struct{}{}} }
 
-func (r *Room) join(p *pool) {
-	if r != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.pools[p] = struct{}{}
-	}
-}
-
 func (r *Room) leave(p *pool) {
 	if r != nil {
 		r.mu.Lock()
@@ -39,8 +31,9 @@ func (r *Room) leave(p *pool) {
 	}
 }
 
-// take takes the place of a connection, if there is one.
-func (r *Room) take() bool {
+// take takes the place of a connection of p, if there is one. Only who has had one is known here: of servers that are made and never used, as those
+// of a config that is refused, nothing stays.
+func (r *Room) take(p *pool) bool {
 	if r == nil {
 		return true
 	}
@@ -50,6 +43,7 @@ func (r *Room) take() bool {
 		return false
 	}
 	r.used++
+	r.pools[p] = struct{}{}
 	return true
 }
 

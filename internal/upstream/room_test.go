@@ -119,3 +119,19 @@ func TestFailedDialsGiveTheirPlaceBack(t *testing.T) {
 		t.Errorf("%d places", n)
 	}
 }
+
+// A server that is made and never used, as those of a config that is refused, is closed by nobody, and so the Room must not keep it.
+func TestRoomKnowsNoServerThatIsNotUsed(t *testing.T) {
+	room := NewRoom(2)
+	s := newRoomy(t, room)
+	if len(room.pools) != 0 {
+		t.Errorf("a server without a connection is kept")
+	}
+	close(s.answer)
+	if _, err := run(t, s, &Call{Body: []byte("{}"), Deadline: time.Now().Add(time.Minute)}); err != nil || len(room.pools) != 1 {
+		t.Errorf("%v; %d servers", err, len(room.pools))
+	}
+	if err := s.Close(); err != nil || len(room.pools) != 0 || room.taken() != 0 {
+		t.Errorf("%v; %d servers, %d places", err, len(room.pools), room.taken())
+	}
+}
