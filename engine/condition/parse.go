@@ -35,13 +35,22 @@ func (e *Env) parse(text string) (*cel.Ast, *cel.Issues) {
 	return out, nil
 }
 
-// disputed says whether a text may hold what one parser takes for a literal and the other for a mistake: 0X1 and rb"a", which the
-// language writes 0x1 and br"a".
+// maxOpened is how many parts may open in a text that the newer parser reads. One part in another adds at most three to what the
+// environment's parser counts to end at maxNesting (a sum, its last summand, and the last factor of that), and one to what the newer counts.
+const maxOpened = maxNesting/3 - 1
+
+// disputed says whether a text may hold what one parser takes and the other has for a mistake: parts in parts, deeper than one of them goes,
+// and the literals 0X1 and rb"a", which the language writes 0x1 and br"a".
 func disputed(text string) bool {
-	for i := 1; i < len(text); i++ {
+	opened := 0
+	for i := range len(text) {
 		switch text[i] {
+		case '(', '[', '{', '?':
+			if opened++; opened > maxOpened {
+				return true
+			}
 		case 'X':
-			if text[i-1] == '0' {
+			if i > 0 && text[i-1] == '0' {
 				return true
 			}
 		case '"', '\'':

@@ -77,7 +77,7 @@ func TestParse_tellsMistakesAsTheEnvironment(t *testing.T) {
 	}
 }
 
-// Both parsers end at the same depth, but for parentheses, of which one more is let through.
+// Nothing is let through that is deeper than the environment's own parser goes.
 func TestParse_isNoDeeperThanTheEnvironments(t *testing.T) {
 	env, err := New(Options{})
 	if err != nil {
@@ -86,12 +86,14 @@ func TestParse_isNoDeeperThanTheEnvironments(t *testing.T) {
 	for name, parts := range map[string][3]string{
 		"lists": {"[", "1", "]"}, "maps": {"{1:", "1", "}"}, "calls": {"f(", "1", ")"}, "indexes": {"a[", "1", "]"}, "choices": {"a ? b : ", "c", ""},
 		"selections": {"", "a", ".b"}, "member calls": {"", "a", ".b()"}, "sums": {"a + ", "a", ""}, "macros": {"a.exists(b, ", "b", ")"}, "parentheses": {"(", "1", ")"},
+		"factors in maps": {"a + a * {1:", "1", "}"}, "parentheses in lists": {"[((((((((", "1", "))))))))]"},
+		"comparisons in calls": {"a == f(", "1", ")"}, "factors in parentheses": {"a + a * (", "1", ")"},
 	} {
-		for n := maxNesting - 3; n < maxNesting+4; n++ {
+		for _, n := range []int{maxOpened - 1, maxOpened, maxOpened + 1, maxOpened + 2, maxNesting / 2, maxNesting - 2, maxNesting - 1, maxNesting, maxNesting + 1} {
 			text := strings.Repeat(parts[0], n) + parts[1] + strings.Repeat(parts[2], n)
 			_, got := env.parse(text)
 			_, want := env.phases[0].Parse(text)
-			if more := name == "parentheses" && n == maxNesting; (got.Err() == nil) != (want.Err() == nil || more) {
+			if (got.Err() == nil) != (want.Err() == nil) {
 				t.Errorf("%d %s: %v, want %v", n, name, got.Err(), want.Err())
 			}
 		}
