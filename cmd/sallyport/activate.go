@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
 	"github.com/sallyport-dev/sallyport/engine/source"
+	"github.com/sallyport-dev/sallyport/engine/wasm"
 	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/fetch"
@@ -275,11 +276,12 @@ func (b *builder) ready(ctx context.Context, c *config.Config, prev *build, g *g
 	return shared, err
 }
 
-// beside says how the cases of policies that were compiled are run: nothing of them is compiled again.
+// beside says how the cases of policies that were compiled are run: nothing of them is compiled again. A directory of compiled code that can't
+// be used any more costs time, and keeps no policies from deciding.
 func beside(s *engine.Snapshot, set *bundle.Bundle, c *config.Config, pause func()) enginetest.Options {
 	o := enginetest.Options{Previous: s, Pause: pause}
-	if len(set.Modules) > 0 {
-		o.CacheDir = c.Plugins.Cache
+	if dir := c.Plugins.Cache; len(set.Modules) > 0 && dir != "" && wasm.CheckCache(dir) == nil {
+		o.CacheDir = dir
 	}
 	return o
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/bundle"
 	"github.com/sallyport-dev/sallyport/engine/enginetest"
+	"github.com/sallyport-dev/sallyport/internal/config"
 )
 
 // bundled is a gateway whose policies are a bundle.
@@ -303,6 +304,23 @@ func TestProvingEnds(t *testing.T) {
 	cancel()
 	if _, err := prove(ended, set, proving, enginetest.Options{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// A directory of compiled code that others can write to by now is not used, and the cases are run all the same.
+func TestCasesWithoutACacheOfPlugins(t *testing.T) {
+	open, own := t.TempDir(), filepath.Join(t.TempDir(), "own")
+	if err := errors.Join(os.Chmod(open, 0o755), os.Mkdir(own, 0o700)); err != nil { //nolint:gosec // that is what is tried
+		t.Fatal(err)
+	}
+	with, without := &bundle.Bundle{Modules: make([]bundle.File, 1)}, &bundle.Bundle{}
+	for _, c := range []struct {
+		set        *bundle.Bundle
+		dir, cache string
+	}{{with, own, own}, {with, open, ""}, {with, "", ""}, {without, own, ""}} {
+		if got := beside(nil, c.set, &config.Config{Plugins: config.Plugins{Cache: c.dir}}, nil).CacheDir; got != c.cache {
+			t.Errorf("%d modules, %s: %q, want %q", len(c.set.Modules), c.dir, got, c.cache)
+		}
 	}
 }
 

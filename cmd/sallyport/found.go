@@ -192,7 +192,7 @@ var (
 // wanted is what is to be kept, if what an operator wants can be done, and what it is in a few words.
 func (g *program) wanted(prev *build, c admin.ServerChange) (kept *discovery.Kept, cause string, err error) {
 	d := prev.base.Discovery
-	if kept, err = discovery.ReadKept(d.State); err != nil {
+	if kept, err = prev.found.ToChange(d.State); err != nil {
 		return nil, "", source.Diagnostics{stateAt(prev.base).Diagnose("SP1411", "what was kept can't be read, and nothing is written over it: "+err.Error(), "see `discovery.state`")}
 	}
 	e, known := prev.found.Entry(c.Name)

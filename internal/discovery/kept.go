@@ -99,6 +99,16 @@ func (f *Found) Newer(file string) (*Kept, error) {
 	return k, nil
 }
 
+// ToChange is what the file has now, to be changed. A file that is gone, and of which f was found with something, is an error: made anew from
+// nothing it would take back all else that was said, or say of a server that serves that it has no approval.
+func (f *Found) ToChange(file string) (*Kept, error) {
+	k, err := ReadKept(file)
+	if err == nil && k.sum == (sum{}) && f != nil && len(f.Kept.Approved)+len(f.Kept.Servers) > 0 {
+		return nil, errors.New(clean(fs.ErrNotExist))
+	}
+	return k, err
+}
+
 // check refuses what Write would not have written.
 func (k *Kept) check() error {
 	names := map[string]bool{}
@@ -138,7 +148,7 @@ func (k *Kept) Write(file string) error {
 		return fmt.Errorf("it would be larger than %d MiB, and nothing of it could be read any more: remove servers that were put", maxKept>>20)
 	}
 	k.sum = sha256.Sum256(text)
-	return bundle.WriteFile(file, text, 0o600)
+	return bundle.WriteFile(target(file), text, 0o600)
 }
 
 // Approve gives k with an approval of e as it is.

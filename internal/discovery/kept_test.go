@@ -1,7 +1,9 @@
 package discovery
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,14 +35,27 @@ func TestWhatIsKeptCanBeReadAgain(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
-	large.Servers, many.Approved = large.Servers[1:], many.Approved[1:]
-	for _, k := range []*Kept{few, many, large} {
+	many.Approved = many.Approved[1:]
+	for _, k := range []*Kept{few, many} {
 		if err := k.Write(file); err != nil {
 			t.Fatal(err)
 		}
 		got, err := ReadKept(file)
 		if err != nil || len(got.Servers) != len(k.Servers) || len(got.Approved) != len(k.Approved) {
 			t.Errorf("%v: %d servers and %d approvals, want %d and %d", err, len(got.Servers), len(got.Approved), len(k.Servers), len(k.Approved))
+		}
+	}
+}
+
+// As much is read as is written.
+func TestWhatIsTooLargeIsNotRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	for size, want := range map[int]string{maxKept: "it is not what was written there: ", maxKept + 1: "it is larger than 8192 KiB"} {
+		if err := os.WriteFile(file, bytes.Repeat([]byte("x"), size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadKept(file); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%d bytes: error %v, want %q", size, err, want)
 		}
 	}
 }
@@ -101,6 +116,97 @@ func TestALockThatIsNotLetGo(t *testing.T) {
 	}
 	if _, err := Lock(t.Context(), filepath.Join(file, "nowhere")); err == nil {
 		t.Error("a lock in no folder")
+	}
+}
+
+// Who waited for a lock that somebody has removed does not have it beside who has made it anew.
+func TestALockThatWasRemoved(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	waits, err := os.OpenFile(file+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waits.Close() //nolint:errcheck // nothing is written
+	if err := os.Remove(waits.Name()); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(waits); !errors.Is(err, errLocked) {
+		t.Errorf("there is none: error %v", err)
+	}
+	unlock, err := Lock(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if err := take(waits); !errors.Is(err, errLocked) {
+		t.Errorf("another has it: error %v", err)
+	}
+}
+
+// Those that reach a file by links of their own share it, also before it is there.
+func TestAStateBehindLinks(t *testing.T) {
+	common, one, other := t.TempDir(), filepath.Join(t.TempDir(), "state.json"), filepath.Join(t.TempDir(), "state.json")
+	file := filepath.Join(common, "state.json")
+	for link, to := range map[string]string{one: file, filepath.Join(common, "near"): "state.json", other: filepath.Join(common, "near")} {
+		if err := os.Symlink(to, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, name := range []string{one, other, one} {
+		k, err := ReadKept(name)
+		if err == nil {
+			err = k.Approve(&Entry{Name: fmt.Sprint("s", n), Source: Admin, Digest: "sha256:00"}, "alice", noon).Write(name)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k, err := ReadKept(file); err != nil || len(k.Approved) != 3 {
+		t.Errorf("%v: %v", err, k)
+	}
+	unlock, err := Lock(t.Context(), one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Lock(ended, other); !errors.Is(err, errLocked) {
+		t.Errorf("error %v", err)
+	}
+	if err := os.Symlink("loop", filepath.Join(common, "loop")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadKept(filepath.Join(common, "loop")); err == nil {
+		t.Error("a link to itself is read")
+	}
+	if err := (&Kept{}).Write(filepath.Join(common, "loop")); err != nil {
+		t.Errorf("a link to itself leads nowhere: %v", err)
+	}
+}
+
+// A file that is gone is not made anew from nothing while something of it counts.
+func TestAStateThatIsGoneIsNotChanged(t *testing.T) {
+	w := newWorld(t, guarded)
+	w.write("a.yaml", "url: https://a.example/mcp")
+	w.expect("a quarantined")
+	if k, err := w.found.ToChange(w.state()); err != nil || len(k.Approved) > 0 {
+		t.Errorf("before there was any: %v, %v", k, err)
+	}
+	w.approve("a")
+	w.expect("a serving")
+	if k, err := w.found.ToChange(w.state()); err != nil || len(k.Approved) != 1 {
+		t.Errorf("%v, %v", k, err)
+	}
+	if err := os.Remove(w.state()); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := w.found.ToChange(w.state()); k != nil || err == nil || err.Error() != "file does not exist" {
+		t.Errorf("it is gone: %v, %v", k, err)
+	}
+	w.expect("a quarantined") // after a reload nothing of it counts
+	if _, err := w.found.ToChange(w.state()); err != nil {
+		t.Error(err)
 	}
 }
 
