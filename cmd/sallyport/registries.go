@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"sync"
 	"time"
 
@@ -29,7 +28,7 @@ func (b *builder) listings(c *config.Config, prev *build) (map[string]*fetch.Fol
 			continue
 		}
 		key := registryKey(r)
-		if prev != nil && prev.listings[key] != nil {
+		if prev != nil && prev.listings[key] != nil && prev.base.Discovery.State == c.Discovery.State { // beside which it is kept
 			out[key] = prev.listings[key]
 			continue
 		}
@@ -81,19 +80,23 @@ func answered(listings map[string]*fetch.Follower) func(*config.Registry) ([]byt
 	}
 }
 
-// forgetCopies removes what is kept of registries that the config doesn't name any more.
-func (g *program) forgetCopies(b, prev *build) {
-	if g.builder.dry || prev != nil && reflect.DeepEqual(prev.base.Discovery, b.base.Discovery) {
-		return
+// listen asks the registries that the config names. What is kept of others is removed once nobody asks them any more, who would keep it again.
+func (g *program) listen(ctx context.Context, s *registries) <-chan struct{} {
+	b := g.state.build()
+	news := s.to(ctx, b.listings)
+	if of := b.base.Discovery; s.of != of {
+		s.of = of
+		if err := discovery.ForgetCopies(b.base); err != nil {
+			g.log.Warn("what was kept of registries can't be removed", "error", err)
+		}
 	}
-	if err := discovery.ForgetCopies(b.base); err != nil {
-		g.log.Warn("what was kept of registries can't be removed", "error", err)
-	}
+	return news
 }
 
 // registries asks what serves names, in the background.
 type registries struct {
 	all  map[string]*listened
+	of   *config.Discovery // that has named them, and of which the copies are
 	news chan struct{}
 }
 

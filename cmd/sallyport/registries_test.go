@@ -179,6 +179,11 @@ func TestRegistriesAreAskedAsLongAsTheyAreNamed(t *testing.T) {
 	put(t, name, []byte(strings.Replace(string(text), "com.acme/*", "com.acme/n*", 1)))
 	w.until("another question is asked by another", func() bool { return follower() != before && s.count() == asked+1 })
 	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
+	put(t, name, []byte(strings.Replace(string(text), "servers.json", "others.json", 1)))
+	w.until("it is kept beside another state", func() bool {
+		kept, err := filepath.Glob(filepath.Join(w.dir, "others.json.listing-*"))
+		return err == nil && len(kept) == 1
+	})
 	put(t, name, []byte(strings.Replace(string(text), ", registries: [", ", directory: nowhere, registries: [{ from: other, names: [x/*] }], x: [", 1)))
 	w.until("the mistake is seen", func() bool { return strings.Contains(w.log.String(), "SP1002") })
 	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
@@ -271,6 +276,10 @@ func TestARestartWhileARegistryIsDown(t *testing.T) {
 	}
 	put(t, name, []byte(strings.ReplaceAll(string(text), web.URL, "http://127.0.0.1:9")))
 	w.until("what it has listed is forgotten with it", func() bool { _, err := os.Stat(kept[0]); return os.IsNotExist(err) })
+	w.stop()
+	if _, err := os.Stat(kept[0]); !os.IsNotExist(err) {
+		t.Errorf("who asked it last has kept it again: %v", err)
+	}
 }
 
 // A registry that is down is seen in the status and in the metrics, with the age of what it has listed, and without what may be a secret.

@@ -48,7 +48,6 @@ func (g *program) swap(b *build) {
 	}
 	g.state.current.Store(b)
 	g.begin(b, prev)
-	g.forgetCopies(b, prev)
 	g.gateway.Swap(b.snapshot)
 	if prev != nil && prev.identity != b.identity {
 		prev.identity.Close()
@@ -158,7 +157,7 @@ func (g *program) watch(ctx context.Context) {
 	quiet := time.After(0) // what has changed since the first build began
 	for g.follow(w); ; {
 		news, tried := from.to(ctx, g.state.build().follower), trying.to(ctx, g.state.build().trying)
-		listed := lists.to(ctx, g.state.build().listings)
+		listed := g.listen(ctx, &lists)
 		select {
 		case <-ctx.Done():
 			return
