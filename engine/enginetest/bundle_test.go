@@ -65,16 +65,18 @@ func TestRunBundle(t *testing.T) {
 
 // What was compiled already is not compiled for the cases once more, and they say the same.
 func TestRunBundle_afterPoliciesWereCompiled(t *testing.T) {
-	var rules strings.Builder
-	for i := range 50 {
-		fmt.Fprintf(&rules, "  - { name: r%d, effect: allow, when: 'args.limit == %d' }\n", i, i)
+	files := fstest.MapFS{}
+	for _, name := range []string{"p", "q", "r"} { // each with cases of its own
+		var rules strings.Builder
+		for i := range 50 {
+			fmt.Fprintf(&rules, "  - { name: r%d, effect: allow, when: 'args.%s == %d' }\n", i, name, i)
+		}
+		files[name+".yaml"] = &fstest.MapFile{Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: " + name + " }\nrules:\n" + rules.String())}
+		files[name+"-cases.yaml"] = &fstest.MapFile{Data: []byte("apiVersion: sallyport/v1\nkind: PolicyTest\nmetadata: { name: " + name + " }\npolicies: [" + name + ".yaml]\ncases:\n" +
+			"  - { name: one, call: { tool: a/b, args: { " + name + ": 1 } }, expect: { effect: allow } }\n" +
+			"  - { name: none, call: { tool: a/b, args: { " + name + ": 50 } }, expect: { effect: deny } }\n")}
 	}
-	b, err := bundle.FS(fstest.MapFS{
-		"p.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: p }\nrules:\n" + rules.String())},
-		"c.yaml": {Data: []byte("apiVersion: sallyport/v1\nkind: PolicyTest\nmetadata: { name: c }\npolicies: [.]\ncases:\n" +
-			"  - { name: one, call: { tool: a/b, args: { limit: 1 } }, expect: { effect: allow } }\n" +
-			"  - { name: none, call: { tool: a/b, args: { limit: 50 } }, expect: { effect: deny } }\n")},
-	})
+	b, err := bundle.FS(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +94,7 @@ func TestRunBundle_afterPoliciesWereCompiled(t *testing.T) {
 	}
 	want, anew := run(enginetest.Options{})
 	got, again := run(enginetest.Options{Previous: s})
-	if diff := cmp.Diff(want, got); diff != "" || want.Passed != 2 {
+	if diff := cmp.Diff(want, got); diff != "" || want.Passed != 6 {
 		t.Errorf("%d passed; %s", want.Passed, diff)
 	}
 	if again > anew/2 {

@@ -296,7 +296,7 @@ func (r *runner) compile(ctx context.Context, s *Suite) (*engine.Snapshot, error
 		return nil, found
 	}
 	o := engine.Options{Plugins: r.host, Lacking: s.named.lacking(), Pause: r.options.Pause, Previous: r.options.Previous}
-	if len(r.snapshots) > 0 {
+	if len(r.snapshots) > 0 && (o.Previous == nil || len(b.Modules) > 0) { // plugins are on this host; conditions are all in what was compiled before
 		o.Previous = r.snapshots[len(r.snapshots)-1]
 	}
 	return engine.Compile(ctx, b, o)
