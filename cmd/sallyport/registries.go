@@ -80,8 +80,8 @@ func answered(listings map[string]*fetch.Follower) func(*config.Registry) ([]byt
 	}
 }
 
-// listen asks the registries that the config names. What is kept of others is removed once nobody asks them any more, who would keep it again.
-func (g *program) listen(ctx context.Context, s *registries) <-chan struct{} {
+// askRegistries asks those that the config names. What is kept of others is removed once nobody asks them any more, who would keep it again.
+func (g *program) askRegistries(ctx context.Context, s *registries) <-chan struct{} {
 	b := g.state.build()
 	news := s.to(ctx, b.listings)
 	if of := b.base.Discovery; s.of != of {

@@ -157,7 +157,7 @@ func (g *program) watch(ctx context.Context) {
 	quiet := time.After(0) // what has changed since the first build began
 	for g.follow(w); ; {
 		news, tried := from.to(ctx, g.state.build().follower), trying.to(ctx, g.state.build().trying)
-		listed := g.listen(ctx, &lists)
+		listed := g.askRegistries(ctx, &lists)
 		select {
 		case <-ctx.Done():
 			return
