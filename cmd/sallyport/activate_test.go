@@ -310,7 +310,7 @@ func TestProvingEnds(t *testing.T) {
 // A directory of compiled code that others can write to by now is not used, and the cases are run all the same.
 func TestCasesWithoutACacheOfPlugins(t *testing.T) {
 	open, own := t.TempDir(), filepath.Join(t.TempDir(), "own")
-	if err := errors.Join(os.Chmod(open, 0o755), os.Mkdir(own, 0o700)); err != nil { //nolint:gosec // that is what is tried
+	if err := errors.Join(os.Chmod(open, 0o755), os.Mkdir(own, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	with, without := &bundle.Bundle{Modules: make([]bundle.File, 1)}, &bundle.Bundle{}
