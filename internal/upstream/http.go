@@ -234,7 +234,7 @@ func (h *HTTP) fail(c *Call, k *conn, err error) *Error {
 		e.Code, e.Err = Canceled, ErrCanceled
 	case h.pool.isClosed():
 		e.Err = errShut
-	case errors.Is(err, errFull):
+	case errors.Is(err, errFull), errors.Is(err, errStreams):
 		e.Code, e.Wait = Overloaded, time.Second
 	case e.Code != TooLarge && e.Code != Protocol && e.Code != NoMemory:
 		h.health.down(h.o.Now, err)

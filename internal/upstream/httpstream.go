@@ -26,8 +26,12 @@ type httpStream struct {
 
 func (h *HTTP) startStream(c *Call, k *conn) error {
 	s := &httpStream{h: h, k: k, news: c.Verb == Get || c.Method == "subscriptions/listen", framed: c.answer.Header.ContentLength() != -2}
+	if s.news && !h.pool.room.hold() {
+		return errStreams
+	}
 	body, err := s.body(c)
 	if err != nil {
+		s.release()
 		return err
 	}
 	// How long a stream may take is its reader's business.
@@ -121,5 +125,13 @@ func (s *httpStream) end(c *Call) {
 	} else {
 		s.h.pool.discard(s.k)
 	}
+	s.release()
 	s.h.inFlight.Add(-1)
+}
+
+// release lets others have what a stream of news has of the room.
+func (s *httpStream) release() {
+	if s.news {
+		s.h.pool.room.release()
+	}
 }

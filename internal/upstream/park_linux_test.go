@@ -42,7 +42,7 @@ func newTold(t *testing.T) *told {
 			}
 		}
 	})
-	s.h = newHTTP(t, HTTPOptions{URL: url})
+	s.h = newHTTP(t, HTTPOptions{URL: url, Room: NewRoom(1)})
 	return s
 }
 
@@ -114,8 +114,8 @@ func TestStreamGoesOnAfterParking(t *testing.T) {
 		t.Fatalf("%q, %v", e.Data, err)
 	}
 	c.Close()
-	if st := s.h.Status(); st.Conns != 0 || st.InFlight != 0 {
-		t.Errorf("at the end: %+v", st)
+	if st, room := s.h.Status(), s.h.pool.room; st.Conns != 0 || st.InFlight != 0 || room.taken() != 0 || room.streams != 0 {
+		t.Errorf("at the end: %+v, %d places taken, %d streams", st, room.taken(), room.streams)
 	}
 	<-s.over
 }
@@ -153,8 +153,8 @@ func TestParkingEnds(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			c.Close()
-			if st := s.h.Status(); st.Conns != 0 || st.InFlight != 0 {
-				t.Errorf("at the end: %+v", st)
+			if st, room := s.h.Status(), s.h.pool.room; st.Conns != 0 || st.InFlight != 0 || room.taken() != 0 || room.streams != 0 {
+				t.Errorf("at the end: %+v, %d places taken, %d streams", st, room.taken(), room.streams)
 			}
 			<-s.over
 		})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,5 +134,60 @@ func TestRoomKnowsNoServerThatIsNotUsed(t *testing.T) {
 	}
 	if err := s.Close(); err != nil || len(room.pools) != 0 || room.taken() != 0 {
 		t.Errorf("%v; %d servers, %d places", err, len(room.pools), room.taken())
+	}
+}
+
+// Streams of news, which last, leave room to calls. One that ends lets another begin.
+func TestStreamsLeaveRoomToCalls(t *testing.T) {
+	room := NewRoom(4)
+	h := newHTTP(t, HTTPOptions{Room: room, URL: rawServer(t, func(nc net.Conn, r *bufio.Reader) {
+		for {
+			head, err := readRequest(r)
+			if err != nil {
+				return
+			}
+			answer := good
+			if strings.HasPrefix(head, "GET ") {
+				answer = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+			}
+			_, _ = io.WriteString(nc, answer)
+		}
+	})})
+	var open []*Call
+	listen := func() error {
+		c := &Call{Verb: Get}
+		t.Cleanup(c.Close)
+		open = append(open, c)
+		return h.Do(c)
+	}
+	for range 3 {
+		if err := listen(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		var e *Error
+		if err := listen(); !errors.As(err, &e) || e.Code != Overloaded || e.Wait != time.Second || !errors.Is(err, errStreams) {
+			t.Fatalf("one stream too many: %v", err)
+		}
+		if _, err := run(t, h, &Call{Body: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := h.Status(); s.State == Down || s.LastError != "" || s.InFlight != 3 || s.Conns != 4 || room.taken() != 4 {
+		t.Errorf("%+v, %d places are taken", s, room.taken())
+	}
+	open[0].Close()
+	if err := listen(); err != nil {
+		t.Error(err)
+	}
+	if err := listen(); !errors.Is(err, errStreams) {
+		t.Errorf("again one too many: %v", err)
+	}
+	for _, c := range open {
+		c.Close()
+	}
+	if room.streams != 0 || room.taken() != 0 {
+		t.Errorf("%d streams, %d places are left", room.streams, room.taken())
 	}
 }
