@@ -139,10 +139,9 @@ func (v *idleStream) park(x *exchange) bool {
 	}
 	v.state.update(x)
 	v.stream, v.x = r, nil
-	x.snap, x.held = nil, 0 // v's
 	x.kept.Release()
 	x.call.Reset()
-	x.reset()
+	x.reset() // without letGo: the snapshot and the request's bytes are v's
 	v.g.exchanges.Put(x)
 	return true
 }

@@ -26,9 +26,11 @@ type watched struct {
 	conn  net.Conn
 	lines *bufio.Reader
 	resp  *http.Response
-	news  chan string   // what the server says; "" ends its stream in good order, "cut" the connection
+	news  chan string   // what the server says, after partly as it is; "" ends its stream in good order, "cut" the connection
 	ended chan struct{} // the server's stream
 }
+
+const partly = "part:"
 
 const listChanged = `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
 
@@ -84,6 +86,11 @@ func worldOfNews(t *testing.T, policy string, options ...option) *watched {
 				case "cut":
 					panic(http.ErrAbortHandler)
 				}
+				if part, ok := strings.CutPrefix(text, partly); ok {
+					_, _ = io.WriteString(w, part)
+					w.(http.Flusher).Flush()
+					continue
+				}
 				events(w, text)
 			case <-r.Context().Done():
 				return
@@ -102,11 +109,18 @@ func worldOfNews(t *testing.T, policy string, options ...option) *watched {
 // open opens the stream.
 func (s *watched) open(how opener) {
 	s.t.Helper()
-	s.opener = how
 	var err error
 	if s.conn, err = net.Dial("tcp", s.onTCP()); err != nil {
 		s.t.Fatal(err)
 	}
+	s.ask(how)
+}
+
+// ask opens the stream on a connection.
+func (s *watched) ask(how opener) {
+	s.t.Helper()
+	s.opener = how
+	var err error
 	_ = s.conn.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err := io.WriteString(s.conn, how.request); err != nil {
 		s.t.Fatal(err)
@@ -132,16 +146,23 @@ func (s *watched) ends(want string) {
 // hears waits for an event.
 func (s *watched) hears(data string) {
 	s.t.Helper()
+	for got, said := "", false; !said; {
+		if got, said = strings.CutPrefix(s.line(), "data: "); said && got != data {
+			s.t.Fatalf("heard %q, not %q", got, data)
+		}
+	}
+}
+
+// line waits for a line that is neither empty nor a comment.
+func (s *watched) line() string {
+	s.t.Helper()
 	for {
 		line, err := s.lines.ReadString('\n')
 		if err != nil {
-			s.t.Fatalf("waiting for %q: %v", data, err)
+			s.t.Fatalf("waiting for a line: %v", err)
 		}
-		if got, ok := strings.CutPrefix(line, "data: "); ok {
-			if strings.TrimSpace(got) != data {
-				s.t.Fatalf("heard %q, not %q", got, data)
-			}
-			return
+		if line = strings.TrimSuffix(line, "\n"); line != "" && line != ":" {
+			return line
 		}
 	}
 }
@@ -378,7 +399,7 @@ func TestParkingEnds(t *testing.T) {
 						t.Errorf("the client got %q, %v", got, err)
 					}
 				}
-				if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 {
+				if r := s.over(2); r.Kind != audit.Outcome || r.Status != 200 || tt.end == gone && how.end != "" && r.Reason != "cancelled" {
 					t.Errorf("recorded %+v", r)
 				}
 			})

@@ -2,8 +2,15 @@ package gateway
 
 import (
 	"bytes"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/identity"
+	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
 func testSealer(t testing.TB, key byte) sealer {
@@ -79,4 +86,40 @@ func FuzzSessionForgery(f *testing.F) {
 			t.Fatalf("%q and one byte %q opened", good, b)
 		}
 	})
+}
+
+// What a connection remembers of a session is of no use to who else speaks on it, or to the same with another server.
+func TestSessionOnASharedConnection(t *testing.T) {
+	who, err := identity.New(identity.Options{AnonymousAllow: true, Now: time.Now, Keys: []identity.APIKey{{ID: "alice", Hash: sum("alice")}, {ID: "bob", Hash: sum("bob")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, served := newPeer(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
+		w.Header().Set("Mcp-Session-Id", "upstream-1")
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, strings.ReplaceAll(okResult, "$ID", "7"))
+	})
+	w := newWorld(t, allowAll, served, func(_ *Options, s *Snapshot) {
+		s.Identity, s.Routes = who, route.New("files", "mail")
+		s.Servers = map[string]upstream.Server{"files": s.Servers["files"], "mail": s.Servers["files"]}
+	})
+	c := dial(t, w.onTCP())
+	first := w.on(c, post(`{"jsonrpc":"2.0","id":7,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`, as("alice")))
+	session, read := "Mcp-Session-Id: "+first.header.Get("Mcp-Session-Id"), call("read_file", `{}`)
+	for range 2 {
+		for _, tt := range []struct {
+			by, request string
+			status      int
+		}{
+			{"its owner", post(read, session, as("alice")), 200},
+			{"another", post(read, session, as("bob")), 404},
+			{"nobody", post(read, session), 404},
+			{"its owner", post(read, session, as("alice")), 200},
+			{"its owner, of another server", postTo("/mcp/mail", read, session, as("alice")), 404},
+		} {
+			if r := w.on(c, tt.request); r.status != tt.status || r.closed {
+				t.Errorf("used by %s: %+v, want %d", tt.by, r, tt.status)
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"net"
 	"sync"
 
@@ -18,7 +19,7 @@ var ErrNotYet = mcp.ErrNotYet
 type poller struct {
 	mu     sync.Mutex
 	of     *socket.Poller
-	closed bool // or there is none on this system
+	closed bool // or there are none on this system
 }
 
 func (p *poller) get() *socket.Poller {
@@ -27,7 +28,7 @@ func (p *poller) get() *socket.Poller {
 	if p.of == nil && !p.closed {
 		var err error
 		p.of, err = socket.NewPoller()
-		p.closed = err != nil
+		p.closed = errors.Is(err, errors.ErrUnsupported) // if not, there may be a descriptor for it another time
 	}
 	if p.closed {
 		return nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -193,5 +195,56 @@ func TestStreamThatCannotBeParked(t *testing.T) {
 	}
 	if c.Park(nil) != nil {
 		t.Error("it is parked though it has ended")
+	}
+}
+
+// What has come of an event when a stream goes on is bounded as what comes at any time.
+func TestEventOnAStreamThatWasParkedIsBounded(t *testing.T) {
+	s := newTold(t)
+	s.h.o.MaxEvent = 64
+	c := s.open(t)
+	r, woken := park(t, c)
+	s.body <- "46\r\ndata: " + strings.Repeat("x", 64) + "\r\n"
+	wake(t, woken)
+	c.Resume(r)
+	_, err := soon(t, c)
+	var e *Error
+	if !errors.As(err, &e) || e.Code != TooLarge {
+		t.Errorf("got %v", err)
+	}
+	c.Close()
+	if st := s.h.Status(); st.Conns != 0 || st.InFlight != 0 {
+		t.Errorf("at the end: %+v", st)
+	}
+	<-s.over
+}
+
+// Streams are parked again when there are descriptors again.
+func TestStreamsAreParkedAfterAShortageOfDescriptors(t *testing.T) {
+	var usual syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &usual); err != nil {
+		t.Fatal(err)
+	}
+	s := newTold(t)
+	c := s.open(t)
+	if _, err := c.NextNow(); !errors.Is(err, ErrNotYet) {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: usual.Max}); err != nil {
+		t.Fatal(err)
+	}
+	short := c.Park(nil)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &usual); err != nil {
+		t.Fatal(err)
+	}
+	if short != nil {
+		t.Error("it is parked without a descriptor")
+	}
+	r, woken := park(t, c)
+	s.body <- "9\r\ndata: x\n\n\r\n"
+	wake(t, woken)
+	c.Resume(r)
+	if e, err := soon(t, c); string(e.Data) != "x" || err != nil {
+		t.Errorf("%q, %v", e.Data, err)
 	}
 }
