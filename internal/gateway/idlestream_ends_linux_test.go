@@ -79,6 +79,24 @@ func TestCommentsAndEventsOfAParkedStreamDoNotMix(t *testing.T) {
 	})
 }
 
+// A stream that is about to wake is left alone.
+func TestStreamThatWakesIsNotTended(t *testing.T) {
+	eachOpener(t, func(t *testing.T, how opener) {
+		s := watchNews(t, how, allowAll)
+		v := s.stream()
+		if !v.stream.Unpark() { // as what comes does
+			t.Fatal("it was to be parked")
+		}
+		if _, begun := v.tend(later, 1, time.Time{}); begun {
+			t.Fatal("a comment is written, and it would be parked after that")
+		}
+		v.wake()
+		s.parks()
+		s.news <- listChanged
+		s.hears(listChanged)
+	})
+}
+
 // Whatever comes at once, a stream ends once, and all that it has is given back once.
 func TestParkedStreamEndsOnce(t *testing.T) {
 	eachOpener(t, func(t *testing.T, how opener) {
@@ -212,7 +230,10 @@ func TestAnswerOnAParkedStreamIsJudged(t *testing.T) {
 					return
 				}
 				events(w, listChanged)
-				<-say
+				select {
+				case <-say:
+				case <-r.Context().Done():
+				}
 				events(w, `{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"`+text+`"}]}}`)
 			})
 			var snap *Snapshot

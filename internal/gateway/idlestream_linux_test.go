@@ -146,9 +146,14 @@ func (s *watched) ends(want string) {
 // hears waits for an event.
 func (s *watched) hears(data string) {
 	s.t.Helper()
-	for got, said := "", false; !said; {
-		if got, said = strings.CutPrefix(s.line(), "data: "); said && got != data {
+	for {
+		got, said := strings.CutPrefix(s.line(), "data: ")
+		switch {
+		case !said:
+		case got != data:
 			s.t.Fatalf("heard %q, not %q", got, data)
+		default:
+			return
 		}
 	}
 }
