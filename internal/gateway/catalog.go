@@ -19,7 +19,7 @@ type catalog struct {
 	tools   map[toolKey]*tool
 	bytes   int
 	changes map[string]uint64 // by server: see count
-	forgot  uint64            // how often something was
+	forgot  uint64            // grows when something is
 }
 
 // toolKey is a tool of a server, or of one version of it.
@@ -138,7 +138,8 @@ func (g *Gateway) Forget(server string) {
 	c := g.catalog
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.forgot++ // also of other servers, for whose tools there is room now
+	c.forgot += c.changes[server] + 1 // also of other servers, for whose tools there is room now; no count is ever as it was
+	delete(c.changes, server)
 	for key, t := range c.tools {
 		if key.server == server {
 			c.bytes -= len(t.raw)

@@ -28,7 +28,11 @@ func TestToolsOfAServerAreForgottenWithIt(t *testing.T) {
 	if diff := cmp.Diff([]string{`{"name":"read","inputSchema":{}}`, `{"name":"write","inputSchema":{}}`}, tools("files")); diff != "" {
 		t.Error(diff)
 	}
+	files, mail := g.catalog.count("files"), g.catalog.count("mail")
 	g.Forget("files")
+	if len(g.catalog.changes) != 1 || g.catalog.count("files") <= files || g.catalog.count("mail") <= mail {
+		t.Errorf("counts of %v; files %d, was %d; mail %d, was %d", g.catalog.changes, g.catalog.count("files"), files, g.catalog.count("mail"), mail)
+	}
 	if got := tools("files"); got != nil || g.catalog.find(toolKey{server: "files", name: "read"}) != nil {
 		t.Errorf("what is left of files: %q", got)
 	}
