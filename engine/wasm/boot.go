@@ -204,9 +204,9 @@ func (p *program) calibrate(ctx context.Context) error {
 	in, err := p.fresh(ctx)
 	if err == nil {
 		defer in.close()
-		ended := false
-		if ended, err = in.warm(ctx); err != nil {
-			return err
+		ended, failed := in.warm(ctx)
+		if failed != nil {
+			return failed
 		}
 		err = p.calibrateOn(in, ended)
 	}
@@ -220,7 +220,7 @@ func (p *program) calibrate(ctx context.Context) error {
 // are complete. Those of a call that did not end are not: its instance would be thrown away.
 func (p *program) calibrateOn(in *instance, ended bool) error {
 	switch {
-	case p.code.block == 0:
+	case !p.byNotes():
 		return p.image.Calibrate(in.memory.Dirty(), p.host.now)
 	case !ended:
 		return nil
@@ -231,9 +231,15 @@ func (p *program) calibrateOn(in *instance, ended bool) error {
 	return in.proven()
 }
 
+// byNotes says whether instances are reset where their guest and the host have noted that they write. A guest that begins with little memory
+// may have much when it has booted.
+func (p *program) byNotes() bool {
+	return p.code.block > 0 && p.image.Size() <= notedPages*cow.PageSize
+}
+
 // reset names how instances are reset.
 func (p *program) reset() string {
-	if p.code.block > 0 {
+	if p.byNotes() {
 		return "notes"
 	}
 	return p.image.Way().String()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/engine/wasm/cow"
@@ -94,6 +95,26 @@ func Smudge(p *Plugin) {
 	}
 	in.memory.Bytes()[in.memory.Size()/2-5000]++
 	p.pool.put(in)
+}
+
+// Left says what an idle instance has that no call begins with; nothing if it is as it should be.
+func Left(p *Plugin) string {
+	in, _, err := p.pool.get(context.Background(), time.Second)
+	if err != nil {
+		return err.Error()
+	}
+	defer p.pool.put(in)
+	switch n := in.memory.Dirty(); {
+	case n != 0:
+		return fmt.Sprintf("%d pages that were written", n)
+	case in.memory.Size() != in.program.image.Size():
+		return fmt.Sprintf("%d bytes of memory", in.memory.Size())
+	case in.program.byNotes() && (in.noted != 0 || in.written.Get() != 0):
+		return "notes"
+	case !slices.Equal(in.values(), in.program.state):
+		return "globals"
+	}
+	return ""
 }
 
 // ProvedEvery is how many calls there may be until that is found out.

@@ -213,7 +213,7 @@ func (in *instance) restore() error {
 // resetMemory resets the memory, where it was written if that is noted. Nothing has been noted of a call that trapped: its instance is not
 // used again.
 func (in *instance) resetMemory() error {
-	if in.written == nil {
+	if !in.program.byNotes() {
 		return in.memory.Reset()
 	}
 	blocks := in.written.Get() | in.noted
@@ -222,14 +222,14 @@ func (in *instance) resetMemory() error {
 	if err := in.memory.ResetBlocks(blocks, int(in.program.code.block)); err != nil {
 		return err
 	}
-	if in.resets++; in.resets%provedEvery == 0 {
+	if in.resets++; in.resets%provedEvery == 1 {
 		return in.proven()
 	}
 	return nil
 }
 
-// provedEvery is how many resets by notes there are to one after which the whole memory is looked at: nothing but this code's being right says
-// that a note is never missing, and a missing one would show one call what another has left.
+// provedEvery is how many resets by notes there are to one after which the whole memory is looked at, the first of an instance being such a one:
+// nothing but this code's being right says that a note is never missing, and a missing one would show one call what another has left.
 const provedEvery = 256
 
 var errNotes = errors.New("the memory of a call was not as it begins, and no note said so: report it")

@@ -41,3 +41,17 @@ func TestAGuestThatTrapsWhenItIsWarmedUpIsLoaded(t *testing.T) {
 		t.Error(sum(r))
 	}
 }
+
+// A guest that begins with little memory and has much when it has booted is reset as those are that begin with much.
+func TestAGuestThatGrowsWhenItBootsIsResetAsLargeOnesAre(t *testing.T) {
+	for pages, want := range map[int32]bool{6: true, 7: false} {
+		m := (&module{}).manifest(simpleManifest)
+		m.mem(2, 0)
+		m.fun("_initialize", ":", "", i32(pages), growMemory, drop)
+		m.fun("sp_on_request", ":i", "", i32(70_000), i32(7), store8(0), i32(0))
+		p := plugin(t, m, wasm.Config{})
+		if got := p.Info().Reset; (got == "notes") != want {
+			t.Errorf("with %d pages more it is reset by %s", pages, got)
+		}
+	}
+}

@@ -24,14 +24,16 @@ var stores = [...]ValueType{I32, I64, F32, F64, I32, I32, I64, I64, I64}
 
 const opI32Store = 0x36
 
-// writes says what an instruction that writes to memory at one address stores; false is one that doesn't. Of the instructions with an alignment
-// those write that leave nothing on the stack.
+// writes says what an instruction that writes to memory at one address stores; false is one that doesn't. Of the vector instructions with an
+// alignment those write that leave nothing on the stack, of the others those behind the loads: what is added to them has no type in stores.
 func (in *instr) writes() (ValueType, bool) {
 	switch {
-	case in.letter != 'm' && in.letter != 'k' || in.effect() != -2:
+	case in.letter != 'm' && in.letter != 'k':
 		return 0, false
 	case in.op == opVector:
-		return V128, true
+		return V128, in.effect() == -2
+	case in.op < opI32Store:
+		return 0, false
 	}
 	return stores[in.op-opI32Store], true
 }

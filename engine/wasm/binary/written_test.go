@@ -189,3 +189,25 @@ func TestWithoutBlocksNothingIsNoted(t *testing.T) {
 		t.Errorf("%v, with notes %v", plain.Globals, with.Globals)
 	}
 }
+
+// TestNotesCostNothing draws modules: what notes its writes takes the same fuel, and ends where the other does.
+func TestNotesCostNothing(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		a := genModule(rt)
+		f, args := drawCall(rt, a)
+		var list [2]outcome
+		for i, block := range []uint32{0, testBlock} {
+			tk := &tank{slice: 10_000, left: 1_000_000}
+			r := newRuntime(t, tk, 2)
+			o, err := run(r, mustInstrument(t, a.bytes(), Options{MaxPages: 2, MaxTable: 2 * genTable, Block: block}).Code, f, args, tk)
+			_ = r.Close(context.Background())
+			if err != nil {
+				rt.Fatalf("%v\n%x", err, a.bytes())
+			}
+			list[i] = o
+		}
+		if d := differs(list[0], list[1]); d != "" {
+			rt.Fatalf("%s(%v): -without +with notes\n%s\n%x", f, args, d, a.bytes())
+		}
+	})
+}
