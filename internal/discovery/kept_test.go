@@ -126,7 +126,7 @@ func TestALockThatWasRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer waits.Close() //nolint:errcheck // nothing is written
+	defer waits.Close()
 	if err := os.Remove(waits.Name()); err != nil {
 		t.Fatal(err)
 	}
