@@ -3,6 +3,8 @@
 
 const std = @import("std");
 const text = @import("text.zig");
+const url = @import("url.zig");
+const windows = @import("windows.zig");
 const mem = std.mem;
 
 /// Why a path is refused.
@@ -86,8 +88,6 @@ pub const Finding = union(enum) { good, refused: Why, cleaned: []const u8 };
 
 /// The longest path that is judged, in bytes. PATH_MAX of Linux.
 pub const longest = 4096;
-/// How often a path may be encoded.
-const layers = 6;
 
 /// Judges a path. Memory of gpa is used for its readings.
 pub fn judge(gpa: mem.Allocator, rules: *const Rules, path: []const u8) error{OutOfMemory}!Finding {
@@ -96,7 +96,7 @@ pub fn judge(gpa: mem.Allocator, rules: *const Rules, path: []const u8) error{Ou
     const room = try gpa.alloc([]const u8, mostNames(path) + if (rules.base) |b| b.names.len else 0);
     var reading = path;
     var last = path;
-    for (0..layers + 1) |_| {
+    for (0..text.layers + 1) |_| {
         if (text.isPlain(reading)) {
             last = reading;
             if (refused(room, rules, reading)) |why| return .{ .refused = why };
@@ -167,7 +167,7 @@ fn clean(gpa: mem.Allocator, room: [][]const u8, rules: *const Rules, path: []co
             out[n] = '/';
             n += 1;
         }
-        const kept = if (rules.platform == .windows) trimmed(name) else name;
+        const kept = if (rules.platform == .windows) windows.trimmed(name) else name;
         @memcpy(out[n..][0..kept.len], kept);
         n += kept.len;
     }
@@ -216,11 +216,11 @@ pub fn resolve(room: [][]const u8, rules: *const Rules, whole: []const u8, as: R
     const foreign = as == .windows;
     const backslash = foreign; // is a slash
     var path = whole;
-    if (scheme(path)) |s| {
+    if (url.scheme(path)) |s| {
         if (!s.file or rules.urls == .refuse) return .{ .refused = .url };
         path = s.rest;
         if (s.host) return .{ .refused = .unc };
-    } else if (containsFileUrl(path)) return .{ .refused = .url };
+    } else if (url.containsFileUrl(path)) return .{ .refused = .url };
     if (rules.expansion == .refuse) if (expands(rules, path, foreign)) |why| return .{ .refused = why };
 
     var place: Place = .{ .absolute = path.len > 0 and isSlash(path[0], backslash), .names = &.{} };
@@ -270,62 +270,6 @@ fn isSlash(b: u8, backslash: bool) bool {
     return b == '/' or (backslash and b == '\\');
 }
 
-const Scheme = struct { file: bool, host: bool, rest: []const u8 };
-
-/// The scheme that a URL begins with. file:x, which no program agrees about, counts as another one.
-fn scheme(path: []const u8) ?Scheme {
-    var n: usize = 0;
-    while (n < path.len and (std.ascii.isAlphanumeric(path[n]) or (n > 0 and mem.findScalar(u8, "+.-", path[n]) != null))) n += 1;
-    if (n < 2 or n >= path.len or path[n] != ':') return null;
-    const rest = path[n + 1 ..];
-    const file = std.ascii.eqlIgnoreCase(path[0..n], "file");
-    if (!file) return if (mem.startsWith(u8, rest, "//")) .{ .file = false, .host = false, .rest = rest } else null;
-    if (!mem.startsWith(u8, rest, "/")) return .{ .file = mem.startsWith(u8, rest, "\\"), .host = true, .rest = rest };
-    if (!mem.startsWith(u8, rest, "//")) return .{ .file = true, .host = false, .rest = rest };
-    const host = mem.findScalar(u8, rest[2..], '/') orelse return .{ .file = true, .host = true, .rest = rest };
-    const name = rest[2..][0..host];
-    return .{ .file = true, .host = name.len > 0 and !std.ascii.eqlIgnoreCase(name, "localhost"), .rest = rest[2 + host ..] };
-}
-
-/// Whether a URL is inside of another, as in jar:file:/x!/y.
-fn containsFileUrl(path: []const u8) bool {
-    var from: usize = 0;
-    while (mem.findScalar(u8, path[from..], ':')) |at| : (from += at + 1) {
-        const colon = from + at;
-        if (colon >= 4 and std.ascii.eqlIgnoreCase(path[colon - 4 .. colon], "file") and colon + 1 < path.len and path[colon + 1] == '/') return true;
-    }
-    return false;
-}
-
-/// Whether a URI that doesn't begin as a file: URL may be taken for one all the same, or has one in
-/// it: behind blanks, with controls in its scheme, which parsers of URLs leave out, or encoded.
-pub fn hidesFileUrl(gpa: mem.Allocator, uri: []const u8) error{OutOfMemory}!bool {
-    var reading = uri;
-    for (0..layers + 1) |_| {
-        const seen = try text.folded(gpa, reading) orelse reading;
-        if (hasFileUrl(seen) or hasFileUrl(try text.withoutControls(gpa, seen))) return true;
-        reading = try text.decoded(gpa, seen) orelse return false;
-    }
-    return true;
-}
-
-/// Whether file: stands at the beginning, or somewhere as a word before a path.
-fn hasFileUrl(uri: []const u8) bool {
-    var from: usize = 0;
-    while (mem.findScalar(u8, uri[from..], ':')) |at| : (from += at + 1) {
-        const colon = from + at;
-        if (colon < 4 or !std.ascii.eqlIgnoreCase(uri[colon - 4 .. colon], "file")) continue;
-        if (text.stripped(uri[0 .. colon - 4]).len == 0) return true;
-        const before = uri[colon - 5];
-        // profile:/x and my-file:/x are schemes of their own; git+file:/x is read as a file.
-        if (std.ascii.isAlphanumeric(before) or mem.findScalar(u8, "-._", before) != null) continue;
-        const rest = text.stripped(uri[colon + 1 ..]);
-        if (rest.len > 0 and (rest[0] == '/' or rest[0] == '\\')) return true;
-        if (rest.len > 1 and std.ascii.isAlphabetic(rest[0]) and (rest[1] == ':' or rest[1] == '|')) return true;
-    }
-    return false;
-}
-
 /// What a shell, or a program that is friendly, would put something else for.
 fn expands(rules: *const Rules, path: []const u8, foreign: bool) ?Why {
     if (path.len > 0 and path[0] == '~') {
@@ -358,43 +302,16 @@ fn isEscape(text_at_percent: []const u8) bool {
 
 /// What is special about a name on Windows.
 fn strange(rules: *const Rules, name: []const u8) ?Why {
-    const kept = trimmed(name);
+    const kept = windows.trimmed(name);
     if (kept.len == 0) return .dots;
     if (rules.streams == .refuse and mem.findScalar(u8, name, ':') != null) return .stream;
-    if (rules.devices == .refuse and isDevice(kept)) return .device;
-    if (rules.short_names == .refuse and isShort(kept)) return .short_name;
+    if (rules.devices == .refuse and windows.isDevice(kept)) return .device;
+    if (rules.short_names == .refuse and windows.isShort(kept)) return .short_name;
     return null;
 }
 
-/// A name as Windows takes it.
-fn trimmed(name: []const u8) []const u8 {
-    return mem.trimEnd(u8, name, " .");
-}
-
-fn isDevice(name: []const u8) bool {
-    const end = mem.findAny(u8, name, ".:") orelse name.len;
-    const word = mem.trimEnd(u8, name[0..end], " ");
-    if (word.len < 3 or word.len > 7) return false;
-    for ([_][]const u8{ "con", "prn", "aux", "nul", "conin$", "conout$", "clock$" }) |d| if (std.ascii.eqlIgnoreCase(word, d)) return true;
-    if (word.len < 4) return false;
-    if (!std.ascii.eqlIgnoreCase(word[0..3], "com") and !std.ascii.eqlIgnoreCase(word[0..3], "lpt")) return false;
-    // Superscript digits count too.
-    for ([_][]const u8{ "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "\u{b9}", "\u{b2}", "\u{b3}" }) |d| if (mem.eql(u8, word[3..], d)) return true;
-    return false;
-}
-
-/// Whether a name is of the form of those that DOS programs see, such as GIT~1 for .git.
-fn isShort(name: []const u8) bool {
-    const dot = mem.findScalar(u8, name, '.') orelse name.len;
-    if (name.len > dot + 4) return false;
-    const at = mem.findScalar(u8, name[0..dot], '~') orelse return false;
-    if (at == 0 or dot > 8 or at + 1 == dot) return false;
-    for (name[at + 1 .. dot]) |b| if (!std.ascii.isDigit(b)) return false;
-    return true;
-}
-
 fn same(rules: *const Rules, a: []const u8, b: []const u8) bool {
-    if (rules.platform == .windows) return std.ascii.eqlIgnoreCase(trimmed(a), trimmed(b));
+    if (rules.platform == .windows) return std.ascii.eqlIgnoreCase(windows.trimmed(a), windows.trimmed(b));
     return if (rules.ignore_case) std.ascii.eqlIgnoreCase(a, b) else mem.eql(u8, a, b);
 }
 
@@ -410,7 +327,7 @@ fn allowed(rules: *const Rules, place: Place) ?Why {
     };
     const names = below orelse return .outside;
     for (names, 1..) |name, i| {
-        const kept = if (rules.platform == .posix) name else trimmed(name);
+        const kept = if (rules.platform == .posix) name else windows.trimmed(name);
         if (rules.hidden == .refuse and mem.startsWith(u8, kept, ".")) return .hidden;
         const form = text.comparable(&scratch, kept);
         if (any(rules.names, form) and !any(rules.except, form)) return .name;

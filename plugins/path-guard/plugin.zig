@@ -4,6 +4,7 @@ const std = @import("std");
 const sallyport = @import("sallyport");
 const guard = @import("guard.zig");
 const text = @import("text.zig");
+const url = @import("url.zig");
 
 // A failed check of bounds is a trap, which denies.
 pub const panic = sallyport.panic;
@@ -126,7 +127,7 @@ fn onRequest(call: *plugin.Request) !plugin.Verdict {
     if (call.text("mcp.resource.uri")) |uri| {
         if (!settings.resources) return .abstain;
         const plain = isFileUrl(uri);
-        if (!plain and !try guard.hidesFileUrl(call.allocator(), uri)) return .abstain;
+        if (!plain and !try url.hidesFileUrl(call.allocator(), uri)) return .abstain;
         // A URI can't be edited, so it is refused where it would have to be.
         const found = try guard.judge(call.allocator(), &rules, uri);
         if (found == .refused) return deny(call, found.refused, "uri");

@@ -4,6 +4,7 @@ const std = @import("std");
 const sallyport = @import("sallyport");
 const guard = @import("guard.zig");
 const text = @import("text.zig");
+const url = @import("url.zig");
 const guest = @import("plugin.zig");
 
 const expectEqual = std.testing.expectEqual;
@@ -231,11 +232,11 @@ test "a file URL that is hidden in a URI is found" {
         "file\u{ff1a}///x", "%20file:///x",          "%25252525252525252e",  "x:\u{3000}file://h",
     }) |uri| {
         errdefer std.debug.print("of {s}\n", .{uri});
-        try std.testing.expect(try guard.hidesFileUrl(arena.allocator(), uri));
+        try std.testing.expect(try url.hidesFileUrl(arena.allocator(), uri));
     }
     for ([_][]const u8{ "", "profile:///x", "my-file://x", "https://example.com/file:x", "urn:file", "x:file:", "https://example.com/a%20b", "files:/x", "%u0100:/" }) |uri| {
         errdefer std.debug.print("of {s}\n", .{uri});
-        try std.testing.expect(!try guard.hidesFileUrl(arena.allocator(), uri));
+        try std.testing.expect(!try url.hidesFileUrl(arena.allocator(), uri));
     }
 }
 

@@ -3,6 +3,9 @@
 const std = @import("std");
 const mem = std.mem;
 
+/// How often a text may be encoded.
+pub const layers = 6;
+
 /// Whether a text has nothing in it that could be read otherwise.
 pub fn isPlain(text: []const u8) bool {
     for (text) |b| if (b >= 0x80 or b == '%') return false;

@@ -200,197 +200,53 @@ pub const Name = struct {
 
 pub const NAMES = [_]Name{
     // configured claims of the API key
-    .{
-        .name = "apiKey.claims",
-        .type = .tree,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "apiKey.claims",
-    },
+    .{ .name = "apiKey.claims", .type = .tree, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "apiKey.claims" },
     // configured id of the API key
-    .{
-        .name = "apiKey.id",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "apiKey.id",
-    },
+    .{ .name = "apiKey.id", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "apiKey.id" },
     // arguments of the tool call; {} if it has none
-    .{
-        .name = "args",
-        .type = .tree,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE },
-        .edit = &.{HOOK_REQUEST},
-        .at = "params.arguments",
-    },
+    .{ .name = "args", .type = .tree, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE }, .edit = &.{HOOK_REQUEST}, .at = "params.arguments" },
     // items of the list
-    .{
-        .name = "items",
-        .type = .tree,
-        .hooks = &.{HOOK_LIST},
-        .edit = &.{HOOK_LIST},
-        .at = "items",
-    },
+    .{ .name = "items", .type = .tree, .hooks = &.{HOOK_LIST}, .edit = &.{HOOK_LIST}, .at = "items" },
     // verified claims of the caller's token; {} if there is none
-    .{
-        .name = "jwt",
-        .type = .tree,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "jwt",
-    },
+    .{ .name = "jwt", .type = .tree, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "jwt" },
     // JSON-RPC method; of a result, that of the request that it answers
-    .{
-        .name = "mcp.method",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "mcp.method",
-    },
+    .{ .name = "mcp.method", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "mcp.method" },
     // name of the prompt that is asked for
-    .{
-        .name = "mcp.prompt.name",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE },
-        .edit = &.{},
-        .at = "mcp.prompt.name",
-    },
+    .{ .name = "mcp.prompt.name", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE }, .edit = &.{}, .at = "mcp.prompt.name" },
     // URI of the resource that the message is about
-    .{
-        .name = "mcp.resource.uri",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE },
-        .edit = &.{},
-        .at = "mcp.resource.uri",
-    },
+    .{ .name = "mcp.resource.uri", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE }, .edit = &.{}, .at = "mcp.resource.uri" },
     // result of any method
-    .{
-        .name = "mcp.result",
-        .type = .tree,
-        .hooks = &.{HOOK_RESPONSE},
-        .edit = &.{HOOK_RESPONSE},
-        .at = "mcp.result",
-    },
+    .{ .name = "mcp.result", .type = .tree, .hooks = &.{HOOK_RESPONSE}, .edit = &.{HOOK_RESPONSE}, .at = "mcp.result" },
     // what the server says of its tool; absent until a list of its tools has passed
-    .{
-        .name = "mcp.tool.annotations",
-        .type = .tree,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE },
-        .edit = &.{},
-        .at = "mcp.tool.annotations",
-    },
+    .{ .name = "mcp.tool.annotations", .type = .tree, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE }, .edit = &.{}, .at = "mcp.tool.annotations" },
     // name of the tool, as its server knows it
-    .{
-        .name = "mcp.tool.name",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE },
-        .edit = &.{},
-        .at = "mcp.tool.name",
-    },
+    .{ .name = "mcp.tool.name", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE }, .edit = &.{}, .at = "mcp.tool.name" },
     // result of a tool call
-    .{
-        .name = "mcp.tool.result",
-        .type = .tree,
-        .hooks = &.{HOOK_RESPONSE},
-        .edit = &.{HOOK_RESPONSE},
-        .at = "mcp.result",
-    },
+    .{ .name = "mcp.tool.result", .type = .tree, .hooks = &.{HOOK_RESPONSE}, .edit = &.{HOOK_RESPONSE}, .at = "mcp.result" },
     // configured name of the server that has the tool
-    .{
-        .name = "mcp.tool.target",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE },
-        .edit = &.{},
-        .at = "mcp.tool.target",
-    },
+    .{ .name = "mcp.tool.target", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE }, .edit = &.{}, .at = "mcp.tool.target" },
     // JSON-RPC params, of a result those of the request that it answers; {} if there are none
-    .{
-        .name = "params",
-        .type = .tree,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{ HOOK_REQUEST, HOOK_RESPONSE },
-        .at = "params",
-    },
+    .{ .name = "params", .type = .tree, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{ HOOK_REQUEST, HOOK_RESPONSE }, .at = "params" },
     // verified claims of the caller, whatever the credential
-    .{
-        .name = "principal.claims",
-        .type = .tree,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "principal.claims",
-    },
+    .{ .name = "principal.claims", .type = .tree, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "principal.claims" },
     // groups of the caller
-    .{
-        .name = "principal.groups",
-        .type = .list,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "principal.groups",
-    },
+    .{ .name = "principal.groups", .type = .list, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "principal.groups" },
     // subject of the token, id of the API key, or empty
-    .{
-        .name = "principal.id",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "principal.id",
-    },
+    .{ .name = "principal.id", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "principal.id" },
     // who vouches for the caller
-    .{
-        .name = "principal.issuer",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "principal.issuer",
-    },
+    .{ .name = "principal.issuer", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "principal.issuer" },
     // roles of the caller
-    .{
-        .name = "principal.roles",
-        .type = .list,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "principal.roles",
-    },
+    .{ .name = "principal.roles", .type = .list, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "principal.roles" },
     // scopes of the token
-    .{
-        .name = "principal.scopes",
-        .type = .list,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "principal.scopes",
-    },
+    .{ .name = "principal.scopes", .type = .list, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "principal.scopes" },
     // anonymous, api_key or jwt
-    .{
-        .name = "principal.type",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "principal.type",
-    },
+    .{ .name = "principal.type", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "principal.type" },
     // headers of the HTTP request, each by its lower-case name; none that carries a credential
-    .{
-        .name = "request.headers",
-        .type = .headers,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "request.headers",
-    },
+    .{ .name = "request.headers", .type = .headers, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "request.headers" },
     // configured name of the server
-    .{
-        .name = "request.mcp.backend",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "request.mcp.backend",
-    },
+    .{ .name = "request.mcp.backend", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "request.mcp.backend" },
     // IP address of the caller's connection
-    .{
-        .name = "source.address",
-        .type = .string,
-        .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST },
-        .edit = &.{},
-        .at = "source.address",
-    },
+    .{ .name = "source.address", .type = .string, .hooks = &.{ HOOK_REQUEST, HOOK_RESPONSE, HOOK_LIST }, .edit = &.{}, .at = "source.address" },
 };
 
 /// The places that can't be edited.

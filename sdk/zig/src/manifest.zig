@@ -23,8 +23,10 @@ pub const PerHook = struct {
     response: []const []const u8 = &.{},
     list: []const []const u8 = &.{},
 
-    pub fn of(comptime p: PerHook, comptime hook: Hook) []const []const u8 {
-        return @field(p, @tagName(hook));
+    pub fn of(p: PerHook, hook: Hook) []const []const u8 {
+        return switch (hook) {
+            inline else => |h| @field(p, @tagName(h)),
+        };
     }
 
     fn none(comptime p: PerHook) bool {

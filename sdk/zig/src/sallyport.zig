@@ -135,5 +135,5 @@ test {
     _ = @import("path.zig");
     _ = manifest_zig;
     _ = settings;
-    _ = testing;
+    _ = @import("testing/State.zig");
 }

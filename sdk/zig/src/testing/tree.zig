@@ -1,9 +1,9 @@
 //! Messages as trees of JSON, for the tests' host.
 
 const std = @import("std");
-const abi = @import("abi.zig");
-const path = @import("path.zig");
-const manifest = @import("manifest.zig");
+const abi = @import("../abi.zig");
+const path = @import("../path.zig");
+const manifest = @import("../manifest.zig");
 
 const mem = std.mem;
 const Allocator = mem.Allocator;
