@@ -163,6 +163,9 @@ func serverMetrics(b *build) (out []telemetry.Servers) {
 			e := &b.found.Entries[i]
 			counts[[2]string{string(e.Source), string(e.State)}]++
 		}
+		for i := range b.found.Passed {
+			counts[[2]string{string(b.found.Passed[i].Source), "passed_over"}]++
+		}
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(counts), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
 		out = append(out, telemetry.Servers{Source: k[0], State: k[1], Count: counts[k]})

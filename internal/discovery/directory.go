@@ -26,7 +26,7 @@ type directory struct {
 	prev   *Found
 }
 
-// read gives the servers by name. A file that can't be used leaves its server as it was before; a directory that can't be read, all.
+// read gives the servers. A file that can't be used leaves its server as it was before; a directory that can't be read, all.
 func (d directory) read(dir string) ([]Entry, source.Diagnostics) {
 	files, err := serverFiles(dir)
 	if err != nil {
@@ -37,30 +37,12 @@ func (d directory) read(dir string) ([]Entry, source.Diagnostics) {
 	for _, file := range files {
 		out = append(out, d.file(file))
 	}
-	return single(out), nil
-}
-
-// single refuses those of one source that share a name: nobody can say which is meant.
-func single(all []Entry) (out []Entry) {
-	slices.SortFunc(all, byName)
-	for _, e := range all {
-		last := len(out) - 1
-		if last < 0 || out[last].Name != e.Name {
-			out = append(out, e)
-			continue
-		}
-		message := fmt.Sprintf("`%s` and `%s` are the same server", filepath.Base(out[last].From), filepath.Base(e.From))
-		out[last].refuse(e.pos().Diagnose("SP1401", message, "remove one of them"))
-	}
-	return out
+	return out, nil
 }
 
 // before are the servers that the directory had when it could be read.
 func (d directory) before(dir string) (all []Entry) {
-	if d.prev == nil {
-		return nil
-	}
-	for _, e := range d.prev.Entries {
+	for _, e := range d.prev.every() {
 		if e.Source == Directory && filepath.Dir(e.From) == filepath.Clean(dir) {
 			all = append(all, e.again())
 		}
@@ -70,7 +52,7 @@ func (d directory) before(dir string) (all []Entry) {
 
 // file reads one server.
 func (d directory) file(file string) Entry {
-	e := Entry{Name: config.NameOfFile(file), Source: Directory, From: file, File: file, State: Refused}
+	e := Entry{Name: config.NameOfFile(file), Source: Directory, From: file, File: file, State: Refused, claim: claimOfDirectory}
 	data, err := readBounded(file, source.MaxSize)
 	if err != nil {
 		e.Mistakes = source.Diagnostics{source.Pos{File: file}.Diagnose("SP1402", "the file can't be read: "+clean(err), "")}
@@ -81,10 +63,12 @@ func (d directory) file(file string) Entry {
 			return e
 		}
 	}
-	if was, ok := d.prev.Entry(e.Name); ok && was.Source == Directory && was.From == file && was.State != Refused {
-		was = was.again()
-		was.Mistakes = e.Mistakes
-		return was
+	for _, was := range d.prev.every() {
+		if was.Source == Directory && was.From == file && was.State != Refused {
+			was = was.again()
+			was.Mistakes = e.Mistakes
+			return was
+		}
 	}
 	if !config.ValidName(e.Name) {
 		e.Name = source.Brief(e.Name)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,16 +17,13 @@ import (
 // Source is where servers come from.
 type Source string
 
-// The sources, in the order in which they have a claim to a name.
+// The sources, in the order in which they have a claim to a name if operators have approved what is there.
 const (
 	Config    Source = "config" // which has a claim to all its names, and is not this package's to read
 	Directory Source = "directory"
 	Admin     Source = "admin"    // an operator has put them there by the admin API
 	Registry  Source = "registry" // which others write
 )
-
-// claims are the sources in the order in which they have a claim to a name, after the config.
-var claims = []Source{Directory, Admin, Registry}
 
 // State is what is done with a server.
 type State string
@@ -48,13 +46,14 @@ type Entry struct {
 	Digest string // of what was written there; "" if it could not be read
 	// Written is what Digest is of: before variables were expanded.
 	Written json.RawMessage
-	// Over are the others of its name, which are passed over, by where they stand: those with the next claim first.
+	// Over are the others of its name, which are passed over, by where they stand and why: those with the next claim first.
 	Over []string
 	// Approved says who has approved it as it is; nil: nobody.
 	Approved *Approval
 	// Listing is what a registry says of it; nil: it was found elsewhere.
 	Listing *Listing
 	line    []byte // what it has answered, of which Written is the document
+	claim   int    // to its name: the least has the first
 	// Mistakes say why it is Refused, or why an older one of its name is Serving on.
 	Mistakes source.Diagnostics
 }
@@ -62,6 +61,8 @@ type Entry struct {
 // Found are the servers that were found, by name. A nil Found is none.
 type Found struct {
 	Entries []Entry
+	// Passed are those that are passed over, because another has the name. Their State is what they would be, were it theirs.
+	Passed []Entry
 	// Mistakes are about sources as a whole.
 	Mistakes source.Diagnostics
 	// Kept is what operators have said, by which it was found what may serve.
@@ -101,23 +102,29 @@ func Find(c *config.Config, o Options) *Found {
 	}
 	all = append(all, out.Kept.entries(c)...)
 	for i := range c.Discovery.Registries {
-		r := registry{config: c, Registry: &c.Discovery.Registries[i], prev: o.Prev}
+		r := registry{config: c, Registry: &c.Discovery.Registries[i], prev: o.Prev, claim: claimOfRegistries + 2*i}
 		if o.Answer != nil {
 			r.answer, r.copy = o.Answer(r.Registry)
 		}
 		entries, ds := r.read()
 		all, out.Mistakes = append(all, entries...), append(out.Mistakes, ds...)
 	}
+	for i := range all {
+		e := &all[i]
+		if e.Approved = out.Kept.approval(e); e.Approved == nil && (e.State != Serving || quarantines(c.Discovery, e.Source)) {
+			e.claim += unapproved
+		}
+	}
 	out.merge(all)
 	for i := range out.Entries {
 		e := &out.Entries[i]
-		e.claim(c)
+		e.yield(c)
 		if e.State == Serving {
 			if err := o.Usable(e.Name, e.Server); err != nil {
 				e.refuse(e.pos().Diagnose("SP1401", "the server can't be used: "+err.Error(), ""))
 			}
 		}
-		if e.Approved = out.Kept.approval(e); e.State == Serving && e.Approved == nil && quarantines(c.Discovery, e.Source) {
+		if e.State == Serving && e.claim >= unapproved {
 			e.State = Quarantined
 		}
 	}
@@ -144,11 +151,18 @@ func (f *Found) readKept(file string) {
 	f.Kept = k
 }
 
-// merge takes servers of several sources, each name once: that of the source with the first claim to it, and of the registries that of the one
-// that the config names first.
+// The claims to a name. What an operator has approved as it is, or need not, comes before all that somebody else may have written since.
+const (
+	claimOfDirectory  = 0
+	claimOfAdmin      = 1
+	claimOfRegistries = 2       // of the first, for what the config names of it; the rest comes after that, and then the next registry
+	unapproved        = 1 << 20 // is added to the claim of others
+)
+
+// merge takes servers of several sources, each name once: that with the first claim to it. Two with the same claim are neither.
 func (f *Found) merge(all []Entry) {
 	slices.SortStableFunc(all, func(a, b Entry) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(slices.Index(claims, a.Source), slices.Index(claims, b.Source)))
+		return cmp.Or(strings.Compare(a.Name, b.Name), a.claim-b.claim, strings.Compare(a.From, b.From))
 	})
 	for _, e := range all {
 		last := len(f.Entries) - 1
@@ -157,14 +171,43 @@ func (f *Found) merge(all []Entry) {
 			continue
 		}
 		first := &f.Entries[last]
-		first.Over = append(slices.Clip(first.Over), e.at())
-		message := fmt.Sprintf("`%s` (%s) is passed over: there is one of that name in %s", e.Name, e.From, first.From)
-		f.Mistakes = append(f.Mistakes, e.pos().Warn("SP1401", message, "give one of them another name; or leave it so, if the first is meant"))
+		message, help := e.alike(first)
+		if first.claim == e.claim && (e.Approved == nil || e.Digest != first.Digest) {
+			first.refuse(e.pos().Diagnose("SP1401", message, help))
+			continue
+		}
+		why := e.behind(first)
+		first.Over = append(slices.Clip(first.Over), e.at()+" ("+why+")")
+		f.Passed = append(f.Passed, e)
+		f.Mistakes = append(f.Mistakes, e.pos().Warn("SP1401", message+": "+why, help))
 	}
 }
 
-// claim refuses a server whose name is another's.
-func (e *Entry) claim(c *config.Config) {
+// alike says that a server has the name of another, and what to do.
+func (e *Entry) alike(first *Entry) (message, help string) {
+	switch {
+	case e.Source == Registry && first.Source == Registry && e.File == first.File:
+		return fmt.Sprintf("`%s` and `%s` would both be called `%s`", first.Listing.Name, e.Listing.Name, e.Name), "name them in `discovery.registries`, one of them with `as`"
+	case e.Source == Directory && first.Source == Directory:
+		return fmt.Sprintf("`%s` and `%s` are the same server", filepath.Base(first.From), filepath.Base(e.From)), "remove one of them"
+	}
+	return fmt.Sprintf("`%s` (%s) is passed over: there is one of that name in %s", e.Name, e.From, first.From),
+		"give one of them another name; or leave it so, if the first is meant"
+}
+
+// behind says why another has the name.
+func (e *Entry) behind(first *Entry) string {
+	switch {
+	case e.claim < unapproved || first.claim >= unapproved:
+		return "its claim comes later"
+	case e.State == Refused:
+		return "it can't be used"
+	}
+	return "no operator has approved it"
+}
+
+// yield refuses a server whose name is another's.
+func (e *Entry) yield(c *config.Config) {
 	if _, taken := c.Servers[e.Name]; taken {
 		e.refuse(e.pos().Diagnose("SP1401", "the config has a server `"+e.Name+"` already", "give one of them another name"))
 	} else if _, taken := c.Virtual[e.Name]; taken {
@@ -181,7 +224,7 @@ func (e Entry) again() Entry {
 	if e.State == Quarantined {
 		e.State = Serving
 	}
-	e.Approved, e.Over = nil, nil
+	e.Approved, e.Over, e.claim = nil, nil, 0
 	return e
 }
 
@@ -258,8 +301,12 @@ func (f *Found) Changes(prev *Found) (all []Change) {
 	return all
 }
 
-func byName(a, b Entry) int {
-	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.From, b.From))
+// every gives all that was found, those that are passed over too.
+func (f *Found) every() []Entry {
+	if f == nil {
+		return nil
+	}
+	return slices.Concat(f.Entries, f.Passed)
 }
 
 // Idle are the servers that serve nobody.

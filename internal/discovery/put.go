@@ -19,7 +19,7 @@ func (k *Kept) entries(c *config.Config) (out []Entry) {
 
 // Read makes a server of what was put.
 func (p *Put) Read(c *config.Config) Entry {
-	e := Entry{Name: p.Name, Source: Admin, From: "put by " + p.By, State: Refused}
+	e := Entry{Name: p.Name, Source: Admin, From: "put by " + p.By, State: Refused, claim: claimOfAdmin}
 	file := p.Name + ".yaml"
 	if p.JSON {
 		file = p.Name + ".json"

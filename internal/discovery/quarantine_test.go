@@ -124,17 +124,109 @@ func TestAnApprovalIsOfASource(t *testing.T) {
 	w.expect("a quarantined")
 	w.approve("a")
 	w.expect("a serving")
+	w.say(func(k *Kept) *Kept { return k.Remove("a") })
 	w.write("a.yaml", text)
 	w.expect("a quarantined")
-	if e, _ := w.found.Entry("a"); e.Source != Directory || !strings.Contains(w.found.All().Error(), "`a` (put by bob) is passed over") {
-		t.Errorf("%s serves it; mistakes: %s", e.Source, w.found.All().Error())
-	}
 	w.remove("a.yaml")
-	w.expect("a serving")
-	w.say(func(k *Kept) *Kept { return k.Remove("a") })
 	w.expect()
 	w.put("a", text)
 	w.expect("a quarantined")
+}
+
+// Who has an approved server's name serves on under it, whatever is found later with an earlier claim to it. What is newer waits, and that is shown.
+func TestANewcomerTakesNoApprovedName(t *testing.T) {
+	const mine, other = "url: https://a.example/mcp", "url: https://b.example/mcp"
+	w := newWorld(t, guarded)
+	over := func(source Source, want ...string) {
+		t.Helper()
+		e, _ := w.found.Entry("a")
+		var got []string
+		for _, at := range e.Over {
+			got = append(got, strings.ReplaceAll(at, w.dir+"/", ""))
+		}
+		if diff := cmp.Diff(want, got); diff != "" || e.Source != source {
+			t.Errorf("%s has it; passed over (-want +got):\n%s", e.Source, diff)
+		}
+		if len(w.found.Passed) != len(want) {
+			t.Errorf("passed over: %+v", w.found.Passed)
+		}
+	}
+	w.put("a", mine)
+	w.expect("a quarantined")
+	w.approve("a")
+	w.expect("a serving")
+	w.write("a.yaml", other)
+	for range 2 { // after a restart, too
+		w.expect("a serving")
+		over(Admin, "directory servers.d/a.yaml (no operator has approved it)")
+		if got := w.found.All().Error(); !strings.Contains(got, "is passed over: there is one of that name in put by bob: no operator has approved it") {
+			t.Errorf("mistakes: %s", got)
+		}
+		w.found = nil
+	}
+	w.write("a.yaml", "ulr: broken")
+	w.expect("a serving")
+	over(Admin, "directory servers.d/a.yaml (it can't be used)")
+	w.write("a.json", `{"url": "https://b.example/mcp"}`)
+	w.write("a.yaml", other)
+	w.expect("a serving")
+	over(Admin, "directory servers.d/a.json (no operator has approved it)", "directory servers.d/a.yaml (no operator has approved it)")
+	w.remove("a.json")
+
+	// Where neither is approved, and where both are, the order of the sources decides.
+	w.say(func(k *Kept) *Kept { return k.Revoke("a") })
+	w.expect("a quarantined")
+	over(Directory, "admin put by bob (its claim comes later)")
+	put := Entry{Name: "a", Source: Admin, Digest: w.found.Passed[0].Digest}
+	w.approve("a")
+	w.say(func(k *Kept) *Kept { return k.Approve(&put, "alice", noon) })
+	w.expect("a serving")
+	over(Directory, "admin put by bob (its claim comes later)")
+
+	// What is changed is a newcomer again: the next that is approved serves.
+	w.write("a.yaml", other+"\ntimeout: 5s")
+	w.expect("a serving")
+	over(Admin, "directory servers.d/a.yaml (no operator has approved it)")
+}
+
+// Nor does one of the same source, where nobody could say which is meant if neither were approved.
+func TestANewcomerOfTheSameSourceTakesNoApprovedName(t *testing.T) {
+	w := newWorld(t, guarded)
+	w.write("a.yaml", "url: https://a.example/mcp")
+	w.expect("a quarantined")
+	w.approve("a")
+	w.write("a.json", `{"url": "https://b.example/mcp"}`)
+	w.expect("a serving")
+	if e, _ := w.found.Entry("a"); e.Server.URL != "https://a.example/mcp" || len(e.Over) != 1 {
+		t.Errorf("it serves %+v", e)
+	}
+	w.write("a.json", `{"url": "https://a.example/mcp"}`) // which is the same as what was approved
+	w.expect("a serving")
+	w.write("a.json", `{"url": "https://b.example/mcp"}`)
+	w.expect("a serving")
+	w.remove("") // what can't be read stays as it was
+	w.expect("a serving")
+	if len(w.found.Passed) != 1 {
+		t.Errorf("passed over: %+v", w.found.Passed)
+	}
+	w.say(func(k *Kept) *Kept { return k.Revoke("a") })
+	w.expect("a refused SP1401 `a.json` and `a.yaml` are the same server")
+
+	w = newWorld(t, "servers: {}\nidentity: { anonymous: allow }\ndiscovery: { state: state.json, registries: [ { from: r.json, names: [com.acme*] } ] }\n")
+	list := func(docs ...string) {
+		if err := os.WriteFile(filepath.Join(w.dir, "r.json"), []byte(`{"servers":[`+strings.Join(docs, ",")+`]}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := doc("com.acme/a-b", "1.0.0", "https://one.example/mcp")
+	list(first)
+	w.expect("com-acme-a-b quarantined")
+	w.approve("com-acme-a-b")
+	list(doc("com.acme-a/b", "1.0.0", "https://two.example/mcp"), first)
+	w.expect("com-acme-a-b serving")
+	if e, _ := w.found.Entry("com-acme-a-b"); e.Server.URL != "https://one.example/mcp" || len(e.Over) != 1 {
+		t.Errorf("it serves %+v", e)
+	}
 }
 
 // A state that can't be read approves nothing, and says so.
@@ -275,10 +367,11 @@ func TestAnApprovalTakenBackDoesNotComeBack(t *testing.T) {
 	w := newWorld(t, guarded)
 	w.put("a", first)
 	w.expect("a quarantined")
-	w.approve("a")
+	put := w.found.Entries[0]
 	w.write("a.yaml", second)
 	w.write("b.yaml", second)
 	w.expect("a quarantined", "b quarantined")
+	w.say(func(k *Kept) *Kept { return k.Approve(&put, "alice", noon) })
 	w.approve("a")
 	w.approve("b")
 	w.expect("a serving", "b serving")

@@ -27,6 +27,7 @@ type registry struct {
 	prev   *Found
 	answer []byte // of one that is asked over the network, in lines; nil: it has said nothing yet
 	copy   bool   // it was said to somebody else
+	claim  int    // of what the config names of it; the rest has the next
 	ds     source.Diagnostics
 }
 
@@ -42,7 +43,7 @@ func (r *registry) shown() string { return fetch.Shown(r.From) }
 
 func (r *registry) pos() source.Pos { return source.Pos{File: r.shown()} }
 
-// read gives the servers that are taken, by name, each name once.
+// read gives the servers that are taken.
 func (r *registry) read() ([]Entry, source.Diagnostics) {
 	lines, fresh := r.lines()
 	documents := r.documents(lines)
@@ -60,7 +61,7 @@ func (r *registry) read() ([]Entry, source.Diagnostics) {
 			out = append(out, r.missing(name, fresh))
 		}
 	}
-	return r.single(out), r.ds
+	return out, r.ds
 }
 
 // missing is a server that the config names, and of which there is no document.
@@ -77,11 +78,8 @@ func (r *registry) missing(name string, fresh bool) Entry {
 // before are the documents that the registry had when it could be read, with what it said of them: that one was deleted among it. Whether they are still taken, and what of them is settled otherwise
 // now, is for the config to say.
 func (r *registry) before() (lines [][]byte) {
-	if r.prev == nil {
-		return nil
-	}
-	for i := range r.prev.Entries {
-		if e := &r.prev.Entries[i]; e.Source == Registry && e.File == r.shown() && e.Written != nil {
+	for _, e := range r.prev.every() {
+		if e.Source == Registry && e.File == r.shown() && e.Written != nil {
 			lines = append(lines, e.line)
 		}
 	}
@@ -171,7 +169,11 @@ func (r *registry) documents(lines [][]byte) map[string][]read {
 
 // blank is a server of which nothing is known but the name that the registry gives it.
 func (r *registry) blank(listed string) Entry {
-	e := Entry{Name: r.Servers[listed].As, Source: Registry, From: r.shown() + " " + listed, File: r.shown(), State: Refused, Listing: &Listing{Name: listed}}
+	settled, named := r.Servers[listed]
+	e := Entry{Name: settled.As, Source: Registry, From: r.shown() + " " + listed, File: r.shown(), State: Refused, claim: r.claim, Listing: &Listing{Name: listed}}
+	if !named {
+		e.claim++
+	}
 	if e.Name == "" {
 		e.Name = ownName(listed)
 	}
@@ -246,40 +248,4 @@ func choose(all []read, version string) (*read, string) {
 		return nil, fmt.Sprintf("there are %d versions of it, and nobody says which is the latest", len(fit))
 	}
 	return nil, fmt.Sprintf("there are %d documents of it with the version `%s`", len(fit), source.Brief(version))
-}
-
-// single leaves each name once: with the server that the config names, or else with none.
-func (r *registry) single(all []Entry) (out []Entry) {
-	named := func(e *Entry) int {
-		if _, ok := r.Servers[e.Listing.Name]; ok {
-			return 0
-		}
-		return 1
-	}
-	slices.SortFunc(all, func(a, b Entry) int {
-		if a.Name != b.Name {
-			return strings.Compare(a.Name, b.Name)
-		}
-		if x, y := named(&a), named(&b); x != y {
-			return x - y
-		}
-		return strings.Compare(a.Listing.Name, b.Listing.Name)
-	})
-	for i := range all {
-		e := &all[i]
-		last := len(out) - 1
-		if last < 0 || out[last].Name != e.Name {
-			out = append(out, *e)
-			continue
-		}
-		message := fmt.Sprintf("`%s` and `%s` would both be called `%s`", out[last].Listing.Name, e.Listing.Name, e.Name)
-		const help = "name them in `discovery.registries`, one of them with `as`"
-		if named(&out[last]) == named(e) {
-			out[last].refuse(r.pos().Diagnose("SP1401", message, help))
-			continue
-		}
-		out[last].Over = append(out[last].Over, e.at())
-		r.ds = append(r.ds, r.pos().Warn("SP1401", message, help))
-	}
-	return out
 }

@@ -44,7 +44,9 @@ func (s *shelf) ask(answer []byte) []string {
 	s.t.Helper()
 	r := registry{config: s.config, Registry: &s.config.Discovery.Registries[0], prev: s.found, answer: answer}
 	entries, ds := r.read()
-	s.found, s.ds = &Found{Entries: entries}, ds
+	s.found = &Found{Mistakes: ds}
+	s.found.merge(entries)
+	s.ds, entries = s.found.Mistakes, s.found.Entries
 	out := []string{}
 	for i := range entries {
 		e := &entries[i]
@@ -63,7 +65,7 @@ func (s *shelf) ask(answer []byte) []string {
 		}
 		out = append(out, line)
 	}
-	for _, d := range ds {
+	for _, d := range s.ds {
 		out = append(out, d.Code+" "+d.Message)
 	}
 	return out
@@ -273,7 +275,7 @@ func TestNamesThatBecomeOne(t *testing.T) {
 	s := newShelf(t, "names: [com.acme*]")
 	s.expect([]string{first, second}, "com-acme-a-b refused "+both)
 	s = newShelf(t, "names: [com.acme*]\nservers: { com.acme/a-b: {} }")
-	s.expect([]string{first, second}, "com-acme-a-b serving https://one.example/mcp", "SP1401 `com.acme/a-b` and `com.acme-a/b` would both be called `com-acme-a-b`")
+	s.expect([]string{first, second}, "com-acme-a-b serving https://one.example/mcp", "SP1401 `com.acme/a-b` and `com.acme-a/b` would both be called `com-acme-a-b`: its claim comes later")
 	s = newShelf(t, "names: [com.acme*]\nservers: { com.acme/a-b: { as: one } }")
 	s.expect([]string{first, second}, "com-acme-a-b serving https://two.example/mcp", "one serving https://one.example/mcp")
 	long := "com.acme/" + strings.Repeat("n", 60)
@@ -350,7 +352,7 @@ func TestACopyIsNoAnswerToWhatWasNotAsked(t *testing.T) {
 	for isCopy, want := range map[bool]string{true: "SP1421 the registry has not said yet what `com.acme/new` is", false: "SP1423 the registry doesn't list `com.acme/new`"} {
 		r := registry{config: s.config, Registry: &s.config.Discovery.Registries[0], answer: []byte(doc("com.acme/notes", "1.0.0", "https://a.example/mcp")), copy: isCopy}
 		entries, _ := r.read()
-		if d := entries[0].Mistakes[0]; len(entries) != 2 || d.Code+" "+d.Message != want || entries[1].State != Serving {
+		if d := entries[1].Mistakes[0]; len(entries) != 2 || d.Code+" "+d.Message != want || entries[0].State != Serving {
 			t.Errorf("%+v, want %s", entries, want)
 		}
 	}
@@ -428,7 +430,7 @@ func TestDocumentsInFiles(t *testing.T) {
 	expect("SP1402 it can't be read: no such file or directory")
 }
 
-// The registry that the config names first has the name, whatever it says of it; who is passed over is shown.
+// The registry that the config names first has the name, whatever it says of it, as long as no operator has approved another's; who is passed over is shown.
 func TestRegistriesThatNameTheSameServer(t *testing.T) {
 	w := newWorld(t, "servers: {}\nidentity: { anonymous: allow }\ndiscovery: { directory: servers.d, state: state.json, registries: [ { from: b.json, names: [com.acme/*] }, { from: a.json, names: [com.acme/*] } ] }\n")
 	is := func(name, text string) {
@@ -443,7 +445,8 @@ func TestRegistriesThatNameTheSameServer(t *testing.T) {
 		e, _ := w.found.Entry("com-acme-notes")
 		var got []string
 		for _, at := range e.Over {
-			got = append(got, strings.ReplaceAll(at, w.dir+"/", ""))
+			at, _, _ = strings.Cut(strings.ReplaceAll(at, w.dir+"/", ""), " (")
+			got = append(got, at)
 		}
 		if diff := cmp.Diff(over, got); diff != "" || strings.ReplaceAll(e.From, w.dir+"/", "") != from {
 			t.Errorf("%s has it, want %s; passed over (-want +got):\n%s", e.From, from, diff)
@@ -469,6 +472,7 @@ func TestRegistriesThatNameTheSameServer(t *testing.T) {
 	has(b, "registry "+a)
 	is("b.json", answered(two, `{"status":"deleted"}`))
 	has(b, "registry "+a)
+	w.say(func(k *Kept) *Kept { return k.Revoke("com-acme-notes") })
 	rs := w.config.Discovery.Registries
 	rs[0], rs[1] = rs[1], rs[0]
 	has(a, "registry "+b)
