@@ -41,10 +41,11 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags.BoolVar(&o.SSE, "sse", false, "let the upstream answer with event streams")
 	flags.StringVar(&o.Peers, "gateways", "", "`directory` that bench/gateways/install has filled, for the targets tbxark, mcp-proxy and supergateway")
 	flags.StringVar(&o.Dir, "dir", "", "keep binaries, configuration, audit and logs in this `directory`")
-	targets := flags.String("targets", duels, "what to measure; sallyport-10=`path` is another build of it, in the same run")
+	targets := flags.String("targets", "", "what to measure instead of "+duels+", or of what another flag names; sallyport-10=`path` is another build of it, in the same run")
 	only := flags.String("load", "", "measure only the load of this name, or those whose name contains this `text`")
 	activate := flags.Bool("activate", false, "replace a thousand rules and six plugins under load, -cycles times under each; other targets than sallyport-swap are sallyport-swap=path of other builds of it")
 	federation := flags.Bool("federation", false, "measure all servers of a federation as one beside one of them, and tools/list of a thousand tools")
+	cache := flags.Bool("cache", false, "measure a costly plugin with and without the decision cache, when calls repeat")
 	enforce := flags.Bool("enforce", false, "fail when a goal is missed")
 	smoke := flags.Bool("smoke", false, "one short cycle: does everything run, without an error?")
 	if err := flags.Parse(args); err != nil {
@@ -53,14 +54,18 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if *smoke {
 		o.Cycles, o.Slice, o.Warmup = 1, 150*time.Millisecond, 300*time.Millisecond
 	}
-	switch o.Targets = strings.Split(*targets, ","); {
-	case *activate && *targets == duels:
+	switch {
+	case *activate:
 		o.Targets = []string{duel.SallyportSwap}
-	case *federation && *targets == duels:
-		o.Targets = []string{duel.SallyportOne, duel.SallyportAll}
+	case *federation:
+		o.Targets, o.Loads = []string{duel.SallyportOne, duel.SallyportAll}, duel.FederationLoads()
+	case *cache:
+		o.Targets, o.Loads = []string{duel.Bare, duel.Sallyport10, duel.SallyportRego, duel.SallyportRegoAsked}, duel.CacheLoads()
+	default:
+		o.Targets = strings.Split(duels, ",")
 	}
-	if *federation {
-		o.Loads = duel.FederationLoads()
+	if *targets != "" {
+		o.Targets = strings.Split(*targets, ",")
 	}
 	o.Loads = choose(o.Loads, *only)
 	if o.Dir == "" {

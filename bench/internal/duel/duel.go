@@ -49,6 +49,9 @@ func FederationLoads() []Load {
 	}
 }
 
+// CacheLoads are the loads of targets that are asked the same again and again.
+func CacheLoads() []Load { return Loads()[:3] }
+
 // Options says how long to measure what. All fields must be set, but for those
 // whose zero is named.
 type Options struct {
@@ -75,6 +78,10 @@ const (
 	// SallyportOne has 100 rules before a federation, and is asked for one of its servers; SallyportAll for all of them as one.
 	SallyportOne = "sallyport-one-of-50"
 	SallyportAll = "sallyport-all-50"
+	// SallyportRego has 10 rules, and one more with a costly plugin that reads three fields: each call repeats what was decided before.
+	// SallyportRegoAsked is the same without a decision cache, so that each call asks the plugin.
+	SallyportRego      = "sallyport-rego"
+	SallyportRegoAsked = "sallyport-rego-uncached"
 )
 
 // sample is what one slice gave.
@@ -88,6 +95,7 @@ type series struct {
 	samples []sample
 	errors  load.Errors
 	loaded  int64 // bytes resident after the last slice
+	looked  looks // in the decision cache, in all cycles
 }
 
 // Run starts the programs, measures, stops them, and returns what was measured.
@@ -139,6 +147,9 @@ func (r *Report) measure(ctx context.Context, l Load, targets []*target) error {
 		s := &series{errors: p.Run(o.Warmup, l.Rate).Errors}
 		r.series[cell{l.Name, t.name}] = s
 	}
+	if err := r.look(ctx, l, targets, looks.minus); err != nil {
+		return err
+	}
 	for range o.Cycles {
 		for _, i := range rand.Perm(len(targets)) {
 			if err := ctx.Err(); err != nil {
@@ -150,7 +161,7 @@ func (r *Report) measure(ctx context.Context, l Load, targets []*target) error {
 			}
 		}
 	}
-	return nil
+	return r.look(ctx, l, targets, looks.plus)
 }
 
 // take measures one slice. A sixth of a slice goes before it, uncounted but for

@@ -35,7 +35,8 @@ type target struct {
 	tool      string // what it calls the tool that is called; "" as its server does
 	tools     int    // how many it lists, if it stands before a federation
 
-	policies, log string // of a gateway of ours: the directory of its policies, and the file of what it logs
+	// Of a gateway of ours: the directory of its policies, the file of what it logs, and the URL of its admin listener.
+	policies, log, admin string
 }
 
 func (t *target) cpu() (time.Duration, error) {
@@ -144,6 +145,7 @@ func (f *field) startTarget(ctx context.Context, o Options, bin, name, upstream 
 // rules is how many rules each target that is our gateway has.
 var rules = map[string]int{
 	Sallyport10: 10, Sallyport100: 100, Sallyport1000: 1000, SallyportPlugin: 10, SallyportSwap: 1000, SallyportOne: 100, SallyportAll: 100,
+	SallyportRego: 10, SallyportRegoAsked: 10,
 }
 
 // federated says of a target whether it stands before a federation.
@@ -182,61 +184,71 @@ func (f *field) spawnSallyport(ctx context.Context, into string, g gateway, addr
 	if err := os.MkdirAll(filepath.Join(dir, "policies"), 0o755); err != nil {
 		return err
 	}
-	config := filepath.Join(dir, "sallyport.yaml")
-	w := workload.Gateway{Listen: addr, Admin: admin, Upstream: "http://" + upstream + "/mcp"}
-	files := map[string]string{config: w.Config(), filepath.Join(dir, "policies", "tools.yaml"): workload.Policies(g.rules)}
-	if federated(g.kind) {
-		files[config], files[filepath.Join(dir, "policies", "tools.yaml")] = w.FederationConfig(), workload.FederationPolicies(g.rules)
-	}
-	if g.kind == SallyportPlugin {
-		module, err := plugin(ctx)
-		if err != nil {
-			return err
-		}
-		files[filepath.Join(dir, "policies", workload.PluginFile)] = module
-		files[filepath.Join(dir, "policies", "plugin.yaml")] = workload.PluginPolicy
-	}
-	if g.kind == SallyportSwap {
-		if err := swapped(ctx, dir, w, files); err != nil {
-			return err
-		}
+	files, err := g.files(ctx, workload.Gateway{Listen: addr, Admin: admin, Upstream: "http://" + upstream + "/mcp"}, dir)
+	if err != nil {
+		return err
 	}
 	for file, text := range files {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
-	t.policies, t.log = filepath.Join(dir, "policies"), filepath.Join(into, name+".log")
-	t.pid, err = f.spawn(ctx, into, addr, name, g.binary, "serve", "-c", config)
+	t.policies, t.log, t.admin = filepath.Join(dir, "policies"), filepath.Join(into, name+".log"), "http://"+admin
+	t.pid, err = f.spawn(ctx, into, addr, name, g.binary, "serve", "-c", filepath.Join(dir, "sallyport.yaml"))
 	return err
+}
+
+// files are what the gateway reads, by their paths. Those of SallyportSwap that are replaced are written by it.
+func (g gateway) files(ctx context.Context, w workload.Gateway, dir string) (map[string]string, error) {
+	config, policies := filepath.Join(dir, "sallyport.yaml"), filepath.Join(dir, "policies")
+	files := map[string]string{config: w.Config(), filepath.Join(policies, "tools.yaml"): workload.Policies(g.rules)}
+	var err error
+	switch g.kind {
+	case SallyportOne, SallyportAll:
+		files[config], files[filepath.Join(policies, "tools.yaml")] = w.FederationConfig(), workload.FederationPolicies(g.rules)
+	case SallyportPlugin:
+		files[filepath.Join(policies, "plugin.yaml")] = workload.PluginPolicy
+		err = beside(ctx, files, policies, filepath.Join("engine", "wasm", "testdata", "c", workload.PluginFile))
+	case SallyportRego, SallyportRegoAsked:
+		files[config] = w.RegoConfig(g.kind == SallyportRego)
+		files[filepath.Join(policies, "rego.yaml")] = workload.RegoPolicy
+		err = beside(ctx, files, policies, workload.RegoModule, workload.RegoManifest)
+		manifest := filepath.Join(policies, filepath.Base(workload.RegoManifest))
+		files[manifest] = workload.Patient(files[manifest])
+	case SallyportSwap:
+		err = swapped(ctx, dir, w, files)
+	}
+	return files, err
+}
+
+// beside puts files of this module beside the policies: the measure shares no code with the gateway, but it may ask the same of it.
+func beside(ctx context.Context, files map[string]string, policies string, names ...string) error {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), name))
+		if err != nil {
+			return err
+		}
+		files[filepath.Join(policies, filepath.Base(name))] = string(b)
+	}
+	return nil
 }
 
 // swapped puts the policies that are replaced in the place of the others, and the plugins of this module beside them.
 func swapped(ctx context.Context, dir string, w workload.Gateway, files map[string]string) error {
 	clear(files)
 	files[filepath.Join(dir, "sallyport.yaml")] = w.SwapConfig()
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
-	if err != nil {
-		return fmt.Errorf("go list: %w", err)
-	}
+	var modules []string
 	for _, name := range workload.Plugins {
-		b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "plugins", name, name+".wasm"))
-		if err != nil {
-			return err
-		}
-		files[filepath.Join(dir, "policies", name+".wasm")] = string(b)
+		modules = append(modules, filepath.Join("plugins", name, name+".wasm"))
+	}
+	if err := beside(ctx, files, filepath.Join(dir, "policies"), modules...); err != nil {
+		return err
 	}
 	return writePolicies(filepath.Join(dir, "policies"), 0)
-}
-
-// plugin is the module that engine/wasm measures itself with: the measure shares no code with the gateway, but it may ask the same of it.
-func plugin(ctx context.Context) (string, error) {
-	dir, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", module+"/engine/wasm").Output()
-	if err != nil {
-		return "", fmt.Errorf("go list: %w", err)
-	}
-	b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "testdata", "c", workload.PluginFile))
-	return string(b), err
 }
 
 // spawn runs a program, with its output in a file, until it listens on addr.

@@ -22,6 +22,7 @@ var goals = []goal{
 	median("1 KiB, 1000/s", Sallyport10), median("1 KiB, 1000/s", Sallyport1000),
 	tail("1 KiB, 1000/s", Sallyport10), tail("1 KiB, 1000/s", Sallyport1000),
 	throughput("1 KiB, c=16", SallyportPlugin, 0.90),
+	throughput("1 KiB, c=16", SallyportRego, 0.85), throughput("1 KiB, c=64", SallyportRego, 0.85),
 	throughput("1 KiB, c=16", SallyportAll, 0.95), throughput("1 KiB, c=16, modern", SallyportAll, 0.95),
 	{"tools/list, c=1", SallyportAll, wholeP50, false, 2000, func(f figures) float64 { return f.p50.mid }},
 	{"1 KiB, c=16", Sallyport100, besidePeers, true, 6, func(f figures) float64 { return f.peerRatio.mid }},

@@ -93,6 +93,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	for _, l := range r.options.Loads {
 		r.writeBestPeer(&b, cell{l.Name, Sallyport100})
+		r.writeRemembered(&b, l.Name)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -130,6 +131,9 @@ func (r *Report) Errors() []string {
 		for _, t := range r.options.Targets {
 			if e := r.series[cell{l.Name, t}].errors; e.Count() > 0 {
 				lines = append(lines, fmt.Sprintf("%s, %s: %v", l.Name, t, e))
+			}
+			if wrong := r.series[cell{l.Name, t}].looked.wrong(t); wrong != "" {
+				lines = append(lines, fmt.Sprintf("%s, %s: %s", l.Name, t, wrong))
 			}
 		}
 	}

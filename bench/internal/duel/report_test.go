@@ -12,7 +12,7 @@ import (
 func reportOf(samples map[string][]sample, idle map[string]int64) *Report {
 	const l = "1 KiB, c=16"
 	r := &Report{options: Options{Loads: []Load{{Name: l}}}, idle: idle, series: map[cell]*series{}}
-	for _, t := range []string{Direct, Bare, Sallyport10, Sallyport100, Sallyport1000, SallyportPlugin, TBXark, Supergateway} {
+	for _, t := range []string{Direct, Bare, Sallyport10, Sallyport100, Sallyport1000, SallyportPlugin, SallyportRego, SallyportRegoAsked, TBXark, Supergateway} {
 		if samples[t] != nil {
 			r.options.Targets = append(r.options.Targets, t)
 			r.series[cell{l, t}] = &series{samples: samples[t], loaded: 50 << 20}
@@ -127,7 +127,7 @@ func TestQuantileInterpolates(t *testing.T) {
 
 func TestEveryGoalIsAboutALoadThatRuns(t *testing.T) {
 	names := map[string]bool{}
-	for _, l := range slices.Concat(Loads(), FederationLoads()) {
+	for _, l := range slices.Concat(Loads(), FederationLoads(), CacheLoads()) {
 		names[l.Name] = true
 	}
 	for _, g := range goals {

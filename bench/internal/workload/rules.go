@@ -32,7 +32,7 @@ servers:
 %spolicies: ./policies
 identity:
   apiKeys:
-    - { id: alice, hash: "sha256:%x", claims: { groups: [%s] } }
+    - { id: alice, hash: "sha256:%x", claims: { groups: [%s], tenant: acme } }
 audit: { file: ./audit.jsonl }
 `, g.Listen, g.Admin, servers, sha256.Sum256([]byte(Key)), strings.Join(groups, ", "))
 }

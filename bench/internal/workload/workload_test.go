@@ -2,6 +2,9 @@ package workload
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -60,5 +63,20 @@ func TestOneRuleAllowsTheCall(t *testing.T) {
 		if got := strings.Count(own, "effect: allow"); got != max(n/Tools, 1) || !strings.Contains(own, "finance-reader") {
 			t.Errorf("Policies(%d): the tool has %d rules:\n%s", n, got, own)
 		}
+	}
+}
+
+func TestThePatientManifestIsTheSameButForItsDeadline(t *testing.T) {
+	text, err := os.ReadFile("../../../" + RegoManifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var given, patient map[string]any
+	if err := errors.Join(json.Unmarshal(text, &given), json.Unmarshal([]byte(Patient(string(text))), &patient)); err != nil {
+		t.Fatal(err)
+	}
+	given["limits"] = map[string]any{"deadline_ms": 5000.0}
+	if !reflect.DeepEqual(given, patient) {
+		t.Errorf("got %v\nwant %v", patient, given)
 	}
 }
