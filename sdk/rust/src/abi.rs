@@ -182,6 +182,20 @@ pub const VIEW_ENTRY_BYTES: usize = 16;
 /// a match: start, end, rule
 pub const MATCH_BYTES: usize = 12;
 
+/// The places that can't be edited.
+pub const PROTECTED: [&str; 10] = [
+    "items[*].name",
+    "items[*].taskId",
+    "items[*].uri",
+    "items[*].uriTemplate",
+    "params._meta",
+    "params.name",
+    "params.ref",
+    "params.requestState",
+    "params.taskId",
+    "params.uri",
+];
+
 /// The functions of the host.
 #[cfg(target_arch = "wasm32")]
 pub mod host {

@@ -1,4 +1,4 @@
-use crate::call::text_of;
+use crate::view::text_of;
 use crate::memory::Memory;
 use core::fmt;
 

@@ -1,148 +1,11 @@
 //! A call of a plugin: a message that is judged.
 
+use crate::manifest::{Detectors, Field, ItemField, Table};
 use crate::memory::Memory;
-use crate::{abi, raw, Buffer, Value};
+use crate::verdict::placed;
+use crate::view::{text_of, Fields, Matches, View};
+use crate::{abi, raw, Buffer, Hook, Kind, Level, List, NoPlace, Value, Verdict};
 use core::marker::PhantomData;
-use core::str;
-
-/// A hook: what a [`Call`] is about. [`Request`], [`Response`] and [`List`] are all there are.
-pub trait Hook: Copy + sealed::Sealed {
-    /// Its number in the ABI.
-    const NUMBER: i32;
-    /// Its name in a manifest.
-    const NAME: &'static str;
-}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-macro_rules! hooks {
-    ($($(#[doc = $doc:literal])* $hook:ident = $number:ident $name:literal;)*) => {
-        $(
-            $(#[doc = $doc])*
-            #[derive(Clone, Copy, Debug)]
-            pub enum $hook {}
-            impl sealed::Sealed for $hook {}
-            impl Hook for $hook {
-                const NUMBER: i32 = abi::$number;
-                const NAME: &'static str = $name;
-            }
-        )*
-    };
-}
-
-hooks! {
-    /// The hook `request`: a message that asks, before it is passed on.
-    Request = HOOK_REQUEST "request";
-    /// The hook `response`: a result, or a notification, before it is passed on.
-    Response = HOOK_RESPONSE "response";
-    /// The hook `list`: the items of a list, before they are passed on.
-    List = HOOK_LIST "list";
-}
-
-/// A field that the manifest declares for a hook: [`Manifest::field`](crate::Manifest::field)
-/// makes one.
-#[derive(Clone, Copy, Debug)]
-pub struct Field<H> {
-    pub(crate) id: i32,
-    pub(crate) hook: PhantomData<H>,
-}
-
-/// A field of each item of a list: [`Manifest::item_field`](crate::Manifest::item_field) makes one.
-#[derive(Clone, Copy, Debug)]
-pub struct ItemField {
-    pub(crate) id: i32,
-}
-
-/// A set of the host's detectors: [`Manifest::detectors`](crate::Manifest::detectors) makes one.
-#[derive(Clone, Copy, Debug)]
-pub struct Detectors {
-    pub(crate) id: i32,
-}
-
-/// A table of the host: [`Manifest::table`](crate::Manifest::table) makes one.
-#[derive(Clone, Copy, Debug)]
-pub struct Table {
-    pub(crate) id: i32,
-}
-
-/// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-#[allow(missing_docs)]
-pub enum Kind {
-    Absent = abi::KIND_ABSENT,
-    Null = abi::KIND_NULL,
-    False = abi::KIND_FALSE,
-    True = abi::KIND_TRUE,
-    Number = abi::KIND_NUMBER,
-    String = abi::KIND_STRING,
-    Array = abi::KIND_ARRAY,
-    Object = abi::KIND_OBJECT,
-}
-
-impl Kind {
-    pub(crate) fn of(number: i32) -> Kind {
-        match number {
-            abi::KIND_NULL => Kind::Null,
-            abi::KIND_FALSE => Kind::False,
-            abi::KIND_TRUE => Kind::True,
-            abi::KIND_NUMBER => Kind::Number,
-            abi::KIND_STRING => Kind::String,
-            abi::KIND_ARRAY => Kind::Array,
-            abi::KIND_OBJECT => Kind::Object,
-            _ => Kind::Absent,
-        }
-    }
-}
-
-/// What a plugin says of a message.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict(pub(crate) i32);
-
-#[allow(non_upper_case_globals)] // they are written as the variants that they are
-impl Verdict {
-    /// Nothing to say against it.
-    pub const Pass: Verdict = Verdict(abi::VERDICT_PASS);
-    /// It is refused. [`Call::deny`] says why, too.
-    pub const Deny: Verdict = Verdict(abi::VERDICT_DENY);
-    /// It passes with the edits that were made.
-    pub const Mutate: Verdict = Verdict(abi::VERDICT_MUTATE);
-    /// A human must agree. [`Call::approve`] says to what, too.
-    pub const Approve: Verdict = Verdict(abi::VERDICT_APPROVE);
-    /// It is not one that the plugin judges.
-    pub const Abstain: Verdict = Verdict(abi::VERDICT_ABSTAIN);
-}
-
-/// The level of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-#[allow(missing_docs)]
-pub enum Level {
-    Debug = abi::LEVEL_DEBUG,
-    Info = abi::LEVEL_INFO,
-    Warn = abi::LEVEL_WARN,
-    Error = abi::LEVEL_ERROR,
-}
-
-/// Why an edit found no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoPlace {
-    /// The place, or for [`Call::set`] what is around it, is not there.
-    Absent,
-    /// What is around it is no object, or no array, as the path needs.
-    WrongType,
-}
-
-fn placed(code: i32) -> Result<(), NoPlace> {
-    match code {
-        abi::CODE_OK => Ok(()),
-        abi::CODE_WRONG_TYPE => Err(NoPlace::WrongType),
-        _ => Err(NoPlace::Absent),
-    }
-}
 
 /// One message that is judged. Texts that it gives are good as long as it is.
 pub struct Call<H> {
@@ -212,11 +75,11 @@ impl<H: Hook> Call<H> {
     /// All fields of the hook in one call of the host, which is faster than one by one from
     /// about three on. It fails if one of them isn't granted.
     pub fn fields(&self) -> Fields<'_, H> {
-        Fields { view: self.view(abi::VIEW_FIELDS), hook: PhantomData }
+        Fields::new(self.view(abi::VIEW_FIELDS))
     }
 
     fn view(&self, what: i32) -> View<'_> {
-        View { bytes: self.memory.take(|buf| raw::view(what, buf)).unwrap_or(&[]) }
+        View::new(self.memory.take(|buf| raw::view(what, buf)).unwrap_or(&[]))
     }
 
     // ---- strings ----
@@ -266,7 +129,7 @@ impl<H: Hook> Call<H> {
 
     fn matches(&self, set: Detectors, what: i32) -> Option<Matches<'_>> {
         let found = self.memory.take(|buf| raw::match_(set.id, what, buf)).ok()?;
-        Some(Matches { rest: found })
+        Some(Matches::new(found))
     }
 
     /// The name of a detector.
@@ -332,20 +195,6 @@ impl Call<List> {
     }
 }
 
-impl Detectors {
-    /// Whether the operator has granted them.
-    pub fn granted(self) -> bool {
-        raw::granted(self.id) == 1
-    }
-}
-
-impl Table {
-    /// Whether the operator has granted it.
-    pub fn granted(self) -> bool {
-        raw::granted(self.id) == 1
-    }
-}
-
 /// A string of the message.
 pub struct Str<'c, H> {
     call: &'c Call<H>,
@@ -370,7 +219,7 @@ impl<'c, H: Hook> Str<'c, H> {
 
     /// Runs detectors over it.
     pub fn find(&self, set: Detectors) -> Matches<'c> {
-        self.call.matches(set, -1 - self.index).unwrap_or(Matches { rest: &[] })
+        self.call.matches(set, -1 - self.index).unwrap_or_else(|| Matches::new(&[]))
     }
 }
 
@@ -394,109 +243,5 @@ impl<'c> Item<'c> {
     /// Leaves it out of the list. Return [`Verdict::Mutate`] after it.
     pub fn drop(&self) {
         raw::item_drop(self.index);
-    }
-}
-
-/// Values as a host has laid them out.
-#[derive(Clone, Copy)]
-struct View<'c> {
-    bytes: &'c [u8],
-}
-
-#[derive(Clone, Copy)]
-struct Entry<'c> {
-    kind: Kind,
-    text: &'c str,
-}
-
-impl<'c> View<'c> {
-    fn count(&self) -> usize {
-        word(self.bytes, 0)
-    }
-
-    fn entry(&self, i: usize) -> Entry<'c> {
-        let at = abi::VIEW_HEADER_BYTES + abi::VIEW_ENTRY_BYTES * i;
-        let (start, len) = (word(self.bytes, at + 4), word(self.bytes, at + 8));
-        let bytes = self.bytes.get(start..).and_then(|b| b.get(..len)).unwrap_or(&[]);
-        Entry { kind: Kind::of(word(self.bytes, at) as i32), text: text_of(bytes) }
-    }
-}
-
-fn word(bytes: &[u8], at: usize) -> usize {
-    match bytes.get(at..at + 4) {
-        Some(b) => u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize,
-        None => 0,
-    }
-}
-
-#[cfg(target_arch = "wasm32")]
-pub(crate) fn text_of(bytes: &[u8]) -> &str {
-    // SAFETY: hosts give UTF-8 (ABI.md, Values), and a plugin has to believe its host.
-    unsafe { str::from_utf8_unchecked(bytes) }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn text_of(bytes: &[u8]) -> &str {
-    str::from_utf8(bytes).expect("the host gives UTF-8")
-}
-
-/// All fields of a hook: see [`Call::fields`].
-#[derive(Clone, Copy)]
-pub struct Fields<'c, H> {
-    view: View<'c>,
-    hook: PhantomData<H>,
-}
-
-impl<'c, H: Hook> Fields<'c, H> {
-    /// As [`Call::kind`].
-    pub fn kind(&self, field: Field<H>) -> Kind {
-        self.view.entry(field.id as usize).kind
-    }
-
-    /// As [`Call::text`].
-    pub fn text(&self, field: Field<H>) -> Option<&'c str> {
-        let e = self.view.entry(field.id as usize);
-        if e.kind == Kind::String {
-            Some(e.text)
-        } else {
-            None
-        }
-    }
-
-    /// As [`Call::value`].
-    pub fn value(&self, field: Field<H>) -> Option<Value<'c>> {
-        let e = self.view.entry(field.id as usize);
-        match e.kind {
-            Kind::Absent | Kind::String => None,
-            _ => Some(Value::new(e.text)),
-        }
-    }
-}
-
-/// What detectors have found, in the order of the text.
-#[derive(Clone)]
-pub struct Matches<'c> {
-    rest: &'c [u8],
-}
-
-/// One thing that detectors have found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Where it begins, in bytes of the text.
-    pub start: usize,
-    /// Where it ends.
-    pub end: usize,
-    /// The detector: [`Call::rule_name`] has its name.
-    pub rule: u32,
-}
-
-impl Iterator for Matches<'_> {
-    type Item = Found;
-
-    fn next(&mut self) -> Option<Found> {
-        let rest = self.rest.get(abi::MATCH_BYTES..)?;
-        let found = Found { start: word(self.rest, 0), end: word(self.rest, 4), rule: word(self.rest, 8) as u32 };
-        self.rest = rest;
-        Some(found)
     }
 }

@@ -1,6 +1,6 @@
 //! What the functions that a module exports do. Only [`plugin!`](crate::plugin!) uses it.
 
-use crate::{call::text_of, memory, raw, Call, Hook, Plugin, Refusal, Value, Verdict};
+use crate::{view::text_of, memory, raw, Call, Hook, Plugin, Refusal, Value, Verdict};
 use core::cell::UnsafeCell;
 use core::slice;
 

@@ -61,6 +61,7 @@ mod call;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod export;
+mod hook;
 mod json;
 mod manifest;
 mod memory;
@@ -68,14 +69,17 @@ mod plugin;
 pub mod raw;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod verdict;
+mod view;
 
 pub use buffer::Buffer;
-pub use call::{
-    Call, Detectors, Field, Fields, Found, Hook, Item, ItemField, Kind, Level, List, Matches, NoPlace, Request, Response, Str, Table, Verdict,
-};
+pub use call::{Call, Item, Str};
+pub use hook::{Hook, List, Request, Response};
 pub use json::{Chars, Elements, Members, Text, Value};
-pub use manifest::Manifest;
+pub use manifest::{Detectors, Field, ItemField, Manifest, Table};
 pub use plugin::{OnList, OnRequest, OnResponse, Plugin, Refusal, SelfTest, Settings};
+pub use verdict::{Level, NoPlace, Verdict};
+pub use view::{Fields, Found, Kind, Matches};
 
 /// What README.md shows is compiled with the tests.
 #[cfg(doctest)]

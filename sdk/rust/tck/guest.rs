@@ -1,118 +1,21 @@
 //! The plugin of hostapi/tck in Rust: what its README says a guest must do.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
+mod ask;
+
+use ask::{parameters, Ask, Parameters};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use sallyport::{raw, Buffer, Call, Field, Hook, ItemField, List, Manifest, OnList, OnRequest, OnResponse, Refusal, Request, Response, SelfTest, Settings, Value, Verdict};
+use sallyport::{raw, Call, Field, Hook, ItemField, List, Manifest, OnList, OnRequest, OnResponse, Refusal, Request, Response, SelfTest, Settings, Value, Verdict};
 
 const MANIFEST: Manifest = Manifest::new(include_str!("../../../hostapi/tck/manifest.json"));
-
-/// The fields that say what to do.
-struct Parameters<H> {
-    what: Field<H>,
-    id: Field<H>,
-    index: Field<H>,
-    json: Field<H>,
-    json2: Field<H>,
-    key: Field<H>,
-    level: Field<H>,
-    n: Field<H>,
-    op: Field<H>,
-    op2: Field<H>,
-    path: Field<H>,
-    path2: Field<H>,
-    text: Field<H>,
-    verdict: Field<H>,
-    /// The ids of these fields: from, and up to.
-    first: i32,
-    last: i32,
-    reads: i32,
-}
-
-const fn parameters<H: Hook>(first: i32, reads: i32) -> Parameters<H> {
-    Parameters {
-        what: MANIFEST.field("params._meta.tck.do"),
-        id: MANIFEST.field("params._meta.tck.id"),
-        index: MANIFEST.field("params._meta.tck.index"),
-        json: MANIFEST.field("params._meta.tck.json"),
-        json2: MANIFEST.field("params._meta.tck.json2"),
-        key: MANIFEST.field("params._meta.tck.key"),
-        level: MANIFEST.field("params._meta.tck.level"),
-        n: MANIFEST.field("params._meta.tck.n"),
-        op: MANIFEST.field("params._meta.tck.op"),
-        op2: MANIFEST.field("params._meta.tck.op2"),
-        path: MANIFEST.field("params._meta.tck.path"),
-        path2: MANIFEST.field("params._meta.tck.path2"),
-        text: MANIFEST.field("params._meta.tck.text"),
-        verdict: MANIFEST.field("params._meta.tck.verdict"),
-        first,
-        last: first + 13,
-        reads,
-    }
-}
 
 const OF_REQUEST: Parameters<Request> = parameters(17, 42);
 const OF_RESPONSE: Parameters<Response> = parameters(6, 21);
 const OF_LIST: Parameters<List> = parameters(4, 19);
 const ITEM_NAME: ItemField = MANIFEST.item_field("items[*].name");
 
-/// One question.
-struct Ask<'c, H: 'static> {
-    call: &'c Call<H>,
-    p: &'static Parameters<H>,
-    what: &'c str,
-    out: Buffer<'c>,
-}
-
 impl<'c, H: Hook> Ask<'c, H> {
-    fn text(&self, field: Field<H>) -> &'c str {
-        self.call.text(field).unwrap_or("")
-    }
-
-    fn number(&self, field: Field<H>) -> i32 {
-        self.call.number(field).unwrap_or(0.0) as i32
-    }
-
-    /// Writes a value after a sign that tells it from what is not there.
-    fn put_value(&mut self, length: i32, bytes: &[u8]) {
-        match bytes.get(..length as usize) {
-            Some(value) if length >= 0 => {
-                self.out.push_str("=");
-                self.put(value);
-            }
-            _ if length >= 0 => self.call.fail("the value is longer than the guest takes"),
-            _ => self.out.push_str(if length == -2 { "wrong type" } else { "absent" }),
-        }
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        match core::str::from_utf8(bytes) {
-            Ok(text) => self.out.push_str(text),
-            Err(_) => self.call.fail("the host gave what is no UTF-8"),
-        }
-    }
-
-    fn put_hex(&mut self, bytes: &[u8]) {
-        for b in bytes {
-            for digit in [b >> 4, b & 15] {
-                self.out.push(b"0123456789abcdef"[digit as usize] as char);
-            }
-        }
-    }
-
-    fn put_entry(&mut self, id: i32, kind: i32, bytes: &[u8]) {
-        self.out.push_int(id.into());
-        self.out.push_str(":");
-        self.out.push_int(kind.into());
-        self.out.push_str(":");
-        self.put(bytes);
-        self.out.push_str("\n");
-    }
-
-    fn is_parameter(&self, id: i32) -> bool {
-        (self.p.first..=self.p.last).contains(&id)
-    }
-
     // ---- the message ----
 
     fn reads(&mut self) -> bool {

@@ -130,6 +130,14 @@ impl OnRequest for Probe {
                 let _ = (call.set("args.body", "{}"), call.set("args.body.x", "1"));
                 Verdict::Mutate
             }
+            Some("inside, denied") => {
+                let _ = (call.set("args.body", "{}"), call.set("args.body.x", "1"));
+                Verdict::Deny
+            }
+            Some("bytes") => {
+                raw::note(b"bytes", b"a\xe2\x82b\xff");
+                Verdict::Pass
+            }
             Some("forgotten") => {
                 let _ = call.set("args.note", "1");
                 Verdict::Pass
@@ -177,6 +185,11 @@ impl OnResponse for Probe {
         }
         let mut verdict = Verdict::Pass;
         for (s, text) in call.texts() {
+            if text == "all" {
+                let taken = call.remove("mcp.tool.result");
+                assert_eq!(taken, Err(NoPlace::WrongType));
+                return call.set("mcp.tool.result", "{}").map_or(Verdict::Deny, |()| Verdict::Mutate);
+            }
             if text == "secret" {
                 call.note("at", s.path());
                 s.replace("***");
@@ -251,6 +264,13 @@ mod tests {
         let out = host().request(&Message::tool_call("t", r#"{"path": "inside", "body": {"x": 0}}"#));
         assert!(out.to_string().starts_with("deny plugin_failed: abi: an edit of args.body.x"), "{}", out);
         assert!(out.edits.is_empty());
+        let out = host().request(&Message::tool_call("t", r#"{"path": "inside, denied", "body": {"x": 0}}"#));
+        assert_eq!(out.to_string(), "deny denied_by_plugin", "edits of what is denied are forgotten");
+    }
+
+    #[test]
+    fn each_byte_that_is_no_text_is_replaced() {
+        assert_eq!(ask("bytes").notes["bytes"], "a\u{fffd}\u{fffd}b\u{fffd}");
     }
 
     #[test]
@@ -276,7 +296,7 @@ mod tests {
 
     #[test]
     fn detectors_and_tables_are_those_of_the_test() {
-        let host = host().detect("match:pii", "email", "bob@example.com").detect("match:pii", "name", "bob").table("lookup:tenants", "a", r#""acme""#);
+        let host = host().detect("match:pii", "email", "bob@example.com").detect("match:pii", "name", "bob").detect("match:pii", "other", "bob").table("lookup:tenants", "a", r#""acme""#);
         let out = host.request(&Message::tool_call("t", r#"{"path": "p", "body": "to bob@example.com, bob", "list": [{"text": "none"}]}"#));
         assert_eq!(out.edits, [("args.body".to_string(), Some("\"to ***, ***\"".to_string()))]);
         assert_eq!((out.verdict, &out.notes["rule"][..], &out.labels[..]), ("mutate", "name", &["redacted".to_string()][..]));
@@ -298,6 +318,7 @@ mod tests {
         assert_eq!((out.verdict, &out.notes["at"][..]), ("mutate", "mcp.tool.result.content[1].text"));
         assert_eq!(out.after, r#"{"content":[{"text":"a"},{"text":"***"}],"isError":false}"#);
         assert_eq!(host.response(&Message::tool_result("t", r#"{"isError": true}"#)).to_string(), "abstain");
+        assert_eq!(host.response(&Message::tool_result("t", r#"{"content": "all"}"#)).after, "{}", "a result is replaced, and not taken out");
     }
 
     #[test]

@@ -11,10 +11,10 @@ pub const plugin = sallyport.Plugin(.{
     .reads = .{
         .request = &.{ "mcp.tool.name", "args.path", "args.amount", "args.tags", "args[\"odd key\"]", "principal.groups", "request.headers[\"x-tenant\"]" },
         .response = &.{"mcp.result.isError"},
-        .list = &.{"items[*].name"},
+        .list = &.{ "items[*].name", "principal.id" },
     },
     .strings = .{ .request = &.{ "args.list[*].text", "args.body" } },
-    .writes = &.{ "args.list[*].text", "args.body", "args.note" },
+    .writes = &.{ "args.list[*].text", "args.body", "args.note", "items[*].description" },
     .verdicts = &.{ .deny, .mutate, .approve },
     .capabilities = &.{ "match:pii", "lookup:tenants" },
     .settings_schema =
@@ -71,7 +71,7 @@ fn redact(call: *plugin.Request) !plugin.Verdict {
     return verdict;
 }
 
-const Case = enum { etc, ask, outside, set, text, element, remove, gone, nowhere, bad, fail, err, tenant, view, number, fill, inside, twice, redact };
+const Case = enum { etc, ask, outside, set, text, element, remove, gone, nowhere, bad, fail, err, tenant, view, number, fill, inside, refused, twice, redact };
 
 fn onRequest(call: *plugin.Request) !plugin.Verdict {
     const path = call.text("args.path") orelse return call.deny("no_path", "A path is needed.");
@@ -88,6 +88,11 @@ fn onRequest(call: *plugin.Request) !plugin.Verdict {
         .inside => {
             try call.set("args.note", "{}");
             try call.set("args.note.a", "1");
+        },
+        .refused => {
+            try call.set("args.note", "{}");
+            try call.set("args.note.a", "1");
+            return .deny;
         },
         .twice => {
             try call.set("args.note", "1");
@@ -127,11 +132,12 @@ fn onResponse(call: *plugin.Response) plugin.Verdict {
     return if (call.boolean("mcp.result.isError") orelse false) call.deny("is_error", "") else .pass;
 }
 
-fn onList(call: *plugin.List) plugin.Verdict {
+fn onList(call: *plugin.List) !plugin.Verdict {
     var verdict: plugin.Verdict = .pass;
     var items = call.items();
     while (items.next()) |item| if (std.mem.eql(u8, item.value("items[*].name") orelse "", "secret")) {
         item.drop();
+        if (call.text("principal.id") != null) try call.setAt("items[1].description", "1");
         verdict = .mutate;
     };
     return verdict;

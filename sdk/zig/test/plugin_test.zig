@@ -30,6 +30,7 @@ test "a call comes to a line" {
         .{ "{\"path\":\"gone\"}", "failed trap: NoSuchPlace" },
         .{ "{\"path\":\"number\",\"amount\":\"12\",\"tags\":[]}", "pass" },
         .{ "{\"path\":\"inside\",\"note\":{}}", "failed abi: args.note and args.note.a are edited, and one is inside the other" },
+        .{ "{\"path\":\"refused\",\"note\":{}}", "deny denied_by_plugin" },
         .{ "{\"path\":\"bad\"}", "failed abi: there is no verdict 9" },
         .{ "{\"path\":\"fail\"}", "failed trap: can't judge" },
         .{ "{\"path\":\"err\"}", "failed trap: SomethingElse" },
@@ -138,6 +139,8 @@ test "a response and a list have their own hooks" {
     const got = try host.list(.{ .method = "tools/list", .items = "[{\"name\":\"a\"},{\"name\":\"secret\"},{\"name\":\"b\"},{\"name\":\"secret\"}]" });
     try expectEqualStrings("mutate", got.line);
     try expectEqualStrings("[{\"name\":\"a\"},{\"name\":\"b\"}]", got.after);
+    const both = try host.list(.{ .method = "tools/list", .items = "[{\"name\":\"a\"},{\"name\":\"secret\"}]", .with = &.{.{ "principal.id", "\"ann\"" }} });
+    try expectEqualStrings("failed abi: items[1].description is edited, and its item dropped", both.line);
 }
 
 test "settings are taken or refused" {

@@ -28,9 +28,21 @@ unsafe fn text(at: *const u8, len: usize) -> String {
     }
 }
 
-/// A text for people: what is no UTF-8 is replaced, and what is too long is cut.
+/// A text for people: each byte that is no UTF-8 becomes U+FFFD, and what is too long is cut.
 unsafe fn said(at: *const u8, len: usize) -> String {
-    let mut text = String::from_utf8_lossy(bytes(at, len)).into_owned();
+    let (mut text, mut rest) = (String::new(), bytes(at, len));
+    while !rest.is_empty() {
+        let whole = match std::str::from_utf8(rest) {
+            Ok(whole) => whole,
+            Err(e) => std::str::from_utf8_unchecked(&rest[..e.valid_up_to()]),
+        };
+        text.push_str(whole);
+        rest = &rest[whole.len()..];
+        if let Some((_, after)) = rest.split_first() {
+            text.push(char::REPLACEMENT_CHARACTER);
+            rest = after;
+        }
+    }
     while text.len() > abi::LIMIT_TEXT_BYTES {
         text.pop();
     }

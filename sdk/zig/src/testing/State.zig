@@ -258,11 +258,23 @@ pub fn accept(h: *State, number: i32) void {
     }
     const edited = h.edits.items.len + h.dropped.items.len > 0;
     if (edited and verdict != .mutate and verdict != .deny) return h.fail("abi", "edits with the verdict {s}", .{name});
-    for (h.edits.items, 0..) |a, i| for (h.edits.items[0..i]) |b| {
-        const same = path.covers(a.path, b.path) and path.covers(b.path, a.path);
-        if (!same and path.overlap(a.path, b.path)) return h.fail("abi", "{s} and {s} are edited, and one is inside the other", .{ b.path, a.path });
-    };
+    if (verdict == .mutate) h.checkEdits();
     h.out.verdict = if (verdict == .mutate and !edited) .pass else verdict;
+}
+
+/// Refuses edits of which one is inside the place of another.
+fn checkEdits(h: *State) void {
+    for (h.edits.items, 0..) |a, i| {
+        for (h.edits.items[0..i]) |b| {
+            const same = path.covers(a.path, b.path) and path.covers(b.path, a.path);
+            if (!same and path.overlap(a.path, b.path)) return h.fail("abi", "{s} and {s} are edited, and one is inside the other", .{ b.path, a.path });
+        }
+        for (h.dropped.items) |item| {
+            var buf: [32]u8 = undefined;
+            const dropped = std.fmt.bufPrint(&buf, "items[{d}]", .{item}) catch unreachable;
+            if (path.covers(dropped, a.path)) return h.fail("abi", "{s} is edited, and its item dropped", .{a.path});
+        }
+    }
 }
 
 /// What the call came to.

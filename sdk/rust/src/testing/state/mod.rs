@@ -1,22 +1,22 @@
 //! What a call has seen and done.
 
-use super::tree::{below, parse_path, place, share, spell, Path, Step, Tree};
+mod edits;
+mod host;
+mod said;
+
+use super::tree::{parse_path, place, spell, Path, Step, Tree};
 use super::{Failure, Outcome};
 use crate::{abi, Manifest};
 use std::borrow::ToOwned;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::format;
+use edits::Edit;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
 const HOOKS: [&str; 3] = ["request", "response", "list"];
 const VERDICTS: [&str; 5] = ["pass", "deny", "mutate", "approve", "abstain"];
-const PROTECTED: [&str; 10] = [
-    "items[*].name", "items[*].taskId", "items[*].uri", "items[*].uriTemplate", "params._meta", "params.name", "params.ref", "params.requestState",
-    "params.taskId", "params.uri",
-];
-
 /// What a test gives.
 #[derive(Clone, Default)]
 pub(crate) struct World {
@@ -25,12 +25,6 @@ pub(crate) struct World {
     pub(crate) withheld: Vec<String>,
     pub(crate) lacking: Vec<i32>,
     pub(crate) now: i64,
-}
-
-pub(crate) struct Edit {
-    pub(crate) path: String,
-    place: Path,
-    pub(crate) value: Option<Tree>,
 }
 
 pub(crate) struct State {
@@ -233,189 +227,6 @@ impl State {
         }
     }
 
-    // ---- edits ----
-
-    fn may_write(&self, path: &str, at: &[Step]) {
-        let parts: &[&str] = match self.hook {
-            Some(abi::HOOK_REQUEST) => &["params"],
-            Some(abi::HOOK_RESPONSE) => &["mcp.result", "params"],
-            _ => &["items"],
-        };
-        let steps = |text: &str| place(&parse_path(text).unwrap_or_else(|e| panic!("writes: {}", e)));
-        let granted = self.member(&["writes"]).iter().any(|w| below(at, &steps(w)));
-        let part = parts.iter().any(|p| below(at, &steps(p)));
-        if !granted || !part || PROTECTED.iter().any(|p| share(at, &steps(p))) {
-            stop(abi::FAILURE_CAPABILITY, format!("{} is not within writes", path));
-        }
-    }
-
-    pub(crate) fn replace(&mut self, index: i32, text: String) -> i32 {
-        self.in_hook("str_replace");
-        let path = match self.string(index) {
-            Some((path, _, _)) => path.clone(),
-            None => return abi::CODE_ABSENT,
-        };
-        let (text, at) = (Tree::Text(text), place(&path));
-        let path = spell(&path);
-        self.may_write(&path, &at);
-        self.edit(path, at, Some(text));
-        abi::CODE_OK
-    }
-
-    pub(crate) fn patch(&mut self, op: i32, path: &str, json: &str) -> i32 {
-        self.in_hook("patch");
-        let steps = parse_path(path).unwrap_or_else(|e| stop(abi::FAILURE_ABI, e));
-        if steps.contains(&Step::Each) {
-            stop(abi::FAILURE_ABI, format!("{} has [*]", path));
-        }
-        let value = match op {
-            abi::PATCH_SET => Some(Tree::parse(json).unwrap_or_else(|e| stop(abi::FAILURE_ABI, e))),
-            abi::PATCH_REMOVE if json.is_empty() => None,
-            _ => stop(abi::FAILURE_ABI, format!("there is no patch {} with {} bytes", op, json.len())),
-        };
-        let at = place(&steps);
-        self.may_write(path, &at);
-        let (last, around) = at.split_last().expect("a path has a step");
-        let code = match (self.root.get(around), last) {
-            (None, _) => abi::CODE_ABSENT,
-            (Some(Tree::Object(_)), Step::Key(_)) if value.is_some() => abi::CODE_OK,
-            (Some(Tree::Object(_)), Step::Key(_)) | (Some(Tree::Array(_)), Step::Index(_)) => match self.root.get(&at) {
-                Some(_) => abi::CODE_OK,
-                None => abi::CODE_ABSENT,
-            },
-            _ => abi::CODE_WRONG_TYPE,
-        };
-        if code == abi::CODE_OK {
-            self.edit(path.to_owned(), at, value);
-        }
-        code
-    }
-
-    fn edit(&mut self, path: String, place: Path, value: Option<Tree>) {
-        self.edits.retain(|e| e.place != place);
-        self.edits.push(Edit { path, place, value });
-    }
-
-    // ---- detectors and tables ----
-
-    pub(crate) fn matches(&self, capability: i32, what: i32) -> Result<Vec<u8>, i32> {
-        self.in_hook("match");
-        let set = self.granted_one(capability, abi::CAPABILITY_KIND_MATCH);
-        let text = if what >= 0 {
-            match self.field(what)? {
-                Tree::Text(text) => text,
-                _ => return Err(abi::CODE_WRONG_TYPE),
-            }
-        } else {
-            self.string(-1 - what).ok_or(abi::CODE_ABSENT)?.1.clone()
-        };
-        let rules = self.rules(&set);
-        let (mut out, mut at) = (Vec::new(), 0);
-        while at < text.len() {
-            let here = self.world.detectors.iter().filter(|d| d.0 == set && text.as_bytes()[at..].starts_with(d.2.as_bytes()));
-            match here.max_by_key(|d| d.2.len()) {
-                Some(d) => {
-                    let rule = rules.iter().position(|r| *r == d.1).unwrap_or(0);
-                    out.extend([at, at + d.2.len(), rule].iter().flat_map(|w| (*w as u32).to_le_bytes()));
-                    at += d.2.len();
-                }
-                None => at += 1,
-            }
-        }
-        Ok(out)
-    }
-
-    fn rules(&self, set: &str) -> Vec<String> {
-        let mut rules = Vec::new();
-        for d in self.world.detectors.iter().filter(|d| d.0 == set) {
-            if !rules.contains(&d.1) {
-                rules.push(d.1.clone());
-            }
-        }
-        rules
-    }
-
-    pub(crate) fn rule_name(&self, capability: i32, rule: i32) -> Option<String> {
-        let set = self.granted_one(capability, abi::CAPABILITY_KIND_MATCH);
-        usize::try_from(rule).ok().and_then(|i| self.rules(&set).get(i).cloned())
-    }
-
-    pub(crate) fn lookup(&self, capability: i32, key: &str) -> Option<String> {
-        self.in_hook("lookup");
-        let table = self.granted_one(capability, abi::CAPABILITY_KIND_LOOKUP);
-        self.world.tables.iter().find(|t| t.0 == table && t.1 == key).map(|t| t.2.bytes())
-    }
-
-    pub(crate) fn granted(&self, capability: i32) -> i32 {
-        let names = self.member(&["capabilities"]);
-        let name = usize::try_from(capability).ok().and_then(|i| names.get(i));
-        name.map_or(0, |n| i32::from(!self.withheld(n)))
-    }
-
-    pub(crate) fn feature(&self, id: i32) -> i32 {
-        i32::from((abi::FEATURE_STRINGS..=abi::FEATURE_LOOKUP).contains(&id) && !self.world.lacking.contains(&id))
-    }
-
-    pub(crate) fn now(&self) -> i64 {
-        self.in_hook("now_ms");
-        if self.deterministic() {
-            stop(abi::FAILURE_CAPABILITY, "now_ms in a plugin that says it is deterministic".to_owned());
-        }
-        self.world.now
-    }
-
-    // ---- what is said ----
-
-    fn say(&mut self, bytes: usize) {
-        self.said += bytes;
-        if self.said > abi::LIMIT_SAID_BYTES {
-            stop(abi::FAILURE_ABI, format!("more than {} bytes are said", abi::LIMIT_SAID_BYTES));
-        }
-    }
-
-    pub(crate) fn reason(&mut self, code: String, text: String) {
-        let good = code.len() <= abi::LIMIT_REASON_CODE_BYTES && code.starts_with(|c: char| c.is_ascii_lowercase()) && code.chars().all(in_word);
-        if !good {
-            stop(abi::FAILURE_ABI, format!("{:?} is no code", code));
-        }
-        self.say(code.len() + text.len());
-        self.reason = Some((code, text));
-    }
-
-    pub(crate) fn approve(&mut self, text: String) {
-        self.in_hook("approve");
-        self.say(text.len());
-        self.approval = Some(text);
-    }
-
-    pub(crate) fn note(&mut self, key: String, text: String) {
-        self.say(key.len() + text.len());
-        check_key(&key);
-        self.notes.insert(key, text);
-        if self.notes.len() > abi::LIMIT_NOTES {
-            stop(abi::FAILURE_ABI, format!("more than {} notes", abi::LIMIT_NOTES));
-        }
-    }
-
-    pub(crate) fn label(&mut self, name: String) {
-        self.in_hook("label");
-        self.say(name.len());
-        check_key(&name);
-        if !self.labels.contains(&name) {
-            self.labels.push(name);
-        }
-        if self.labels.len() > abi::LIMIT_LABELS {
-            stop(abi::FAILURE_ABI, format!("more than {} labels", abi::LIMIT_LABELS));
-        }
-    }
-
-    pub(crate) fn log(&mut self, level: i32, text: String) {
-        let level = if (abi::LEVEL_DEBUG..=abi::LEVEL_ERROR).contains(&level) { level } else { abi::LEVEL_ERROR };
-        if self.logs.len() < abi::LIMIT_LOG_LINES {
-            self.logs.push((level, text));
-        }
-    }
-
     // ---- the end ----
 
     /// Ends the call if the plugin may not give its verdict.
@@ -432,41 +243,9 @@ impl State {
         if edited && !matches!(name, "mutate" | "deny") {
             stop(abi::FAILURE_ABI, format!("edits with the verdict {}", name));
         }
-        for (i, a) in self.edits.iter().enumerate() {
-            let inside = self.edits.iter().enumerate().any(|(j, b)| i != j && below(&a.place, &b.place));
-            let dropped = self.drops.iter().any(|d| below(&a.place, &[Step::Key("items".to_owned()), Step::Index(*d)]));
-            if name == "mutate" && (inside || dropped) {
-                stop(abi::FAILURE_ABI, format!("an edit of {} is inside of another", a.path));
-            }
+        if name == "mutate" {
+            self.check_edits();
         }
-    }
-
-    fn apply(&mut self) -> Tree {
-        let mut root = self.root.clone();
-        let mut gone: Vec<Path> = self.drops.iter().map(|d| std::vec![Step::Key("items".to_owned()), Step::Index(*d)]).collect();
-        for e in &self.edits {
-            match &e.value {
-                Some(value) => root.put(&e.place, value.clone()),
-                None => gone.push(e.place.clone()),
-            }
-        }
-        // From the end, so that the indexes of the message hold.
-        gone.sort_by_key(|p| match p.last() {
-            Some(Step::Index(i)) => usize::MAX - i,
-            _ => 0,
-        });
-        gone.dedup();
-        for place in gone {
-            let (last, around) = place.split_last().expect("a place has a step");
-            match (root.get_mut(around), last) {
-                (Some(Tree::Array(elements)), Step::Index(i)) => {
-                    elements.remove(*i);
-                }
-                (Some(Tree::Object(members)), Step::Key(key)) => members.retain(|(k, _)| k != key),
-                _ => {}
-            }
-        }
-        root
     }
 
     /// What the call came to.
@@ -515,15 +294,5 @@ impl State {
     pub(crate) fn refusal(&self) -> String {
         let (code, text) = self.reason.clone().unwrap_or_default();
         format!("{}: {}", code, text)
-    }
-}
-
-fn in_word(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c)
-}
-
-fn check_key(key: &str) {
-    if key.is_empty() || key.len() > abi::LIMIT_KEY_BYTES || !key.chars().all(in_word) {
-        stop(abi::FAILURE_ABI, format!("{:?} is no key", key));
     }
 }
