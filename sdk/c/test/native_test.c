@@ -40,6 +40,7 @@ static int utf8(const char *s) { return sp_fake_utf8((const unsigned char *)s, (
 static void unicode(void) {
     CHECK(utf8("") && utf8("a") && utf8("\xc3\xa9") && utf8("\xe2\x82\xac") && utf8("\xf0\x9f\x98\x80") && utf8("\xed\x9f\xbf") && utf8("\xf4\x8f\xbf\xbf"));
     CHECK(!utf8("\xff") && !utf8("\x80") && !utf8("\xc3") && !utf8("\xe2\x82") && !utf8("\xf0\x9f\x98") && !utf8("\xc3z"));
+    CHECK(!utf8("\xff________________") && !utf8("\xf8\x80\x80\x80\x80\x80\x80\x80\x80\x80"));
     CHECK(!utf8("\xc0\x80") && !utf8("\xc1\xbf") && !utf8("\xe0\x9f\xbf") && !utf8("\xed\xa0\x80") && !utf8("\xf0\x8f\xbf\xbf") && !utf8("\xf4\x90\x80\x80") && !utf8("\xf5\x80\x80\x80"));
 }
 
@@ -58,6 +59,18 @@ static void verdicts(void) {
     CHECK(failed(request("fill"), "trap", "the call's memory is full: define SP_CALL_BYTES"));
     CHECK(failed(sp_fake_call(SP_HOOK_RESPONSE), "abi", "the plugin has no hook 1"));
     CHECK(failed(request("give up"), "trap", "can't judge") && is(sp_fake_note("kept"), "yes") && !sp_fake_labelled("lost"));
+}
+
+static void said(void) {
+    char most[SP_LIMIT_TEXT_BYTES + 2] = "say", cut[SP_LIMIT_TEXT_BYTES + 1];
+    sp_fake_reset();
+    CHECK(request("say")->verdict == SP_VERDICT_PASS && is(sp_fake_note("same"), "say"));
+    CHECK(is(sp_fake_note("other"), "a\xef\xbf\xbd\xef\xbf\xbd" "b\xef\xbf\xbd________"));
+    memset(most + 3, 'x', 1020);
+    memcpy(most + 1023, "\xc3\xa9", 3);
+    CHECK(sp_fake_cut(cut, most, 1025) == 1023 && strlen(cut) == 1023 && sp_fake_cut(cut, most, 1023) == 1023 && sp_fake_cut(cut, most, 0) == 0);
+    most[1000] = 0;
+    CHECK(failed(request(most), "abi", "more than 262144 bytes of texts"));
 }
 
 static void message(void) {
@@ -88,6 +101,10 @@ static void edits(void) {
     CHECK(request("remove")->verdict == SP_VERDICT_MUTATE && is(sp_fake_edit("args.list[3].text"), ""));
     sp_fake_reset();
     CHECK(failed(request("set"), "abi", "edits with the verdict pass") && !sp_fake_edit("args.note"));
+    CHECK(failed(request("inside"), "abi", "the edit of args.note.a is inside of another"));
+    CHECK(request("inside, denied")->verdict == SP_VERDICT_DENY && !sp_fake.out.failure);
+    CHECK(request("twice")->verdict == SP_VERDICT_MUTATE && is(sp_fake_edit("args.note"), "2") && is(sp_fake_edit("args.body"), "3"));
+    CHECK(sp_fake.edits.count == 2);
     sp_fake_string("args.other", "bob@example.com");
     sp_fake_detect("match:pii", 3, "bob@example.com");
     CHECK(failed(request("/home"), "capability", "args.other is not within writes"));
@@ -161,6 +178,7 @@ int main(void) {
     reading_json();
     unicode();
     verdicts();
+    said();
     message();
     edits();
     tables();

@@ -56,6 +56,23 @@ SP_ON_REQUEST(call) {
     if (sp_same(path, SP_TEXT("undeclared"))) sp_get(call, 4);
     if (sp_same(path, SP_TEXT("outside"))) sp_set(call, SP_TEXT("args.path"), SP_TEXT("1"));
     if (sp_same(path, SP_TEXT("set"))) sp_set(call, SP_TEXT("args.note"), SP_TEXT("{\"a\":1}"));
+    if (sp_begins(path, SP_TEXT("inside"))) {
+        sp_set(call, SP_TEXT("args.note"), SP_TEXT("{}"));
+        sp_set(call, SP_TEXT("args.note.a"), SP_TEXT("1"));
+        return sp_same(path, SP_TEXT("inside")) ? SP_VERDICT_MUTATE : SP_VERDICT_DENY;
+    }
+    if (sp_same(path, SP_TEXT("twice"))) {
+        sp_set(call, SP_TEXT("args.note"), SP_TEXT("1"));
+        sp_set(call, SP_TEXT("args.body"), SP_TEXT("3"));
+        sp_set(call, SP_TEXT("args.note"), SP_TEXT("2"));
+        return SP_VERDICT_MUTATE;
+    }
+    if (sp_begins(path, SP_TEXT("say"))) {
+        int32_t i;
+        for (i = 0; i < 300; i++) sp_record(SP_TEXT("same"), path);
+        sp_record(SP_TEXT("other"), SP_TEXT("a\xe2\x82" "b\xff________"));
+        return SP_VERDICT_PASS;
+    }
     if (sp_same(path, SP_TEXT("remove"))) return sp_remove(call, SP_TEXT("args.list[3].text")) == SP_CODE_OK ? SP_VERDICT_MUTATE : SP_VERDICT_DENY;
     if (sp_same(path, SP_TEXT("bad"))) return 9;
     if (sp_same(path, SP_TEXT("code"))) return sp_deny(call, SP_TEXT("No"), SP_TEXT(""));
