@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,15 +79,9 @@ func BenchmarkHandleView(b *testing.B) {
 
 // BenchmarkViewList is tools/list of 50 servers with 20 tools each, of which rules decide: remembered, and asked for each time.
 func BenchmarkViewList(b *testing.B) {
-	var items []string
-	for i := range 20 {
-		items = append(items, fmt.Sprintf(`{"name":"tool_%02d","description":"%s","inputSchema":{"type":"object","properties":{"path":{"type":"string"},"limit":{"type":"integer"}},"required":["path"]},"annotations":{"readOnlyHint":true}}`,
-			i, strings.Repeat("Reads things. ", 8)))
-	}
 	for _, ttl := range []int{60000, 0} {
 		b.Run(fmt.Sprint("ttl=", ttl), func(b *testing.B) {
-			answer := fmt.Sprintf(`{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete","tools":[%s],"ttlMs":%d,"cacheScope":"public"}}`, strings.Join(items, ","), ttl)
-			g := manyServers(b, 50, rulesFor(100), []byte(answer))
+			g := manyServers(b, 50, rulesFor(100), twentyTools(ttl))
 			ctx := requestOf(b, modernAt("/mcp", "tools/list", "", "", "Authorization: Bearer key"))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -97,4 +92,71 @@ func BenchmarkViewList(b *testing.B) {
 			}
 		})
 	}
+}
+
+// twentyTools is the list of a server.
+func twentyTools(ttl int) []byte {
+	var items []string
+	for i := range 20 {
+		items = append(items, fmt.Sprintf(`{"name":"tool_%02d","description":"%s","inputSchema":{"type":"object","properties":{"path":{"type":"string"},"limit":{"type":"integer"}},"required":["path"]},"annotations":{"readOnlyHint":true}}`,
+			i, strings.Repeat("Reads things. ", 8)))
+	}
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete","tools":[%s],"ttlMs":%d,"cacheScope":"public"}}`, strings.Join(items, ","), ttl)
+}
+
+// BenchmarkColdList is tools/list of 50 servers with 20 tools each, of which nothing is remembered, beside the slowest of them alone, turn by turn so
+// that both meet the same machine: each takes its own time, up to 20 ms, or all take that and answer at once.
+func BenchmarkColdList(b *testing.B) {
+	b.Run("staggered", func(b *testing.B) {
+		coldList(b, func(i, n int) time.Duration { return 20 * time.Millisecond * time.Duration(i+1) / time.Duration(n) })
+	})
+	b.Run("at-once", func(b *testing.B) { coldList(b, func(int, int) time.Duration { return 20 * time.Millisecond }) })
+}
+
+func coldList(b *testing.B, takes func(i, n int) time.Duration) {
+	const n = 50
+	g := manyServers(b, n, rulesFor(100), twentyTools(0))
+	all := snapCopy(g.current.p.Load())
+	for name, s := range all.Servers {
+		var i int
+		if _, err := fmt.Sscanf(name, "server-%d", &i); err != nil {
+			b.Fatal(err)
+		}
+		all.Servers[name] = slow{s, takes(i, n)}
+	}
+	all.Views = map[string]*federation.View{"": g.current.p.Load().Views[""]}
+	one := snapCopy(all)
+	one.Views = map[string]*federation.View{"": view(b, federation.Options{Servers: map[string]federation.Selection{fmt.Sprintf("server-%02d", n-1): {All: true}}})}
+	ctx := requestOf(b, modernAt("/mcp", "tools/list", "", "", "Authorization: Bearer key"))
+	var took [2][]time.Duration
+	for i := 0; b.Loop(); i++ {
+		g.Swap([]*Snapshot{one, all}[i%2])
+		begin := time.Now()
+		g.handle(ctx)
+		took[i%2] = append(took[i%2], time.Since(begin))
+		if got, want := bytes.Count(ctx.Response.Body(), []byte(`"name":"server-`)), []int{20, 20 * n}[i%2]; got != want {
+			b.Fatalf("%d tools, want %d: %.300s", got, want, ctx.Response.String())
+		}
+	}
+	if len(took[1]) == 0 {
+		return
+	}
+	for i := range took {
+		slices.Sort(took[i])
+	}
+	median := func(all []time.Duration) float64 { return float64(all[len(all)/2]) }
+	b.ReportMetric(median(took[0])/1e6, "slowest-p50-ms")
+	b.ReportMetric(median(took[1])/1e6, "all-p50-ms")
+	b.ReportMetric(median(took[1])/median(took[0]), "ratio")
+}
+
+// slow is a server that takes its time.
+type slow struct {
+	upstream.Server
+	time.Duration
+}
+
+func (s slow) Do(c *upstream.Call) error {
+	time.Sleep(s.Duration)
+	return s.Server.Do(c)
 }
