@@ -92,3 +92,28 @@ func TestMutants(t *testing.T) {
 		}
 	}
 }
+
+func TestOpposite(t *testing.T) {
+	env := newEnv(t, Options{})
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{`args.a == 1`, `!(args.a == 1)`, true},
+		{`!(args.a  ==  1)`, `(args.a == 1) // why`, true},
+		{`!has(args.a)`, `has(args.a)`, true},
+		{`args.a && args.b`, `!(args.a && args.b)`, true},
+		{`args.a && args.b`, `!args.a && args.b`, false},
+		{`args.a == 1`, `args.a != 1`, false}, // nobody says so of every type
+		{`args.a == 1`, `!(args.a == 1.0)`, false},
+		{`args.a`, `args.a`, false},
+		{`!args.a`, `!args.a`, false},
+		{`args.l.all(x, x > 0)`, `!args.l.all(x, x > 0)`, false}, // what a macro makes is not compared
+		{`args.a &&`, `!(args.a &&)`, false},
+	} {
+		a, b := source.NewText(tt.a), source.NewText(tt.b)
+		if got := env.Opposite(a, b); got != tt.want || env.Opposite(b, a) != got {
+			t.Errorf("Opposite(%q, %q) = %v", tt.a, tt.b, got)
+		}
+	}
+}

@@ -33,6 +33,31 @@ func (e *Env) Mutants(text source.Text) []Mutant {
 	return m.out
 }
 
+// Opposite says that one of two expressions is the other with a ! before it: of a message for which neither fails, exactly one holds.
+// It compares what is written, without blanks and needless parentheses, and says no of what it can't compare.
+func (e *Env) Opposite(a, b source.Text) bool {
+	x, y := e.plainly(a), e.plainly(b)
+	return negates(x, y) || negates(y, x)
+}
+
+// plainly parses an expression; nil if that fails.
+func (e *Env) plainly(text source.Text) ast.Expr {
+	parsed, issues := e.parse(text.Value)
+	if issues.Err() != nil {
+		return nil
+	}
+	return parsed.NativeRep().Expr()
+}
+
+func negates(x, y ast.Expr) bool {
+	if x == nil || y == nil || x.Kind() != ast.CallKind || x.AsCall().FunctionName() != operators.LogicalNot {
+		return false
+	}
+	a, errA := write(x.AsCall().Args()[0])
+	b, errB := write(y)
+	return errA == nil && errB == nil && a == b
+}
+
 type mutator struct {
 	text     source.Text
 	original *ast.AST

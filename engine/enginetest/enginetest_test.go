@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -240,6 +241,42 @@ func TestCoverageAndMutants(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden.Compare(t, "testdata/covered/report."+name, b.Bytes())
+	}
+}
+
+// A rule that allows what another doesn't deny anyway says the same without its condition: that is no mistake to find. It is one where
+// the other says nothing, or speaks of something else.
+func TestMutants_leaveOutWhatChangesNothing(t *testing.T) {
+	for other, counts := range map[string]bool{
+		`effect: deny`:                      false,
+		`effect: approve`:                   false,
+		`effect: deny, enforcement: shadow`: true,
+		`effect: deny, phase: response`:     true,
+		`effect: allow`:                     true,
+	} {
+		t.Run(other, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range map[string]string{
+				"policy.yaml": `{apiVersion: sallyport/v1, kind: Policy, metadata: {name: p}, match: {tools: [t]}, rules: [
+					{name: inside, when: "args.n < 5", effect: allow}, {name: outside, when: "!(args.n < 5)", ` + other + `}]}`,
+				"cases.yaml": `{apiVersion: sallyport/v1, kind: PolicyTest, policies: [policy.yaml], cases: [
+					{name: little, call: {tool: s/t, args: {n: 1}}, expect: {effect: allow}}]}`,
+			} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			report, err := enginetest.Run(t.Context(), []string{dir}, enginetest.Options{Mutate: true})
+			if err != nil || report.Mutation == nil {
+				t.Fatal(err, report)
+			}
+			named := slices.ContainsFunc(report.Mutation.Survivors, func(m enginetest.Mutant) bool {
+				return m.Of == "p/inside" && m.What == "without its condition"
+			})
+			if named != counts {
+				t.Errorf("named %v, want %v: %+v", named, counts, report.Mutation.Survivors)
+			}
+		})
 	}
 }
 

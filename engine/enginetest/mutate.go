@@ -112,12 +112,22 @@ func mutants(ctx context.Context, env *condition.Env, p *policy.Policy) []Mutant
 		if r.When.IsZero() {
 			continue
 		}
-		add(r.At("when"), of, "without its condition", func(q *policy.Policy) { q.Rules[i].When = source.Text{} })
+		if !refusedAnyway(env, p, r) {
+			add(r.At("when"), of, "without its condition", func(q *policy.Policy) { q.Rules[i].When = source.Text{} })
+		}
 		for _, m := range env.Mutants(r.When) {
 			add(source.Pos{Line: m.Line, Column: m.Column}, of, m.What, func(q *policy.Policy) { q.Rules[i].When = source.NewText(m.Text) })
 		}
 	}
 	return out
+}
+
+// refusedAnyway says that a rule of the same policy denies, or holds for a human, whatever the condition of r doesn't allow: that overrides,
+// so without its condition r says nothing else than with it. Policies are written so that no rule rests on the other, and to say why.
+func refusedAnyway(env *condition.Env, p *policy.Policy, r *policy.Rule) bool {
+	return r.Effect == policy.Allow && r.Plugin == "" && slices.ContainsFunc(p.Rules, func(q policy.Rule) bool {
+		return q.Effect != policy.Allow && q.Plugin == "" && !q.Shadow && q.Phase == r.Phase && env.Opposite(r.When, q.When)
+	})
 }
 
 // aboutTools says that no rule says anything of a message without a tool, whatever its match says: it reads the tool before anything else.
