@@ -141,6 +141,17 @@ func TestSealedPackagesReachNothingElse(t *testing.T) {
 	}
 }
 
+// Who embeds the engine decides what is logged. What it imports may import a logger.
+func TestTheEngineDoesNotLog(t *testing.T) {
+	for name, p := range list(t) {
+		for _, imp := range p.Imports {
+			if within(name, "engine") && (imp == "log" || strings.HasPrefix(imp, "log/")) {
+				t.Errorf("%s imports %s", name, imp)
+			}
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	for name, p := range list(t) {
 		if !strings.HasPrefix(p.Doc, "Package ") && !strings.HasPrefix(p.Doc, "Command ") {

@@ -1,6 +1,7 @@
 // Package engine compiles a bundle of policies into an immutable Snapshot and decides
-// requests on it. It is the policy decision point: a library without globals, logging,
-// goroutines or network, whose answer to anything that it cannot decide is a denial.
+// requests on it. It is the policy decision point: a library without globals, logging
+// or network, whose answer to anything that it cannot decide is a denial. It starts no
+// goroutines but those of a decision cache, which end with their Snapshot.
 //
 // Read policies with package bundle, compile them once, and decide any number of requests on the
 // Snapshot, from any number of goroutines. Scan what a request is made of with package jsonscan:

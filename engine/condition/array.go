@@ -90,7 +90,7 @@ func (a *jsonArray) Contains(elem ref.Val) ref.Val {
 func (a *jsonArray) Add(other ref.Val) ref.Val {
 	list, ok := a.list()
 	if !ok {
-		return types.WrapErr(ErrNumber)
+		return types.WrapErr(errNumber)
 	}
 	return list.Add(other)
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 )
 
-// Errors that a value can be. ErrInputTooLarge and ErrNumber are told apart by callers.
+// Errors that a value can be.
 var (
 	// ErrInputTooLarge is a value that is larger than a condition may look into.
 	ErrInputTooLarge = errors.New("value is larger than the input limit")
-	// ErrNumber is an integer that neither int nor uint can hold. It is not rounded.
-	ErrNumber = errors.New("number out of range")
+	// errNumber is an integer that neither int nor uint can hold. It is not rounded.
+	errNumber = errors.New("number out of range")
 )
 
 // reader turns scanned JSON into CEL values. limit is the size in bytes of the largest value
@@ -61,14 +61,14 @@ func number(v jsonscan.Value) ref.Val {
 		if c == '.' || c == 'e' || c == 'E' {
 			f, ok := v.Float64()
 			if !ok {
-				return types.WrapErr(ErrNumber)
+				return types.WrapErr(errNumber)
 			}
 			return types.Double(f)
 		}
 	}
 	u, err := strconv.ParseUint(string(raw), 10, 64)
 	if err != nil {
-		return types.WrapErr(ErrNumber)
+		return types.WrapErr(errNumber)
 	}
 	return types.Uint(u)
 }

@@ -87,14 +87,14 @@ func Tidy(name string, data []byte) []byte {
 		out.WriteByte('\n')
 	}
 	tidy := []byte(strings.TrimRight(out.String(), "\n") + "\n")
-	if after, ds := Parse(name, tidy); len(ds) > 0 || !Same(roots, after) {
+	if after, ds := Parse(name, tidy); len(ds) > 0 || !same(roots, after) {
 		return data
 	}
 	return tidy
 }
 
-// Same says whether two files say the same: documents with the same values, whatever their layout and comments.
-func Same(a, b []*Node) bool {
+// same says whether two files say the same: documents with the same values, whatever their layout and comments.
+func same(a, b []*Node) bool {
 	if len(a) != len(b) {
 		return false
 	}

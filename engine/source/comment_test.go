@@ -61,7 +61,7 @@ func FuzzTidy(f *testing.F) {
 		}
 		tidy := Tidy("f", data)
 		after, ds := Parse("f", tidy)
-		if ds.HasErrors() || !Same(before, after) {
+		if ds.HasErrors() || !same(before, after) {
 			t.Errorf("%q became %q", data, tidy)
 		}
 		if again := Tidy("f", tidy); string(again) != string(tidy) {
@@ -77,7 +77,7 @@ func TestSameTellsFilesApart(t *testing.T) {
 		"{a: 'b', c: [1, 2]} # x": true, "a: b\nc: [2, 1]\n": false, "a: b\nd: [1, 2]\n": false, "a: b\n": false, "a: b\nc: ['1', 2]\n": false,
 		"a: b\nc: [1, 2]\n---\nx: y\n": false, "c: [1, 2]\na: b\n": false,
 	} {
-		if got := Same(parse(base), parse(text)); got != want {
+		if got := same(parse(base), parse(text)); got != want {
 			t.Errorf("%q: %t", text, got)
 		}
 	}

@@ -53,16 +53,6 @@ func Lift(code []byte) (*Lifted, error) {
 	return l, nil
 }
 
-// Strip returns the Code of Lift: what to instantiate over the memory and the
-// globals of an instance that has been booted.
-func Strip(code []byte) ([]byte, error) {
-	l, err := Lift(code)
-	if err != nil {
-		return nil, err
-	}
-	return l.Code, nil
-}
-
 func (m *Module) liftData(l *Lifted, change map[byte][]byte) error {
 	if len(m.datas) == 0 {
 		return nil

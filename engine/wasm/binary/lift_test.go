@@ -54,18 +54,15 @@ func TestLiftTakesOutWhatHappensOnce(t *testing.T) {
 			t.Errorf("booted by hand, it reads %d at %d, want %d", got, at, want)
 		}
 	}
-	if stripped, err := Strip(code); err != nil || !bytes.Equal(stripped, l.Code) {
-		t.Errorf("Strip: %v, or other code than Lift's", err)
-	}
 }
 
 // TestSegmentsStayUsable: a passive segment is still there, an active one still gone.
 func TestSegmentsStayUsable(t *testing.T) {
-	code, err := Strip(booting().bytes())
+	l, err := Lift(booting().bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	mod := instantiate(t, newRuntime(t, ample(), 256), code)
+	mod := instantiate(t, newRuntime(t, ample(), 256), l.Code)
 	call(t, mod, "passive", 200, 1, 6)
 	if got, _ := mod.Memory().Read(200, 6); string(got) != "assive" {
 		t.Errorf("memory.init of a passive segment wrote %q", got)
@@ -117,9 +114,6 @@ func TestLiftRefuses(t *testing.T) {
 		}
 		if _, err := Lift(code); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
-		}
-		if _, err := Strip(code); err == nil {
-			t.Errorf("Strip takes what Lift refuses: %s", want)
 		}
 	}
 }
