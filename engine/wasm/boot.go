@@ -178,6 +178,11 @@ func (p *program) take(ctx context.Context, in *instance) error {
 	if err != nil {
 		return LoadErrors{{Code: LoadHost, Message: "no image: " + err.Error(), Err: err}}
 	}
+	if p.rego != nil && p.rego.layable {
+		if err := p.tryLayout(ctx); err != nil {
+			return err
+		}
+	}
 	return p.calibrate(ctx)
 }
 

@@ -17,6 +17,7 @@ type opaGuest struct {
 	input                     []byte
 	answer                    jsonscan.Doc
 	inner                     [2]uint64
+	layout                    layouter
 	// nested says that the guest is called from within a host function: there it may call none
 	// of its builtins, which would call it again, and so on.
 	nested bool
@@ -32,6 +33,7 @@ func (in *instance) bindOPA() error {
 			return fmt.Errorf("the rewritten module has no function %s", name)
 		}
 	}
+	in.bindLayout()
 	return nil
 }
 
@@ -45,10 +47,14 @@ func (in *instance) evaluate(h hostapi.Hook) (hostapi.Verdict, bool) {
 	return in.accept(v)
 }
 
-// answer runs the module on a message, and returns where its result set is.
+// answer runs the module on a message, and returns where its result set is. A module that keeps
+// values in a way of its own reads its input.
 func (in *instance) answer(h hostapi.Hook) (uint32, bool) {
 	g, r := &in.opa, in.program.rego
 	g.nested = false
+	if r.laid {
+		return in.answerLaid(h)
+	}
 	if !in.guard(func() { in.giveInput(h) }) {
 		return 0, false
 	}
@@ -74,14 +80,20 @@ func (in *instance) guard(do func()) (ok bool) {
 // giveInput writes the input where the heap of the booted module ends.
 func (in *instance) giveInput(h hostapi.Hook) {
 	g, r := &in.opa, in.program.rego
-	g.input = in.appendInput(kept(g.input), r.inputs[h], jsonscan.Value{})
-	if len(g.input) == 0 {
-		g.input = append(g.input, "{}"...)
-	}
+	in.textInput(h)
 	n := uint64(len(g.input))
 	in.charge(costBytes(len(g.input)))
 	in.roomFor(uint64(r.heap) + n + 16)
 	copy(in.writable(uint64(r.heap), n), g.input)
+}
+
+// textInput makes the text of the input.
+func (in *instance) textInput(h hostapi.Hook) {
+	g := &in.opa
+	g.input = in.appendInput(kept(g.input), in.program.rego.inputs[h], jsonscan.Value{})
+	if len(g.input) == 0 {
+		g.input = append(g.input, "{}"...)
+	}
 }
 
 // maxAnswer is how many values an answer may have.

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/wasm/cow"
+	"github.com/sallyport-dev/sallyport/engine/wasm/rego"
 	"github.com/sallyport-dev/sallyport/hostapi"
 )
 
@@ -200,12 +202,59 @@ func Evaluate(p *Plugin, h hostapi.Hook, m *Message) Evaluation {
 	if at, ok := in.answer(h); ok {
 		e.Answer = string(in.text(at))
 	}
-	e.Input, e.Failure = string(in.opa.input), in.failure
+	e.Failure = in.failure
+	if in.guard(func() { in.textInput(h) }) {
+		e.Input = string(in.opa.input)
+	}
 	in.end()
 	if in.restore() == nil {
 		p.pool.put(in)
 	}
 	return e
+}
+
+// Lays says whether a module of Rego is given its inputs laid out, and Read has it read them.
+func Lays(p *Plugin) bool { return p.program.rego.laid }
+
+// Read has a module of Rego read the text of its inputs.
+func Read(p *Plugin) { p.program.rego.laid = false }
+
+// Laid says whether an input is laid out for a module of Rego as the module would make it of its text.
+func Laid(p *Plugin, h hostapi.Hook, m *Message) bool {
+	in, err := p.program.fresh(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	defer in.close()
+	in.prepare(context.Background(), h, m, in.now()+time.Hour)
+	defer in.end()
+	alike := false
+	return in.guard(func() {
+		in.beginHeap()
+		ours := in.lay(in.program.rego.inputs[h], jsonscan.Value{})
+		in.within(in.opa.layout.setHeap, uint64(in.endHeap()), 0)
+		in.textInput(h)
+		in.scratch = append(in.scratch[:0], in.opa.input...)
+		other := in.store("the input")
+		alike = rego.Same(in.memory.Bytes(), ours, other)
+	}) && alike
+}
+
+// Alike says whether a module keeps a JSON text as it is laid out for it.
+func Alike(p *Plugin, text string) bool {
+	in, err := p.program.fresh(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	defer in.close()
+	var d jsonscan.Doc
+	if err := d.Scan([]byte(text), jsonscan.Options{}); err != nil {
+		panic(err)
+	}
+	in.begin(context.Background(), stageHook, p.program.limits.Fuel, in.now()+time.Hour)
+	defer in.end()
+	alike := false
+	return in.guard(func() { alike = in.laysOut(d.Root(), text) }) && alike
 }
 
 // CallUnreset is Call without what makes the next call one of its own: the instance is not reset. It is for guests that keep nothing.

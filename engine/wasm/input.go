@@ -79,14 +79,7 @@ func (in *instance) appendInput(dst []byte, n *inputNode, item jsonscan.Value) [
 }
 
 func (in *instance) appendField(dst []byte, id int, item jsonscan.Value) []byte {
-	r, from := &in.hook.reads[id], len(dst)
-	var v *value
-	if r.perItem {
-		in.charge(int64(len(item.Raw()) / searchPer))
-		v = in.only(value{json: walk(item, r.path)})
-	} else {
-		v = in.value(r, uint64(id))
-	}
+	v, from := in.inputValue(id, item), len(dst)
 	switch v.kindOf() {
 	case hostapi.KindAbsent:
 		return dst
@@ -101,6 +94,16 @@ func (in *instance) appendField(dst []byte, id int, item jsonscan.Value) []byte 
 	}
 	in.charge(v.cost(len(dst) - from))
 	return dst
+}
+
+// inputValue returns what the message, or an item of its list, has as the field.
+func (in *instance) inputValue(id int, item jsonscan.Value) *value {
+	r := &in.hook.reads[id]
+	if r.perItem {
+		in.charge(int64(len(item.Raw()) / searchPer))
+		return in.only(value{json: walk(item, r.path)})
+	}
+	return in.value(r, uint64(id))
 }
 
 func (in *instance) appendItems(dst []byte, n *inputNode) []byte {

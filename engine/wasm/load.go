@@ -144,7 +144,7 @@ const notedPages = 8
 // block returns the size of the blocks of memory of which a module notes whether it writes there: 64 of them are what it begins with. 0 is for
 // modules whose memory is reset in another way: the large ones, and those of OPA's, whose every value is written to memory.
 func (v *verified) block() uint32 {
-	if v.opa || v.pages > notedPages {
+	if v.pages > notedPages {
 		return 0
 	}
 	return cow.PageSize / cow.Blocks << bits.Len32(v.pages-1)

@@ -102,6 +102,8 @@ type regoProgram struct {
 	data        uint32 // where the base document is
 	heap        uint32 // where the next thing would be: the input
 	cache       rego.Cache
+	layable     bool // the module has what it takes to be given inputs as rego.Heap lays them out
+	laid        bool // it is given them so
 }
 
 // planRego prepares the inputs.
@@ -109,7 +111,7 @@ func (p *program) planRego(v *verified, es *LoadErrors) {
 	if !v.opa {
 		return
 	}
-	p.rego = &regoProgram{}
+	p.rego = &regoProgram{layable: v.hasLayoutExports()}
 	for _, h := range p.manifest.Hooks {
 		for _, path := range p.manifest.Reads[h] {
 			if !slices.ContainsFunc(p.grant.Reads, path.Equal) {

@@ -1,0 +1,101 @@
+package wasm_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-dev/sallyport/engine/wasm"
+	"github.com/sallyport-dev/sallyport/engine/wasm/rego"
+	"github.com/sallyport-dev/sallyport/hostapi"
+)
+
+// What is laid out for a module is what it would have made of the text: its values, where they are in
+// its tables, and so what it answers.
+func TestInputsAreLaidOutAsTheModuleReadsThem(t *testing.T) {
+	h := newHost(t, wasm.Options{EjectFailures: -1})
+	for _, s := range suites() {
+		laid, read := load(t, h, regoModule(t, s.entrypoint), wasm.Config{}), load(t, h, regoModule(t, s.entrypoint), wasm.Config{})
+		if !wasm.Lays(laid) {
+			t.Fatal("the module is not given its inputs laid out")
+		}
+		wasm.Read(read)
+		for _, args := range s.cases() {
+			m := regoMessage(t, args)
+			got, want := wasm.Evaluate(laid, hostapi.HookRequest, m), wasm.Evaluate(read, hostapi.HookRequest, m)
+			if got.Answer != want.Answer || got.Failure.Text != want.Failure.Text {
+				t.Errorf("%s of %s: %s %v, want %s %v", s.entrypoint, args, got.Answer, got.Failure, want.Answer, want.Failure)
+			}
+			for range 2 {
+				if !wasm.Laid(laid, hostapi.HookRequest, m) {
+					t.Errorf("%s is not laid out as the module would", want.Input)
+				}
+				m.Principal = nil // and what is of it is absent
+			}
+		}
+	}
+}
+
+// A module that keeps values in another way hashes names otherwise, here, or says nothing of what
+// it evaluates with.
+func TestAModuleThatKeepsValuesOtherwiseReadsItsInput(t *testing.T) {
+	for name, c := range map[string][2]string{
+		"another hash":             {"\x93\x83\x80\x08", "\x95\x83\x80\x08"}, // 16777619
+		"no function to set input": {"opa_eval_ctx_set_input", "opa_eval_ctx_set_inpux"},
+	} {
+		module := read(t, "testdata/rego/test.wasm")
+		changed := bytes.ReplaceAll(module, []byte(c[0]), []byte(c[1]))
+		if bytes.Equal(module, changed) {
+			t.Fatalf("%s: nothing is changed", name)
+		}
+		module, err := rego.Attach(changed, fmt.Appendf(nil, regoManifest, "files/decision"), read(t, "testdata/rego/data.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := load(t, newHost(t, wasm.Options{}), module, wasm.Config{})
+		if wasm.Lays(p) {
+			t.Errorf("%s: it is given its inputs laid out", name)
+		}
+		for path, want := range map[string]string{"/srv/acme/a": "pass", "/srv/other/a": "deny"} {
+			if got := sum(ask(t, p, regoMessage(t, fmt.Sprintf(`{"path":%q}`, path)))); !strings.HasPrefix(got, want) {
+				t.Errorf("%s: %s: %s", name, path, got)
+			}
+		}
+	}
+}
+
+func TestLayout_objects(t *testing.T) {
+	p := load(t, newHost(t, wasm.Options{}), regoModule(t, "echo/decision"), wasm.Config{})
+	r := rand.New(rand.NewPCG(5, 6))
+	names := []string{``, `a`, `\u0001`, `\u00e9`, `é`, `\ud83d\ude00`, `\uffff`, `\u007f`}
+	for _, n := range []int{1, 2, 5, 6, 11, 12, 13, 22, 23, 44, 45, 89, 90, 200} { // the tables grow at some of these
+		var members []string
+		for i := range n {
+			members = append(members, fmt.Sprintf(`"%s%d":%d`, names[r.IntN(len(names))], i, i))
+		}
+		r.Shuffle(n, func(i, k int) { members[i], members[k] = members[k], members[i] })
+		text := "{" + strings.Join(members, ",") + "}"
+		if !wasm.Alike(p, text) {
+			t.Fatal(text)
+		}
+		if text = strings.NewReplacer("{", "[", "}", "]", ":", ",").Replace(text); !wasm.Alike(p, text) {
+			t.Fatal(text)
+		}
+	}
+}
+
+// A message takes no more memory of the host's than its plugin may have, whatever it is made of.
+func TestLayout_isBounded(t *testing.T) {
+	p := load(t, newHost(t, wasm.Options{EjectFailures: -1}), attached(t, strings.Replace(fmt.Sprintf(regoManifest, "echo/decision"), `"pages":256`, `"pages":8`, 1)), wasm.Config{})
+	for _, args := range []string{`[` + strings.Repeat("1,", 50_000) + `1]`, `"` + strings.Repeat("x", 500_000) + `"`} {
+		if got := sum(ask(t, p, regoMessage(t, `{"decision":`+args+`}`))); got != "deny trap: the input doesn't fit into the 8 pages of memory" {
+			t.Error(got)
+		}
+	}
+	p = load(t, newHost(t, wasm.Options{EjectFailures: -1}), attached(t, strings.Replace(fmt.Sprintf(regoManifest, "echo/decision"), `"fuel":1000000000`, `"fuel":1000000`, 1)), wasm.Config{})
+	if got := sum(ask(t, p, regoMessage(t, `{"x":[`+strings.Repeat("1,", 50_000)+`1]}`))); got != "deny fuel: the fuel of the call, 1000000 units, is used up" {
+		t.Error(got)
+	}
+}
