@@ -73,7 +73,7 @@ func newLimiter(s config.Store, now func() time.Time) (*limit.Limiter, error) {
 		return limit.New(now)
 	}
 	o := limit.ValkeyOptions{
-		Address: v.Address, Username: v.Username, Password: v.Password, Database: v.Database, Timeout: time.Duration(v.Timeout), Now: now,
+		Address: v.Address, Cluster: v.Cluster, Username: v.Username, Password: v.Password, Database: v.Database, Timeout: time.Duration(v.Timeout), Now: now,
 	}
 	if v.TLS != nil {
 		host, _, err := net.SplitHostPort(v.Address)

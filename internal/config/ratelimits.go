@@ -40,6 +40,7 @@ type Store struct {
 // Valkey is a Valkey or Redis server.
 type Valkey struct {
 	Address  string    `yaml:"address" jsonschema:"required,minLength=1" jsonschema_description:"Its address, as host:port."`
+	Cluster  bool      `yaml:"cluster" jsonschema_description:"It is one node of a cluster, of which it names the others."`
 	Username string    `yaml:"username" jsonschema:"minLength=1" jsonschema_description:"Who the gateway is to it."`
 	Password string    `yaml:"password" jsonschema:"minLength=1" jsonschema_description:"The password for it."`
 	Database int       `yaml:"database" jsonschema:"minimum=0,maximum=65535" jsonschema_description:"The number of the database."`
@@ -127,6 +128,9 @@ func (c *Config) checkStore() source.Diagnostics {
 		if err != nil || host == "" || portErr != nil || number == 0 {
 			ds = append(ds, one(at, "SP1101", fmt.Sprintf("`%s` is not an address", shown(at)), "write host:port, such as `valkey.internal:6379`")...)
 		}
+	}
+	if c.Store.Valkey.Cluster && c.Store.Valkey.Database != 0 {
+		ds = append(ds, one(n.Get("database"), "SP1112", "a cluster has no `database` but 0", "leave it out")...)
 	}
 	if key := n.Key("password"); key != nil {
 		ds = append(ds, checkSecret(key, n.Get("password"))...)

@@ -32,6 +32,10 @@ var stores = []struct {
 		t.Helper()
 		return newStoreServer(t).limiter(t)
 	}},
+	{"cluster", func(t *testing.T) *Limiter {
+		t.Helper()
+		return emptyCluster(t).limiter(t)
+	}},
 }
 
 func onEach(t *testing.T, test func(t *testing.T, l *Limiter)) {
@@ -244,7 +248,12 @@ func TestTake_survivesAReload(t *testing.T) {
 }
 
 func TestReplicas_admitTogetherWhatOneWould(t *testing.T) {
-	server := newStoreServer(t)
+	t.Run("one server", func(t *testing.T) { admitTogether(t, newStoreServer(t).limiter) })
+	t.Run("a cluster", func(t *testing.T) { admitTogether(t, emptyCluster(t).limiter) })
+}
+
+func admitTogether(t *testing.T, replica func(t *testing.T) *Limiter) {
+	t.Helper()
 	const burst, callers, each = 3000, 4, 400
 	var admitted atomic.Int64
 	var wg sync.WaitGroup
@@ -252,7 +261,7 @@ func TestReplicas_admitTogetherWhatOneWould(t *testing.T) {
 	for range 3 {
 		spec := slow("all", burst, "")
 		spec.Count, spec.Per = burst, time.Hour
-		s := compile(t, server.limiter(t), spec)
+		s := compile(t, replica(t), spec)
 		for range callers {
 			r := call(t, "a", `{}`)
 			wg.Go(func() {

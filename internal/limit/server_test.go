@@ -1,7 +1,6 @@
 package limit
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -31,27 +30,8 @@ func newStoreServer(t *testing.T) *storeServer { return startStoreServer(t, nil)
 // startStoreServer starts one with more arguments, behind TLS if secure is not nil.
 func startStoreServer(t *testing.T, secure *tls.Config, more ...string) *storeServer {
 	t.Helper()
-	program := ""
-	for _, name := range []string{"valkey-server", "redis-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			program = path
-			break
-		}
-	}
-	if program == "" {
-		t.Skip("SKIPPED: neither valkey-server nor redis-server is installed; make valkey installs one")
-	}
 	s := &storeServer{socket: filepath.Join(t.TempDir(), "s"), secure: secure, conns: map[net.Conn]struct{}{}}
-	var out bytes.Buffer
-	cmd := exec.Command(program, append([]string{"--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.socket)}, more...)...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	startStore(t, append([]string{"--port", "0", "--unixsocket", s.socket, "--dir", filepath.Dir(s.socket)}, more...)...)
 	eventually(t, "the server listens", func() bool {
 		c, err := net.Dial("unix", s.socket)
 		if err == nil {
@@ -63,7 +43,32 @@ func startStoreServer(t *testing.T, secure *tls.Config, more ...string) *storeSe
 	return s
 }
 
-func eventually(t *testing.T, what string, done func() bool) {
+// startStore runs a server until the test ends, or until stop.
+func startStore(t testing.TB, arguments ...string) (stop func()) {
+	t.Helper()
+	program := ""
+	for _, name := range []string{"valkey-server", "redis-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			program = path
+			break
+		}
+	}
+	if program == "" {
+		t.Skip("SKIPPED: neither valkey-server nor redis-server is installed; make valkey installs one")
+	}
+	cmd := exec.Command(program, append([]string{"--save", "", "--appendonly", "no"}, arguments...)...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -23,9 +23,10 @@ var script string
 
 // ValkeyOptions say where a Valkey or Redis server is. Now is required.
 type ValkeyOptions struct {
-	Address            string // host:port
-	Username, Password string // "" for none
-	Database           int
+	Address            string        // host:port
+	Cluster            bool          // it is one of a cluster, whose others it knows
+	Username, Password string        // "" for none
+	Database           int           // none of a cluster has any but 0
 	TLS                *tls.Config   // nil: plain TCP
 	Timeout            time.Duration // for it to answer a call; 250 ms
 	Now                func() time.Time
@@ -33,6 +34,9 @@ type ValkeyOptions struct {
 
 // retryDial is how long to wait between two attempts to reach a server that has never answered. The library comes back to one that has.
 const retryDial = time.Second
+
+// refreshShards is how often a cluster is asked which of it has what. One that says that another has a key is believed at once.
+const refreshShards = 10 * time.Second
 
 // Bounds of what one connection holds: its buffers, and the calls that wait for its answers, as a power of two.
 const (
@@ -68,7 +72,8 @@ func NewValkey(o ValkeyOptions) (*Limiter, error) {
 		o: valkey.ClientOption{
 			InitAddress: []string{o.Address}, Username: o.Username, Password: o.Password, SelectDB: o.Database, TLSConfig: o.TLS,
 			ClientName: "sallyport", ClientSetInfo: valkey.DisableClientSetInfo, Dialer: net.Dialer{Timeout: max(o.Timeout, time.Second)},
-			ForceSingleClient: true, DisableRetry: true, DisableCache: true,
+			ForceSingleClient: !o.Cluster, DisableRetry: true, DisableCache: true,
+			ClusterOption:      valkey.ClusterOption{ShardsRefreshInterval: refreshShards},
 			ReadBufferEachConn: valkeyBuffer, WriteBufferEachConn: valkeyBuffer, RingScaleEachConn: valkeyRing,
 		},
 		lua: valkey.NewLuaScript(script), wait: o.Timeout, stop: stop, done: make(chan struct{}), tried: make(chan struct{}),
