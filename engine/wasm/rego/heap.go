@@ -10,14 +10,15 @@ import "encoding/binary"
 // What the methods return, and take for values, are addresses in the module's memory. They are valid
 // once Bytes is there at the address that Reset was given.
 type Heap struct {
-	// Charge spends fuel; Full is called for what doesn't fit. Neither returns when the call is over,
-	// Full never.
+	// Charge spends fuel, and does not return when there is none left: at the end what is due, and
+	// before that whenever much is. Full is called for what doesn't fit, and does not return.
 	Charge func(units int64)
 	Full   func()
 
-	b    []byte
+	b    []byte // behind it are zeros
 	base uint32
 	most int
+	due  int64 // of fuel
 }
 
 // What values are, as a byte that each begins with.
@@ -51,6 +52,7 @@ const (
 	costValue  = 32 // of making one
 	costByte   = 4  // of a name, which is hashed
 	bytesPer   = 8  // of a text, for a unit
+	muchDue    = 20_000
 )
 
 // Reset begins a heap at an address, of at most so many bytes. It keeps its memory unless that has
@@ -60,11 +62,24 @@ func (h *Heap) Reset(base uint32, most int) {
 	if cap(h.b) > keep {
 		h.b = nil
 	}
-	h.b, h.base, h.most = h.b[:0], base, most
+	clear(h.b)
+	h.b, h.base, h.most, h.due = h.b[:0], base, most, 0
 }
 
-// Bytes returns what is to be written where the heap begins. It is valid until the next call.
-func (h *Heap) Bytes() []byte { return h.b }
+// Bytes charges for what is due, and returns what is to be written where the heap begins. It is valid
+// until the next call.
+func (h *Heap) Bytes() []byte {
+	h.Charge(h.due)
+	h.due = 0
+	return h.b
+}
+
+func (h *Heap) charge(units int64) {
+	if h.due += units; h.due > muchDue {
+		h.Charge(h.due)
+		h.due = 0
+	}
+}
 
 // Words allocates a block that begins with some words.
 func (h *Heap) Words(words ...uint32) uint32 {
@@ -92,19 +107,19 @@ func (h *Heap) block(n int) int {
 	if n > h.most-from-blockHead {
 		h.Full()
 	}
-	h.b = grown(h.b, blockHead+n)
+	if blockHead+n > cap(h.b)-from {
+		h.grow(blockHead + n)
+	}
+	h.b = h.b[:from+blockHead+n]
 	h.put(from, uint32(n))
 	return from + blockHead
 }
 
-// grown returns b with n zeros behind it.
-func grown(b []byte, n int) []byte {
-	if from := len(b); n <= cap(b)-from {
-		b = b[:from+n]
-		clear(b[from:])
-		return b
-	}
-	return append(b, make([]byte, n)...)
+// grow makes room for n bytes more, with zeros behind them.
+func (h *Heap) grow(n int) {
+	b := make([]byte, len(h.b), 2*cap(h.b)+n)
+	copy(b, h.b)
+	h.b = b
 }
 
 func (h *Heap) put(at int, v uint32) { binary.LittleEndian.PutUint32(h.b[at:], v) }
@@ -117,7 +132,7 @@ func (h *Heap) index(address uint32) int { return int(address - h.base) }
 
 // value allocates a value of a type.
 func (h *Heap) value(typ byte, size int) int {
-	h.Charge(costValue)
+	h.charge(costValue)
 	at := h.block(size)
 	h.b[at] = typ
 	return at
@@ -158,7 +173,7 @@ func (h *Heap) String(s string) uint32 {
 
 // text allocates a text, without a zero at its end.
 func (h *Heap) text(s string) uint32 {
-	h.Charge(int64(len(s) / bytesPer))
+	h.charge(int64(len(s) / bytesPer))
 	at := h.block(len(s))
 	copy(h.b[at:], s)
 	return h.address(at)
@@ -202,7 +217,7 @@ func (h *Heap) Object(n int) uint32 {
 
 // Put puts a member into an object that has none of the name.
 func (h *Heap) Put(object uint32, name string, value uint32) {
-	h.Charge(int64(len(name)) * costByte)
+	h.charge(int64(len(name)) * costByte)
 	key := h.String(name)
 	member := h.block(sizeMember)
 	h.put(member, key)
@@ -210,7 +225,7 @@ func (h *Heap) Put(object uint32, name string, value uint32) {
 	at := h.index(object)
 	link := h.index(h.get(at+4)) + 4*int(fnv(name)&(h.get(at+8)-1))
 	for next := h.get(link); next != 0 && string(h.name(next)) < name; next = h.get(link) {
-		h.Charge(costValue)
+		h.charge(costValue)
 		link = h.index(next) + 8
 	}
 	h.put(member+8, h.get(link))
