@@ -2,6 +2,8 @@ package condition
 
 import (
 	"errors"
+	"math"
+	"math/big"
 	"strconv"
 
 	"cel.dev/cel-go/common/types"
@@ -17,6 +19,8 @@ var (
 	ErrInputTooLarge = errors.New("value is larger than the input limit")
 	// errNumber is an integer that neither int nor uint can hold. It is not rounded.
 	errNumber = errors.New("number out of range")
+	// errInexact is a number with a fraction or an exponent that would be rounded to an integer that it isn't.
+	errInexact = errors.New("number can't be read exactly")
 )
 
 // reader turns scanned JSON into CEL values. limit is the size in bytes of the largest value
@@ -50,8 +54,9 @@ func (r reader) value(v jsonscan.Value) ref.Val {
 	return types.NewErrFromString("no such value")
 }
 
-// number: an integer literal is an int if it fits, else a uint, else an error; only a literal
-// with a fraction or exponent is a double. So no rule compares a rounded integer.
+// number: an integer literal is an int if it fits, else a uint, else an error; a literal with a
+// fraction or exponent is a double, if doubles are told apart from all integers that they are
+// compared with. So no rule compares a rounded integer.
 func number(v jsonscan.Value) ref.Val {
 	if i, ok := v.Int64(); ok {
 		return types.Int(i)
@@ -63,7 +68,7 @@ func number(v jsonscan.Value) ref.Val {
 			if !ok {
 				return types.WrapErr(errNumber)
 			}
-			return types.Double(f)
+			return double(f, raw)
 		}
 	}
 	u, err := strconv.ParseUint(string(raw), 10, 64)
@@ -71,6 +76,25 @@ func number(v jsonscan.Value) ref.Val {
 		return types.WrapErr(errNumber)
 	}
 	return types.Uint(u)
+}
+
+// double is the number that a literal with a fraction or an exponent is. From 2^53 on CEL takes a double for several integers, since it
+// rounds the one that it compares it with. So where there are ints and uints it is the integer that it is written as, or an error.
+func double(f float64, raw []byte) ref.Val {
+	if math.Abs(f) < 1<<53 || f < math.MinInt64 || f > 1<<64 {
+		return types.Double(f)
+	}
+	if written, ok := new(big.Rat).SetString(string(raw)); !ok || written.Cmp(new(big.Rat).SetFloat64(f)) != 0 {
+		return types.WrapErr(errInexact)
+	}
+	switch {
+	case f < 1<<63:
+		return types.Int(f)
+	case f < 1<<64:
+		return types.Uint(f)
+	default: // CEL takes it for the largest uint
+		return types.WrapErr(errNumber)
+	}
 }
 
 // whole says that all of v may be looked at: compared, counted, iterated, converted.

@@ -274,3 +274,38 @@ func TestJSONEncode(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// No rule takes a number for an integer that it isn't, however it is written.
+func TestValues_areNoOtherIntegers(t *testing.T) {
+	env := newEnv(t, Options{})
+	for _, tt := range []struct{ expression, n, want string }{
+		{`args.n == 9007199254740993`, `9007199254740993`, "true"},
+		{`args.n == 9007199254740993`, `9007199254740992.0`, "false"},
+		{`args.n != 9007199254740993`, `9007199254740992.0`, "true"},
+		{`args.n < 9007199254740993`, `9007199254740992.0`, "true"},
+		{`args.n in [9007199254740993]`, `9.007199254740992e15`, "false"},
+		{`args.n in {9007199254740993: true}`, `9.007199254740992e15`, "false"},
+		{`[args.n] == [9007199254740993]`, `9.007199254740992e15`, "false"},
+		{`args.n == -9007199254740993`, `-9007199254740992.0`, "false"},
+		{`args.n == 9007199254740993`, `9007199254740993.0`, "error"}, // whoever reads a double reads ...992
+		{`args.n < 0`, `9007199254740991.5`, "error"},
+		{`args.n < 9007199254740992`, `9007199254740991.0`, "true"},
+		{`args.n == 1000000000000000000`, `1e18`, "true"},
+		{`args.n == 1000000000000000001`, `1e18`, "false"},
+		{`args.n == 1000000000000000000`, `1` + strings.Repeat("0", 1000) + `e-982`, "true"},
+		{`args.n == 9223372036854775807`, `9223372036854775808.0`, "false"},
+		{`args.n == 9223372036854775808u`, `9223372036854775808.0`, "true"},
+		{`args.n == 18446744073709551615u`, `18446744073709549568.0`, "false"},
+		{`args.n == 18446744073709551615u`, `18446744073709551616.0`, "error"},
+		{`args.n > 18446744073709551615u`, `18446744073709555712.0`, "true"},
+		{`args.n < -9223372036854775807 - 1`, `-9223372036854775808.0`, "false"},
+		{`args.n < -9223372036854775807 - 1`, `-1e19`, "true"},
+		{`args.n > 1000`, `1e300`, "true"},
+	} {
+		c := compile(t, env, tt.expression, Bool, false)
+		f := open(t, env, Input{Method: "tools/call", Arguments: scan(t, `{"n":`+tt.n+`}`)}, false)
+		if got := outcomeClass(c.value(f)); got != tt.want {
+			t.Errorf("%s of %.30s is %s, want %s", tt.expression, tt.n, got, tt.want)
+		}
+	}
+}
