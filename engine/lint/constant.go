@@ -125,6 +125,10 @@ func (f *folder) call(n *node) verdict {
 	case isText(f.see(of)):
 		return verdict{never, "two texts are compared"}
 	}
+	if n := f.see(of); n.Op == condition.OpRead && n.Name == "principal.type" && !n.Optional &&
+		!slices.ContainsFunc(kinds, func(kind any) bool { return values[kind] }) {
+		return verdict{never, "`principal.type` is anonymous, api_key or jwt"}
+	}
 	globs, field := f.matched(f.see(of))
 	if globs == nil {
 		return verdict{}
@@ -137,6 +141,9 @@ func (f *folder) call(n *node) verdict {
 	}
 	return verdict{never, fmt.Sprintf("`match.%s` leaves no such name", field)}
 }
+
+// kinds are what principal.type can be.
+var kinds = []any{condition.KindAnonymous, condition.KindAPIKey, condition.KindJWT}
 
 // matched returns what the match says of a name.
 func (f *folder) matched(n *node) (globs []policy.Glob, field string) {

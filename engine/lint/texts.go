@@ -77,6 +77,8 @@ func (t *texts) call(n *node, p polarity) {
 		switch n.Name {
 		case "startsWith":
 			t.prefix(n, text, p)
+		case "endsWith":
+			t.suffix(n, text, p)
 		case "glob":
 			t.glob(n, text)
 		case "matches":
@@ -130,6 +132,19 @@ func (t *texts) prefix(n *node, text string, p polarity) {
 	case openHost.MatchString(text) && p == grants:
 		t.add(t.rule.At(), n.At, codeURL, fmt.Sprintf("`%s` is compared as text: `%s.evil.example` begins so too", name, text), "compare url(...).getScheme() and url(...).getHost()")
 	}
+}
+
+// domain is the end of a host that begins with a whole label, but for the dot before it.
+var domain = regexp.MustCompile(`^[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]+)?$`)
+
+// suffix looks at a host that is compared by its end.
+func (t *texts) suffix(n *node, text string, p polarity) {
+	of := t.rule.scope.see(n.Args[0])
+	if p != grants || !domain.MatchString(text) || of.Op != condition.OpCall || of.Name != "getHost" && of.Name != "getHostname" {
+		return
+	}
+	t.add(t.rule.At(), n.At, codeURL, fmt.Sprintf("the host is compared as text: `evil%s` ends so too", text),
+		fmt.Sprintf("use == %q for the host, and endsWith(%q) for those below it", text, "."+text))
 }
 
 // cleaned says that the condition asks that a path is as path.clean would have it.
