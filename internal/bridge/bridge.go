@@ -82,9 +82,11 @@ type Adapter struct {
 	pool   pool
 	lot    lot
 
-	ids    atomic.Int64 // of requests on behalf of clients of before 2026-07-28
-	memory memory
-	tools  struct {
+	ids     atomic.Int64 // of requests on behalf of clients of before 2026-07-28
+	memory  memory
+	running running
+	spare   sync.Pool // of rounds
+	tools   struct {
 		mu     sync.Mutex
 		params map[string][]mcp.HeaderParam // of those tools whose arguments headers mirror
 	}
@@ -106,6 +108,7 @@ func New(inner upstream.Server, o Options) (*Adapter, error) {
 	a := &Adapter{o: o, inner: inner, sealer: &sealer{o.Keys, o.Name}}
 	a.pool.a, a.pool.groups = a, map[[32]byte][]*session{}
 	a.lot.works = map[[16]byte]*work{}
+	a.running = newRunning()
 	a.memory.clients = map[string]*remembered{}
 	a.tools.params = map[string][]mcp.HeaderParam{}
 	if h, ok := inner.(interface{ Headless() bool }); ok {
@@ -124,7 +127,7 @@ func (a *Adapter) Headless() bool { return a.headless }
 // own do, and those of clients of whom more is remembered than their id says.
 func (a *Adapter) Keeps(session string) bool {
 	k, ok := a.inner.(interface{ Keeps(session string) bool })
-	return ok && k.Keeps(session) || clientOf(session) != nil
+	return ok && k.Keeps(session) || clientOf(session, nil) != nil
 }
 
 // Do implements upstream.Server.
@@ -134,15 +137,15 @@ func (a *Adapter) Do(c *upstream.Call) error {
 		return a.inner.Do(c)
 	case c.Modern:
 		return a.doModern(c)
-	case c.Client != "": // its session is no server's
-		return a.fromLegacy(c, c.Client)
+	case c.Client != nil: // its session is no server's
+		return a.fromLegacy(c, c.Client.ID, c.Client)
 	}
 	era, err := a.Era(c)
 	switch {
 	case err != nil:
 		return err
 	case era == mcp.Modern:
-		return a.fromLegacy(c, c.Session)
+		return a.fromLegacy(c, c.Session, nil)
 	}
 	return a.inner.Do(c)
 }

@@ -12,19 +12,19 @@ import (
 
 // client is a client of before 2026-07-28 on a server that knows no sessions. Its session id says all of it that does not change.
 type client struct {
-	mcp.Session
+	*mcp.Session
 	id    string // of the session, whole
 	kinds kinds
 }
 
-// clientOf reads a session id; nil if it is none of ours.
-func clientOf(id string) *client {
-	c := &client{id: id}
-	if !c.Read(id) {
-		return nil
+// clientOf reads a session id, unless it has been; nil if it is none of ours.
+func clientOf(id string, seat *mcp.Session) *client {
+	if seat == nil {
+		if seat = new(mcp.Session); !seat.Read(id) {
+			return nil
+		}
 	}
-	c.kinds = kindsOf(c.Capabilities)
-	return c
+	return &client{seat, id, kindsOf(seat.Capabilities)}
 }
 
 // memory is what has to be remembered of clients, each for as long as there is something. What does not fit any more is forgotten,
@@ -40,8 +40,7 @@ type remembered struct {
 	over      bool // the client has ended its session
 	level     string
 	resources []string           // subscribed to
-	running   map[string]*rounds // its requests by their ids
-	asking    map[string]*rounds // those that wait for an answer of it, by the id of the question
+	asking    map[string]*rounds // its requests that wait for an answer of it, by the id of the question
 	radio     *radio             // its GET stream; nil if there is none
 }
 
@@ -73,7 +72,21 @@ func (m *memory) with(id string, now time.Time, f func(r *remembered)) bool {
 	return true
 }
 
-func (r *remembered) idle() bool { return len(r.running)+len(r.asking) == 0 && r.radio == nil }
+// look says which level a client has set, "" for none, and whether its session is still on.
+func (m *memory) look(id string, now time.Time) (level string, on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.clients[id]
+	if r == nil {
+		return "", true
+	}
+	if !r.over {
+		r.used = now
+	}
+	return r.level, !r.over
+}
+
+func (r *remembered) idle() bool { return len(r.asking) == 0 && r.radio == nil }
 
 // forget makes room: of a few clients for whom nothing is under way the one that was away longest.
 func (m *memory) forget() {
@@ -100,7 +113,7 @@ func (a *Adapter) initialize(c *upstream.Call) error {
 		version = mcp.Versions(mcp.Legacy)[0]
 	}
 	id := mcp.NewSession(version, mcp.BridgedCapabilities(m.Params.Get("capabilities")), m.Params.Get("clientInfo"))
-	cl := clientOf(id)
+	cl := clientOf(id, nil)
 	if cl == nil {
 		return reject(c, 200, c.ID, invalidParams, "Invalid params: the capabilities are too much to be carried")
 	}
@@ -146,7 +159,7 @@ func (a *Adapter) query(cl *client, method string, params []byte, on *upstream.C
 	if len(params) > 0 {
 		body = append(append(body, params...), ',')
 	}
-	body = append(append(body, `"_meta":`...), cl.meta("")...)
+	body = cl.appendMeta(append(body, `"_meta":`...), "")
 	if err := a.fill(&c, append(body, "}}"...)); err != nil {
 		return nil, err
 	}
@@ -169,22 +182,41 @@ func (a *Adapter) fill(c *upstream.Call, body []byte) error {
 	}
 	c.Body, c.Method, c.ID, c.Modern = body, m.Method, m.ID, true
 	c.Progress = m.ProgressToken.Raw()
-	params := a.mirrored(m.Name)
-	if m.Method != "tools/call" {
-		params = nil
-	}
-	for _, h := range m.AppendParams(m.AppendHeaders(nil), params) {
-		c.Header = append(c.Header, upstream.Field(h))
-	}
+	a.mirror(c, &m)
 	return nil
 }
 
-// meta is what every request of 2026-07-28 says of its client.
-func (cl *client) meta(level string) []byte {
-	b := append(append([]byte(`{"`+metaVersion+`":`), quoted(mcp.FirstModern)...), `,"`+metaCapabilities+`":`...)
+// mirror adds the headers that mirror m in 2026-07-28.
+func (a *Adapter) mirror(c *upstream.Call, m *mcp.Message) {
+	var params []mcp.HeaderParam
+	if m.Method == "tools/call" {
+		params = a.mirrored(m.Name)
+	}
+	var room [8]mcp.Header
+	for _, h := range m.AppendParams(m.AppendHeadersOf(room[:0], mcp.FirstModern), params) {
+		c.Header = append(c.Header, upstream.Field(h))
+	}
+}
+
+// firstModern is the revision in JSON.
+var firstModern = quoted(mcp.FirstModern)
+
+// appendMeta appends what every request of 2026-07-28 says of its client.
+func (cl *client) appendMeta(dst []byte, level string) []byte {
+	b := append(append(append(dst, `{"`+metaVersion+`":`...), firstModern...), `,"`+metaCapabilities+`":`...)
 	b = cl.Info.AppendTo(append(cl.Capabilities.AppendTo(b), `,"`+metaClientInfo+`":`...))
 	if level != "" {
-		b = append(append(b, `,"`+metaLogLevel+`":`...), quoted(level)...)
+		b = jsonscan.AppendQuote(append(b, `,"`+metaLogLevel+`":`...), level)
 	}
 	return append(b, '}')
+}
+
+// editMeta says the same in the _meta that a request has.
+func (cl *client) editMeta(meta jsonscan.Value, level string, e *jsonscan.Edits) {
+	e.Set(meta, metaVersion, firstModern)
+	e.Set(meta, metaCapabilities, cl.Capabilities.Raw())
+	e.Set(meta, metaClientInfo, cl.Info.Raw())
+	if level != "" {
+		e.Set(meta, metaLogLevel, quoted(level))
+	}
 }

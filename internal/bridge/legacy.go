@@ -11,16 +11,20 @@ import (
 
 // This file is clients of before 2026-07-28 on servers of that revision: what becomes of their messages.
 
-// fromLegacy serves a client of before 2026-07-28 whose session has this id, as one of 2026-07-28 is served.
-func (a *Adapter) fromLegacy(c *upstream.Call, session string) error {
+// fromLegacy serves a client of before 2026-07-28 whose session has this id, as one of 2026-07-28 is served. seat is that session if it has
+// been read.
+func (a *Adapter) fromLegacy(c *upstream.Call, session string, seat *mcp.Session) error {
 	if c.Verb == upstream.Post && c.Kind == upstream.Request && c.Method == "initialize" {
 		return a.initialize(c)
 	}
 	if session == "" {
 		return status(c, 400)
 	}
-	cl := clientOf(session)
-	if cl == nil || !a.memory.with(cl.id, a.o.Now(), func(*remembered) {}) {
+	cl := clientOf(session, seat)
+	if cl == nil {
+		return status(c, 404)
+	}
+	if _, on := a.memory.look(cl.id, a.o.Now()); !on {
 		return status(c, 404) // which has the client initialize anew
 	}
 	switch {
@@ -52,17 +56,25 @@ func (a *Adapter) leave(c *upstream.Call, cl *client) {
 	if open != nil {
 		open.finish()
 	}
-	if c.Client != "" {
+	if c.Client != nil {
 		a.pool.leave(&asker{owner: ownerOf(c), capabilities: mcp.BridgedCapabilities(cl.Capabilities)})
 	}
 }
 
 // ownerOf is whose the call is; of a session that is not the server's, only that session's. It stays the caller's when the call has ended.
 func ownerOf(c *upstream.Call) []byte {
+	return appendOwner(nil, c)
+}
+
+func appendOwner(dst []byte, c *upstream.Call) []byte {
 	if c.Owner == nil {
-		return nil
+		return dst
 	}
-	return append(bytes.Clone(c.Owner()), c.Client...)
+	dst = append(dst, c.Owner()...)
+	if c.Client != nil {
+		dst = append(dst, c.Client.ID...)
+	}
+	return dst
 }
 
 // request26 serves a request: by itself, if its method is of the handshake and sessions, which the server does not have.
@@ -162,45 +174,54 @@ func (a *Adapter) noticed(c *upstream.Call, cl *client) error {
 		return status(c, 400)
 	}
 	if m.Method == "notifications/cancelled" {
-		id := m.Params.Get("requestId").AppendTo(nil)
-		var running *rounds
-		a.memory.with(cl.id, a.o.Now(), func(r *remembered) { running = r.running[string(id)] })
-		if running != nil {
-			running.Interrupt(true)
-		}
+		a.running.cancel(cl.id, m.Params.Get("requestId").AppendTo(nil))
 	}
 	return status(c, 202)
 }
 
-// rewrite26 makes of a legacy client's request one of 2026-07-28. responses and state belong to a later round of it, nil in the first.
-func (cl *client) rewrite26(m *mcp.Message, own []byte, level string, responses, state []byte) []byte {
-	var e jsonscan.Edits
-	e.Replace(m.Root().Get("id"), own)
-	meta := cl.meta(level)
-	var doc jsonscan.Doc
-	switch {
-	case !m.Params.Exists():
-		e.Set(m.Root(), "params", append(append([]byte(`{"_meta":`), meta...), '}'))
-	case !m.Meta.Exists():
-		e.Set(m.Params, "_meta", meta)
-	case doc.Scan(meta, jsonscan.Options{}) == nil:
-		for c := doc.Root().Cursor(); c.Next(); {
-			e.Set(m.Meta, c.Name().Text(), c.Value().Raw())
+// rewriting is what makes of a request one of 2026-07-28.
+type rewriting struct {
+	own              []byte // its id
+	level            string // "" for none
+	responses, state []byte // of a later round of it; nil in the first
+	meta             []byte // what the client is, and the level, if that has been written
+	edits            *jsonscan.Edits
+}
+
+// append26 makes of a legacy client's request one of 2026-07-28.
+func (cl *client) append26(dst []byte, m *mcp.Message, w *rewriting) []byte {
+	e := w.edits
+	if e == nil {
+		e = new(jsonscan.Edits)
+	}
+	e.Reset()
+	e.Replace(m.Root().Get("id"), w.own)
+	if m.Meta.Exists() {
+		cl.editMeta(m.Meta, w.level, e)
+	} else {
+		meta := w.meta
+		if meta == nil {
+			meta = cl.appendMeta(nil, w.level)
+		}
+		if m.Params.Exists() {
+			e.Set(m.Params, "_meta", meta)
+		} else {
+			e.Set(m.Root(), "params", append(append([]byte(`{"_meta":`), meta...), '}'))
 		}
 	}
 	if asks(m.Spec) {
-		for _, member := range []struct {
-			name  string
-			value []byte
-		}{{"inputResponses", responses}, {"requestState", state}} {
-			if member.value != nil {
-				e.Set(m.Params, member.name, member.value)
-			} else {
-				e.Remove(m.Params.Get(member.name))
-			}
-		}
+		setOrRemove(e, m.Params, "inputResponses", w.responses)
+		setOrRemove(e, m.Params, "requestState", w.state)
 	}
-	return m.AppendEdited(nil, &e)
+	return m.AppendEdited(dst, e)
+}
+
+func setOrRemove(e *jsonscan.Edits, of jsonscan.Value, name string, value []byte) {
+	if value != nil {
+		e.Set(of, name, value)
+	} else {
+		e.Remove(of.Get(name))
+	}
 }
 
 // mirrored says which arguments of a tool the headers of a call mirror, as far as is known.

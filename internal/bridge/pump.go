@@ -86,6 +86,21 @@ func (a *Adapter) startCall(in *upstream.Call) *pump {
 	return p
 }
 
+// startReading reads the stream that has answered in. It gives nil if the server has been closed.
+func (a *Adapter) startReading(in *upstream.Call) *pump {
+	if !a.pool.begin() {
+		return nil
+	}
+	in.Extend(time.Time{})
+	p := newPump(in)
+	go func() {
+		defer a.pool.work.Done()
+		defer in.Close()
+		p.run(a)
+	}()
+	return p
+}
+
 func (p *pump) run(a *Adapter) {
 	for {
 		e, err := p.in.Next()

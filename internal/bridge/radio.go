@@ -35,7 +35,7 @@ type radio struct {
 // tune opens a client's GET stream. It has one: an older one ends.
 func (a *Adapter) tune(c *upstream.Call, cl *client) error {
 	x := &radio{a: a, cl: cl, owner: ownerOf(c), deadline: a.due(c), wake: make(chan struct{}, 1)}
-	x.many = c.Client != ""
+	x.many = c.Client != nil
 	p, code, err := x.subscribe(c)
 	switch {
 	case err != nil:
@@ -71,7 +71,7 @@ func (x *radio) subscribe(on *upstream.Call) (p *pump, code int, err error) {
 		}
 		body = append(body, quoted(uri)...)
 	}
-	body = append(append(append(body, `]},"_meta":`...), x.cl.meta("")...), "}}"...)
+	body = append(x.cl.appendMeta(append(body, `]},"_meta":`...), ""), "}}"...)
 	in := &upstream.Call{Start: x.a.o.Now(), Owner: func() []byte { return x.owner }, Tasks: on.Tasks}
 	in.Deadline = in.Start.Add(x.a.o.Timeout)
 	if err := x.a.fill(in, body); err != nil {

@@ -16,16 +16,20 @@ import (
 // rounds is a request of a client of before 2026-07-28. As long as the server answers that it needs input, the client is asked on the
 // stream of its request, and the request is sent again with the answers.
 type rounds struct {
-	a    *Adapter
-	cl   *client
-	era  mcp.Era     // of the server
-	id   []byte      // the client's
-	msg  mcp.Message // as the client has sent it
-	sent upstream.Call
-	mode mode
+	a        *Adapter
+	call     *upstream.Call // the client's
+	cl       *client
+	era      mcp.Era      // of the server
+	id       []byte       // the client's
+	msg      *mcp.Message // as the client has sent it
+	owner    []byte       // see ownerKey
+	sent     upstream.Call
+	readInto *upstream.Reading // where the one answer is wanted; nil: nowhere
+	mode     mode
 
 	mu       sync.Mutex
-	p        *pump             // of the current round
+	p        *pump             // of the current round; nil if once has sent it
+	inline   bool              // and does so now
 	open     map[string]string // the questions that wait for an answer, by id: the key in inputRequests
 	answers  []byte            // the members of inputResponses so far
 	refused  bool              // a question was answered with an error
@@ -34,13 +38,18 @@ type rounds struct {
 	deadline time.Time
 	wake     chan struct{}
 
+	once   once
 	round  int
 	listed bool     // the tools have been read anew
 	state  []byte   // requestState of the round that is answered
 	queue  [][]byte // for the client
 	done   bool
-	reply  mcp.Message
-	edits  jsonscan.Edits
+	data   []byte       // what reply was read from
+	reply  *mcp.Message // it and edits are once's, or where readInto wants them
+	edits  *jsonscan.Edits
+
+	key  uint64 // see running
+	next *rounds
 }
 
 // mode says what is awaited.
@@ -64,29 +73,20 @@ const defaultLevel = "info"
 
 // callModern sends a client's request.
 func (a *Adapter) callModern(c *upstream.Call, cl *client) error {
-	r := &rounds{a: a, cl: cl, id: bytes.Clone(c.ID), deadline: a.due(c), wake: make(chan struct{}, 1), open: map[string]string{}}
-	var err error
-	if r.era, err = a.Era(c); err != nil {
+	era, err := a.Era(c)
+	if err != nil {
 		return err
 	}
-	owner := ownerOf(c)
-	r.sent.Header, r.sent.Deadline, r.sent.Owner = traceOnly(nil, c.Header), r.deadline, func() []byte { return owner }
-	r.sent.Tasks = c.Tasks
-	for i, f := range r.sent.Header {
-		r.sent.Header[i].Value = strings.Clone(f.Value) // it may outlive the client's request
-	}
-	if refusal := r.msg.Decode(bytes.Clone(c.Body), jsonscan.Options{}); refusal != nil {
+	r := a.newRounds(c, cl, era)
+	if refusal := r.take(c); refusal != nil {
+		r.release()
 		return reject(c, 200, c.ID, refusal.Code, refusal.Message)
 	}
 	if !c.Attach(r) {
+		r.release()
 		return a.fail(upstream.Canceled, upstream.ErrCanceled)
 	}
-	a.memory.with(cl.id, a.o.Now(), func(m *remembered) {
-		if m.running == nil {
-			m.running = map[string]*rounds{}
-		}
-		m.running[string(r.id)] = r
-	})
+	a.running.put(r)
 	if err = r.send(); err == nil {
 		err = r.begin(c)
 	}
@@ -106,10 +106,11 @@ func (r *rounds) begin(c *upstream.Call) error {
 			return err
 		case r.done:
 			c.Detach()
-			r.End()
-			return reply(c, 200, out)
+			c.Answer(r, 200, out)
+			return nil
 		case out != nil:
 			r.queue = append([][]byte{out}, r.queue...)
+			r.once.kept = true
 			c.Stream(r)
 			return nil
 		}
@@ -131,22 +132,23 @@ func (r *rounds) Next() (upstream.Event, error) {
 
 // End implements upstream.Relay.
 func (r *rounds) End() {
+	r.a.running.drop(r)
 	r.mu.Lock()
 	p, cancel := r.p, r.cancel
 	r.p = nil
 	questions := r.open
-	r.open = map[string]string{}
+	r.open = nil
 	r.mu.Unlock()
-	r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
-		if m.running[string(r.id)] == r {
-			delete(m.running, string(r.id))
-		}
-		for id := range questions {
-			delete(m.asking, id)
-		}
-	})
+	if len(questions) > 0 {
+		r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
+			for id := range questions {
+				delete(m.asking, id)
+			}
+		})
+	}
 	switch {
 	case p == nil:
+		r.release()
 	case r.done || cancel:
 		p.stop()
 	default: // a client of before 2026-07-28 that goes away has not cancelled anything
@@ -160,6 +162,12 @@ func (r *rounds) Interrupt(tell bool) {
 	defer r.mu.Unlock()
 	r.stopped = true
 	r.cancel = r.cancel || tell
+	switch {
+	case r.inline && tell:
+		r.once.in.Cancel()
+	case r.inline:
+		r.once.in.Leave()
+	}
 	r.signal()
 }
 
@@ -168,6 +176,9 @@ func (r *rounds) Extend(t time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.deadline = t
+	if r.inline {
+		r.once.in.Extend(t)
+	}
 	r.signal()
 }
 
@@ -184,11 +195,12 @@ func (r *rounds) send() error {
 	if r.era == mcp.Legacy && r.a.headless {
 		level = "" // whoever wants its log has such a server for himself
 	}
-	r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
-		if m.level != "" {
-			level = m.level
-		}
-	})
+	if said, _ := r.a.memory.look(r.cl.id, r.a.o.Now()); said != "" {
+		level = said
+	}
+	if r.round == 0 && !r.listed && r.era == mcp.Modern {
+		return r.sendOnce(level)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
@@ -199,23 +211,38 @@ func (r *rounds) send() error {
 		responses = append(append([]byte{'{'}, r.answers...), '}')
 		r.answers = nil
 	}
-	own := strconv.AppendInt(nil, r.a.ids.Add(1), 10)
-	in := &upstream.Call{Start: r.a.o.Now(), Header: append([]upstream.Field(nil), r.sent.Header...)}
-	in.Deadline, in.Owner, in.Tasks = in.Start.Add(r.a.o.Timeout), r.sent.Owner, r.sent.Tasks
-	if r.round == 0 {
-		in.Deadline = r.sent.Deadline
+	in := &upstream.Call{ID: strconv.AppendInt(nil, r.a.ids.Add(1), 10), Owner: r.ownerOf()}
+	for _, f := range r.sent.Header {
+		in.Header = append(in.Header, upstream.Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value)}) // it may outlive the client's request
 	}
-	if err := r.a.fill(in, r.cl.rewrite26(&r.msg, own, level, responses, r.state)); err != nil {
-		return err
-	}
+	in.Body = r.cl.append26(nil, r.msg, &rewriting{own: in.ID, level: level, responses: responses, state: r.state})
+	r.address(in)
 	if r.p != nil {
 		r.p.stop()
 	}
+	r.once.in.Close()
 	if r.p = r.a.startCall(in); r.p == nil {
 		return r.a.fail(upstream.Unavailable, errShut)
 	}
-	r.mode = reading
+	r.once.kept, r.mode = true, reading
 	return nil
+}
+
+// ownerOf gives what in.Owner is when r may have ended.
+func (r *rounds) ownerOf() func() []byte {
+	owner := bytes.Clone(r.ownerKey())
+	return func() []byte { return owner }
+}
+
+// address says of what is sent, which has its body and id, all the rest.
+func (r *rounds) address(in *upstream.Call) {
+	in.Method, in.Modern, in.Tasks, in.Progress = r.msg.Method, true, r.sent.Tasks, r.msg.ProgressToken.Raw()
+	in.Start = r.a.o.Now()
+	in.Deadline = in.Start.Add(r.a.o.Timeout)
+	if r.round == 0 {
+		in.Deadline = r.sent.Deadline
+	}
+	r.a.mirror(in, r.msg)
 }
 
 // step does the next thing that is to be done, and gives what there is for the client.
@@ -237,8 +264,7 @@ func (r *rounds) step() ([]byte, error) {
 	case m.head != nil && m.head.reply != upstream.JSON:
 		return nil, r.a.fail(upstream.Protocol, statusError(m.head.status))
 	}
-	r.edits.Reset()
-	if refusal := r.reply.DecodeServer(m.data, jsonscan.Options{}); refusal != nil {
+	if refusal := r.decode(m); refusal != nil {
 		return nil, r.a.fail(upstream.Protocol, refusalError(*refusal))
 	}
 	switch r.reply.Kind {
@@ -248,7 +274,7 @@ func (r *rounds) step() ([]byte, error) {
 		if r.reply.Method == "notifications/cancelled" {
 			return nil, nil
 		}
-		return r.reply.AppendEdited(nil, &r.edits), nil
+		return r.reply.AppendEdited(nil, r.edits), nil
 	case mcp.KindRequest, mcp.KindBatch, mcp.KindNone:
 	}
 	return nil, nil // this revision has no requests of servers
@@ -260,6 +286,9 @@ func (r *rounds) read() (message, error) {
 		due, err := r.due()
 		if err != nil {
 			return message{}, err
+		}
+		if r.once.head.status != 0 {
+			return r.once.take(), nil
 		}
 		if m, ok := r.p.take(r.wake, due, r.a.o.Now); ok {
 			return m, m.err
@@ -335,58 +364,4 @@ func (r *rounds) answer(id string, result []byte, failed bool) {
 		r.answers = append(append(r.answers, ':'), result...)
 	}
 	r.signal()
-}
-
-// result translates the answer of the server, or begins another round.
-func (r *rounds) result() ([]byte, error) {
-	m := &r.reply
-	if m.Error.Exists() {
-		code, _ := m.Error.Get("code").Int64()
-		if code == headerMismatch && r.msg.Method == "tools/call" && !r.listed {
-			r.listed = true // the server has not begun with it: its tool has headers that were not known
-			r.a.relearn(r.cl, &r.sent)
-			return nil, r.send()
-		}
-		return r.last(m), nil
-	}
-	switch kind := m.Result.Get("resultType"); {
-	case mcp.InputRequired(m.Result):
-		return r.ask()
-	case kind.Exists() && !kind.TextIs("complete"):
-		return r.fail("The server has given a result of a kind that this client can't be given")
-	}
-	r.strip(m.Result)
-	return r.last(m), nil
-}
-
-// last gives the answer.
-func (r *rounds) last(m *mcp.Message) []byte {
-	r.done = true
-	r.edits.Set(m.Root(), "id", r.id)
-	return m.AppendEdited(nil, &r.edits)
-}
-
-// strip leaves out what results have only since 2026-07-28.
-func (r *rounds) strip(result jsonscan.Value) {
-	e := &r.edits
-	e.Remove(result.Get("resultType"))
-	if spec := r.msg.Spec; spec != nil && spec.Cacheable {
-		e.Remove(result.Get("ttlMs"))
-		e.Remove(result.Get("cacheScope"))
-	}
-	if meta := result.Get("_meta"); meta.Get(metaServerInfo).Exists() {
-		if meta.Len() == 1 {
-			e.Remove(meta)
-		} else {
-			e.Remove(meta.Get(metaServerInfo))
-		}
-	}
-	if r.msg.Method != "tools/list" {
-		return
-	}
-	for c := result.Get("tools").Cursor(); c.Next(); {
-		if r.a.learn(c.Value()); !r.a.headless && mcp.InvalidHeaderTool(c.Value()) {
-			e.Remove(c.Value()) // which a client over HTTP has to do, and this one does not know
-		}
-	}
 }

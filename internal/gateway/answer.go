@@ -65,11 +65,8 @@ func (x *exchange) answerJSON() *refusal {
 	default:
 		return badAnswer(x.msg.ID, fmt.Errorf("status %d with a message", x.call.Status))
 	}
-	if r := x.reply.DecodeServer(x.call.ReplyBody, x.scanOptions()); r != nil {
-		return badAnswer(x.msg.ID, errors.New(r.String()))
-	}
-	if x.reply.Kind != mcp.KindResponse || !x.answers() {
-		return badAnswer(x.msg.ID, errors.New("a message that does not answer the request"))
+	if r := x.readReply(); r != nil {
+		return r
 	}
 	if x.call.Status != 200 && !x.reply.Error.Exists() {
 		return badAnswer(x.msg.ID, fmt.Errorf("status %d with a result", x.call.Status))
@@ -84,6 +81,24 @@ func (x *exchange) answerJSON() *refusal {
 	x.outward()
 	x.out = x.reply.AppendEdited(x.out[:0], &x.edits)
 	return x.send(x.statusFor(x.call.Status), x.out)
+}
+
+// readReply reads the answer, unless a server that translates it has: then x.edits make of it what the client gets.
+func (x *exchange) readReply() *refusal {
+	if x.reading.Done {
+		if x.snap.Tools != nil && !x.settle() { // noteResult looks for what they may have left out
+			return notRewritable(x.msg.ID, errNoPart)
+		}
+		return nil
+	}
+	x.edits.Reset()
+	if r := x.reply.DecodeServer(x.call.ReplyBody, x.scanOptions()); r != nil {
+		return badAnswer(x.msg.ID, errors.New(r.String()))
+	}
+	if x.reply.Kind != mcp.KindResponse || !x.answers() {
+		return badAnswer(x.msg.ID, errors.New("a message that does not answer the request"))
+	}
+	return nil
 }
 
 // answerAccepted answers a notification or response that the server took, whatever it said beside.
@@ -147,7 +162,6 @@ func (x *exchange) answers() bool {
 
 // judgeReply is the second door: may the client see this answer to its request? It leaves in x.edits what has to change in it.
 func (x *exchange) judgeReply() *refusal {
-	x.edits.Reset()
 	x.answered = true
 	if x.share != nil {
 		x.keepList()
@@ -228,15 +242,20 @@ func (x *exchange) judgeAnswer() *refusal {
 
 // reread applies what has changed in the reply so far, so that what is judged is what the client would get.
 func (x *exchange) reread() jsonscan.Value {
-	if x.edits.Len() == 0 {
-		return x.reply.Result
-	}
-	x.filtered = x.reply.AppendEdited(x.filtered[:0], &x.edits)
-	x.edits.Reset()
-	if x.reply.DecodeServer(x.filtered, x.scanOptions()) != nil {
+	if !x.settle() {
 		return jsonscan.Value{}
 	}
 	return x.reply.Result
+}
+
+// settle makes the reply what x.edits have made of it. It is false if that can't be read.
+func (x *exchange) settle() bool {
+	if x.edits.Len() == 0 {
+		return true
+	}
+	x.filtered = x.reply.AppendEdited(x.filtered[:0], &x.edits)
+	x.edits.Reset()
+	return x.reply.DecodeServer(x.filtered, x.scanOptions()) == nil
 }
 
 // rewriteReply puts what plugins have made of the result in its place.

@@ -41,7 +41,8 @@ type exchange struct {
 	judgement
 
 	call    upstream.Call
-	reply   *mcp.Message // what the server sent
+	reading upstream.Reading // see readReply
+	reply   *mcp.Message     // what the server sent
 	edits   jsonscan.Edits
 	outcome outcome
 	record  audit.Record
@@ -87,7 +88,7 @@ type membership struct {
 	opened      bool              // the client named a session, and it opened
 	joined      bool              // and it is one with several servers: session is none of theirs
 	tracked     bool              // the client may cancel the request by its id
-	seat        mcp.Session       // what that client has said of itself
+	seat        *mcp.Session      // and what that client has said of itself
 	sealed      []byte            // the id of a session that begins
 }
 
@@ -257,7 +258,7 @@ func (x *exchange) reset() {
 	}
 	x.ctx, x.snap, x.conn, x.client = nil, nil, nil, nil
 	x.sender, x.target, x.membership, x.judgement, x.progress = sender{}, target{}, membership{}, judgement{}, progress{}
-	x.outcome = outcome{}
+	x.outcome, x.reading = outcome{}, upstream.Reading{}
 	x.ending.Store(false)
 	x.head.Reset()
 	x.msg.Reset()

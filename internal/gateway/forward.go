@@ -22,6 +22,11 @@ func (x *exchange) forward() *refusal {
 	if h, ok := x.server.(headless); ok && h.Headless() {
 		x.msg.EditTrace(x.msg.TraceOf(&x.head), &x.edits)
 	}
+	if x.joined && x.edits.Len() == 0 {
+		c.Message = &x.msg
+		x.reading = upstream.Reading{Message: x.reply, Edits: &x.edits, Options: x.scanOptions()}
+		c.Reading = &x.reading
+	}
 	x.out = x.msg.AppendEdited(x.out[:0], &x.edits)
 	c.Body = x.out
 	c.ID, c.Method, c.Modern = x.msg.ID, x.msg.Method, x.msg.Era == mcp.Modern || x.lifted
@@ -49,7 +54,7 @@ func (x *exchange) forward() *refusal {
 func (x *exchange) address(c *upstream.Call) {
 	c.Owner, c.Translate = x.ownerOf, x.view != nil
 	if x.joined {
-		c.Client, c.Tasks = string(x.session), true
+		c.Client, c.Tasks = x.seat, true
 		return
 	}
 	c.Session = string(x.session)

@@ -35,21 +35,32 @@ func (x *exchange) join() *refusal {
 	if x.head.SessionID == nil {
 		return nil
 	}
-	var o opening
-	var err error
-	x.session, o, x.scratch, err = x.g.sealer.open(x.session[:0], x.viewOwner(), x.head.SessionID, x.scratch[:0])
-	if err != nil {
-		return noSession(x.msg.ID, err)
-	}
-	x.home = string(o.home)
-	hex.Encode(x.sessionHash[:], o.tag)
-	if !x.seat.Read(string(x.session)) {
-		return noSession(x.msg.ID, errSession)
+	if !x.client.recalls(x) {
+		if err := x.openSeat(); err != nil {
+			return noSession(x.msg.ID, err)
+		}
 	}
 	x.joined, x.opened = true, true
 	if _, ended := x.g.over.find(string(x.sessionHash[:]), x.start); ended {
 		return noSession(x.msg.ID, errOver)
 	}
+	return nil
+}
+
+func (x *exchange) openSeat() error {
+	keys := x.g.Keys.Version() // see openSession
+	var o opening
+	var err error
+	x.session, o, x.scratch, err = x.g.sealer.open(x.session[:0], x.viewOwner(), x.head.SessionID, x.scratch[:0])
+	if err != nil {
+		return err
+	}
+	x.home = string(o.home)
+	hex.Encode(x.sessionHash[:], o.tag)
+	if x.seat = new(mcp.Session); !x.seat.Read(string(x.session)) {
+		return errSession
+	}
+	x.client.remember(x, keys)
 	return nil
 }
 
@@ -64,7 +75,7 @@ func (x *exchange) seatClient() *refusal {
 	federation.EditCapabilities(d.Root(), &x.edits)
 	id := mcp.NewSession(m.Version, d.Root().AppendEdited(nil, &x.edits), m.Params.Get("clientInfo"))
 	x.edits.Reset()
-	if !x.seat.Read(id) {
+	if x.seat = new(mcp.Session); !x.seat.Read(id) {
 		return plain(200, invalidParams, mcp.ReasonInvalidParams, "Invalid params: the capabilities are too much to be carried", m.ID)
 	}
 	x.session, x.joined, x.opened = append(x.session[:0], id...), true, true
@@ -233,7 +244,7 @@ func (x *exchange) tellOver(name string, server upstream.Server) {
 	if server == nil {
 		return
 	}
-	c := upstream.Call{Verb: upstream.Delete, Client: string(x.session), Translate: true, Deadline: x.g.Now().Add(x.g.Limits.CallTimeout)}
+	c := upstream.Call{Verb: upstream.Delete, Client: x.seat, Translate: true, Deadline: x.g.Now().Add(x.g.Limits.CallTimeout)}
 	c.Owner = func() []byte { return sessionOwner(nil, identity.PrincipalKey(x.who), name) }
 	_ = server.Do(&c) // what a server keeps of it ends in its own time
 	c.Close()

@@ -49,8 +49,8 @@ func TestJoinedCallIsTheServersOwn(t *testing.T) {
 	w.server.answer = mail.answer
 	session := w.joined("/mcp", `{"sampling":{}}`)
 	w.server.answer = func(c *upstream.Call) error {
-		var s mcp.Session
-		if c.Modern || !c.Translate || c.Session != "" || !s.Read(c.Client) || string(s.Capabilities.Raw()) != `{"sampling":{}}` || s.Info.Get("name").Text() != "c" {
+		s := c.Client
+		if c.Modern || !c.Translate || c.Session != "" || s == nil || string(s.Capabilities.Raw()) != `{"sampling":{}}` || s.Info.Get("name").Text() != "c" {
 			t.Errorf("the call is %+v", c)
 		}
 		return says(200, `{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"resource_link","uri":"file:///docs/a","name":"a"}]}}`)(c)

@@ -178,6 +178,7 @@ func (x *exchange) recall() bool {
 }
 
 func (x *exchange) judgeRecalled() *refusal {
+	x.edits.Reset()
 	if r := x.judgeReply(); r != nil {
 		return r
 	}

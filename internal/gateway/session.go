@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/carry"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
 // maxSession bounds a session id, the server's and ours alike.
@@ -69,8 +70,10 @@ func (s sealer) open(dst, owner, id, room []byte) (session []byte, o opening, gr
 // opened is the session that a connection's last request has opened. A client that stays with it need not have it opened again.
 type opened struct {
 	who     *engine.Principal // one that is held is no other's address
-	server  string
-	id      []byte // as the client knows it
+	server  string            // "" of several as one
+	view    string            // the name of those
+	seat    *mcp.Session      // and what the client has said of itself there; nil of a server
+	id      []byte            // as the client knows it
 	version string
 	session []byte
 	hash    audit.SessionHash
@@ -80,14 +83,21 @@ type opened struct {
 
 // recalls takes the session that x names from what the connection remembers. Requests of one connection follow each other.
 func (c *conn) recalls(x *exchange) bool {
-	if c == nil || c.last == nil || c.last.who != x.who || c.last.server != x.serverName || len(c.last.id) == 0 || c.last.keys != x.g.Keys.Version() || !bytes.Equal(c.last.id, x.head.SessionID) {
+	if c == nil || c.last == nil {
 		return false
 	}
-	if (c.last.version != "" || x.snap.Versions != nil) && x.snap.server(x.serverName, c.last.version) == nil {
+	o := c.last
+	if o.who != x.who || o.server != x.serverName || len(o.id) == 0 || o.keys != x.g.Keys.Version() || !bytes.Equal(o.id, x.head.SessionID) {
+		return false
+	}
+	switch {
+	case (o.seat == nil) != (x.view == nil), x.view != nil && o.view != x.view.Name():
+		return false
+	case x.view == nil && (o.version != "" || x.snap.Versions != nil) && x.snap.server(x.serverName, o.version) == nil:
 		return false // the versions have changed
 	}
-	x.session, x.sessionHash, x.version = append(x.session[:0], c.last.session...), c.last.hash, c.last.version
-	x.home = c.last.home
+	x.session, x.sessionHash, x.version, x.seat = append(x.session[:0], o.session...), o.hash, o.version, o.seat
+	x.home = o.home
 	return true
 }
 
@@ -100,7 +110,10 @@ func (c *conn) remember(x *exchange, keys uint64) {
 		c.last = new(opened)
 	}
 	o := c.last
-	o.who, o.server, o.version, o.hash, o.home = x.who, x.serverName, x.version, x.sessionHash, x.home
+	o.who, o.server, o.version, o.hash, o.home, o.seat = x.who, x.serverName, x.version, x.sessionHash, x.home, x.seat
+	if o.view = ""; x.view != nil {
+		o.view = x.view.Name()
+	}
 	o.keys = keys
 	o.id = append(o.id[:0], x.head.SessionID...)
 	o.session = append(o.session[:0], x.session...)

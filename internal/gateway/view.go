@@ -154,7 +154,7 @@ func (x *exchange) splitOn(s *Snapshot, server string) *exchange {
 	y.ctx, y.snap, y.start, y.mark, y.head, y.client, y.who = x.ctx, s, x.start, x.start, x.head, x.client, x.who
 	y.view, y.element, y.lifted, y.share = x.view, true, x.lifted, &share{}
 	y.comeLike(x)
-	y.joined, y.opened, y.session, y.sessionHash = x.joined, x.opened, append(y.session[:0], x.session...), x.sessionHash
+	y.joined, y.seat, y.opened, y.session, y.sessionHash = x.joined, x.seat, x.opened, append(y.session[:0], x.session...), x.sessionHash
 	y.msg = x.msg.Share()
 	if !y.enter(server) {
 		y.share.failed = notFound()

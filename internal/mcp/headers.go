@@ -106,8 +106,13 @@ func (m *Message) AppendHeaders(dst []Header) []Header {
 	if m.Era == Legacy {
 		return dst
 	}
+	return m.AppendHeadersOf(dst, m.Version)
+}
+
+// AppendHeadersOf appends those that would mirror the message in another version, of the modern era.
+func (m *Message) AppendHeadersOf(dst []Header, version string) []Header {
 	dst = append(dst,
-		Header{sdk.HeaderProtocolVersion, m.Version},
+		Header{sdk.HeaderProtocolVersion, version},
 		Header{sdk.HeaderMethod, encodeValue(m.Method)})
 	name := m.mirrored
 	if m.Spec != nil && m.Spec.NameHeader {

@@ -11,6 +11,7 @@ import (
 // Session is what a client of before 2026-07-28 has said of itself in its handshake. Its id says all of that, so that nothing has to be
 // kept for a client that only calls. Whoever passes ids on to clients seals them.
 type Session struct {
+	ID           string
 	Version      string
 	Capabilities jsonscan.Value
 	Info         jsonscan.Value // clientInfo
@@ -43,13 +44,14 @@ func NewSession(version string, capabilities []byte, info jsonscan.Value) string
 	return ""
 }
 
-// Read reads an id, and says whether it is one that NewSession has made. It keeps a copy.
+// Read reads an id, and says whether it is one that NewSession has made. What was read may be used by several goroutines at once.
 func (s *Session) Read(id string) bool {
 	rest, ok := strings.CutPrefix(id, sessionPrefix)
 	if !ok || len(rest) < nonceLen+1 || s.doc.Scan([]byte(rest[nonceLen+1:]), jsonscan.Options{}) != nil {
 		return false
 	}
 	root := s.doc.Root()
+	s.ID = id
 	s.Version, s.Capabilities, s.Info = root.Get("version").Text(), root.Get("capabilities"), root.Get("info")
 	return true
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/budget"
+	"github.com/sallyport-dev/sallyport/internal/mcp"
 )
 
 // Call is one exchange with a server: what is sent and what came back. It can
@@ -26,14 +28,20 @@ type Call struct {
 	Progress []byte  // raw JSON progress token; nil for none
 	// Owner is whose call it is, told apart as sessions are, for a Server that keeps something for each owner. nil: nobody's.
 	Owner func() []byte
-	// Client is the session of a client of before 2026-07-28 that is none of the server's, as mcp.NewSession has made it; "" for none.
-	Client string
+	// Client is the session of a client of before 2026-07-28 that is none of the server's; nil for none.
+	Client *mcp.Session
 	// Tasks says that the client knows tasks as they were before 2026-07-28, when its message is of that revision.
 	Tasks bool
 	// Translate says that the message may be of another era than the server, and is to be translated then by a Server that can.
 	Translate bool
-	Start     time.Time // when the call begins, which whoever times it knows already; zero: now
-	Deadline  time.Time // zero: Start and the server's timeout. It covers everything up to the answer, and the whole of an answer that is not a stream
+	// Message is what Body holds, as it was read, if that is known. It stays so until Close.
+	Message *mcp.Message
+	// Reading is where a Server that has to read the answer leaves it. nil: nowhere.
+	Reading *Reading
+	// Linger is how long the server may go on with the call after Leave, where its end would cancel it; zero: not at all.
+	Linger   time.Duration
+	Start    time.Time // when the call begins, which whoever times it knows already; zero: now
+	Deadline time.Time // zero: Start and the server's timeout. It covers everything up to the answer, and the whole of an answer that is not a stream
 
 	// What came back is valid until Close.
 	Status       int // HTTP status
@@ -51,6 +59,14 @@ type Call struct {
 
 	slots     *slots // that one is taken from; nil if none is
 	slotOwner string
+}
+
+// Reading is an answer of one message as it was read.
+type Reading struct {
+	Message *mcp.Message
+	Edits   *jsonscan.Edits // make of it what the client gets
+	Options jsonscan.Options
+	Done    bool // Message has been read from ReplyBody, by Options; set by the Server
 }
 
 // due says by when the call must have been answered.
@@ -96,7 +112,8 @@ func (c *Call) Next() (Event, error) {
 func (c *Call) Cancel() { c.end(true) }
 
 // Leave ends a Do or Next under way as Cancel does, but lets the server go on:
-// until 2025-11-25 a client that goes away has not canceled anything.
+// until 2025-11-25 a client that goes away has not canceled anything. Over HTTP
+// the connection is closed, unless Linger says that it has to stay.
 func (c *Call) Leave() { c.end(false) }
 
 func (c *Call) end(tell bool) {
@@ -150,7 +167,8 @@ func (c *Call) Reset() {
 	c.mu.Unlock()
 	c.Verb, c.Body, c.Kind, c.Method, c.ID = Post, nil, Request, "", nil
 	c.Modern, c.Session, c.Version, c.Header, c.Progress = false, "", "", c.Header[:0], nil
-	c.Owner, c.Client, c.Tasks, c.Translate, c.Start, c.Deadline = nil, "", false, false, time.Time{}, time.Time{}
+	c.Owner, c.Client, c.Tasks, c.Translate, c.Linger, c.Start, c.Deadline = nil, nil, false, false, 0, time.Time{}, time.Time{}
+	c.Message, c.Reading = nil, nil
 	c.Status, c.Reply, c.ReplySession = 0, Empty, ""
 }
 

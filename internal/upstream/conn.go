@@ -33,6 +33,8 @@ type conn struct {
 	idleSince time.Time
 	used      bool  // an exchange has ended on it
 	now       bool  // who reads it doesn't wait
+	lingers   bool  // a call that is left does not end it
+	left      bool  // one was
 	readErr   error // why reading ended; nil while it has not
 	sendErr   error // why what was unsent could not be sent whole
 	wrote     bool  // some byte of the exchange may have left
@@ -115,7 +117,15 @@ func (k *conn) decrypts() bool {
 	return n > 0 || !isTimeout(err)
 }
 
-func (k *conn) interrupt(bool)     { _ = k.sock.Close() }
+func (k *conn) interrupt(tell bool) {
+	if !tell && k.lingers {
+		k.left = true
+		_ = k.sock.SetReadDeadline(time.Unix(1, 0))
+		return
+	}
+	_ = k.sock.Close()
+}
+
 func (k *conn) extend(t time.Time) { _ = k.sock.SetDeadline(t) }
 func (k *conn) close()             { _ = k.sock.Close() }
 

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -103,7 +104,7 @@ func (h *HTTP) do(c *Call) error {
 		}
 		again := first && used && repeatable(c, k, err) && !c.wasCanceled()
 		c.detach()
-		h.pool.discard(k)
+		h.drop(c, k)
 		if !again {
 			return h.fail(c, k, err)
 		}
@@ -111,10 +112,23 @@ func (h *HTTP) do(c *Call) error {
 	}
 }
 
+// drop closes k, when the server need not go on with what was sent on it any more. What it answers nobody reads.
+func (h *HTTP) drop(c *Call, k *conn) {
+	if !k.left {
+		h.pool.discard(k)
+		return
+	}
+	k.extend(h.o.Now().Add(c.Linger))
+	go func() {
+		defer h.pool.discard(k)
+		_, _ = io.Copy(io.Discard, k.sock)
+	}()
+}
+
 // exchange is one try on k, which it puts back or leaves to the stream; on an
 // error k is the caller's to discard.
 func (h *HTTP) exchange(c *Call, k *conn, deadline time.Time) error {
-	k.readErr, k.sendErr, k.wrote, k.unsent = nil, nil, false, nil
+	k.readErr, k.sendErr, k.wrote, k.unsent, k.lingers = nil, nil, false, nil, c.Linger > 0
 	head, err := h.appendHead(k.out[:0], c)
 	if err != nil {
 		return err

@@ -371,3 +371,79 @@ func TestConnectionsAreBoundedAndWaitingEnds(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 }
+
+// Until 2025-11-25 a client that goes away has not cancelled anything, and since then the end of the connection does.
+func TestACallThatLingersGoesOnWhenItIsLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		linger time.Duration
+		end    func(*Call)
+		goesOn bool
+	}{
+		"left":                {time.Minute, (*Call).Leave, true},
+		"left for a while":    {50 * time.Millisecond, (*Call).Leave, false},
+		"cancelled":           {time.Minute, (*Call).Cancel, false},
+		"left, and no matter": {0, (*Call).Leave, false},
+	} {
+		for _, begun := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", stream=", begun), func(t *testing.T) {
+				got, ended, answer := make(chan struct{}, 1), make(chan error, 1), make(chan struct{})
+				h := newHTTP(t, HTTPOptions{URL: rawServer(t, func(nc net.Conn, r *bufio.Reader) {
+					_, _ = readRequest(r)
+					if begun {
+						_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\na\r\ndata: {}\n\n\r\n")
+					} else {
+						got <- struct{}{}
+					}
+					go func() {
+						_, err := r.ReadByte()
+						ended <- err
+					}()
+					<-answer
+				}), Now: time.Now})
+				t.Cleanup(func() { close(answer) })
+				call, result := &Call{Body: []byte("{}"), Linger: c.linger}, make(chan error, 1)
+				go func() {
+					defer call.Close()
+					err := h.Do(call)
+					if err == nil && begun {
+						_, err = call.Next()
+						got <- struct{}{}
+					}
+					if err == nil {
+						_, err = call.Next()
+					}
+					result <- err
+				}()
+				<-got
+				c.end(call)
+				if err := <-result; codeOf(err) != "canceled" {
+					t.Errorf("got %v", err)
+				}
+				select {
+				case <-ended:
+					if c.goesOn {
+						t.Error("the server is told that the call is over")
+					}
+				case <-time.After(map[bool]time.Duration{true: 100 * time.Millisecond, false: 10 * time.Second}[c.goesOn]):
+					if !c.goesOn {
+						t.Error("the server is not told that the call is over")
+					}
+				}
+				_ = h.Close()
+				if c.goesOn {
+					<-ended
+				}
+				eventuallyNoConns(t, h)
+			})
+		}
+	}
+}
+
+func eventuallyNoConns(t *testing.T, h *HTTP) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); h.pool.size() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d connections are left", h.pool.size())
+		}
+	}
+}

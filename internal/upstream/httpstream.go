@@ -114,7 +114,7 @@ func (s *httpStream) end(c *Call) {
 	again := s.clean && !s.news && c.detach() && !c.answer.Header.ConnectionClose() && s.k.br.Buffered() == 0
 	c.detach()
 	s.k.count(nil, nil, 0)
-	if !again {
+	if !again && !s.k.left {
 		s.k.interrupt(true)
 	}
 	if s.chunks == nil {
@@ -123,7 +123,7 @@ func (s *httpStream) end(c *Call) {
 	if again {
 		s.h.pool.put(s.k)
 	} else {
-		s.h.pool.discard(s.k)
+		s.h.drop(c, s.k)
 	}
 	s.release()
 	s.h.inFlight.Add(-1)

@@ -40,3 +40,8 @@ func (c *Call) Detach() bool { return c.detach() }
 func (c *Call) Stream(r Relay) {
 	c.Status, c.Reply, c.flow = http.StatusOK, Stream, relayed{r}
 }
+
+// Answer makes body, a JSON message in memory of r's, the answer. r's End is called when c is closed.
+func (c *Call) Answer(r Relay, status int, body []byte) {
+	c.Status, c.Reply, c.ReplyBody, c.flow = status, JSON, body, relayed{r}
+}
