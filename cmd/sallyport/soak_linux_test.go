@@ -28,11 +28,24 @@ func soaking() bool { return os.Getenv(soakVariable) != "" }
 // taken is what a process has of the system.
 type taken struct{ memory, files, goroutines int }
 
-// newSoak is a gateway in a process of its own, before a server in this one.
-func newSoak(t *testing.T, answer http.HandlerFunc) (*restarts, *exec.Cmd) {
+// newSoak is a gateway in a process of its own, before a server in this one, which it may know by more names than s.
+func newSoak(t *testing.T, answer http.HandlerFunc, more ...string) (*restarts, *exec.Cmd) {
 	t.Helper()
 	r := newRestarts(t, "connections: 10000, idleTimeout: 10m")
 	r.server.Config.Handler = answer
+	path := filepath.Join(r.dir, "c.yaml")
+	settings, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := fmt.Sprintf("s: { url: %s/mcp }", r.server.URL)
+	all := one
+	for _, name := range more {
+		all += ", " + name + strings.TrimPrefix(one, "s")
+	}
+	if err := os.WriteFile(path, bytes.Replace(settings, []byte(one), []byte(all), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	listen := "apiVersion: sallyport/v1\nkind: Policy\nmetadata: { name: l }\nmatch: { methods: [subscriptions/listen] }\nrules:\n  - { name: all, effect: allow }\n"
 	if err := os.WriteFile(filepath.Join(r.dir, "p", "l.yaml"), []byte(listen), 0o600); err != nil {
 		t.Fatal(err)
@@ -139,8 +152,12 @@ func saysUntil(c net.Conn, request, awaited string) error {
 }
 
 func framed(verb, body string, headers ...string) string {
-	return fmt.Sprintf("%s /mcp/s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n%sContent-Length: %d\r\n\r\n%s",
-		verb, strings.Join(append(headers, ""), "\r\n"), len(body), body)
+	return framedAt("/mcp/s", verb, body, headers...)
+}
+
+func framedAt(path, verb, body string, headers ...string) string {
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n%sContent-Length: %d\r\n\r\n%s",
+		verb, path, strings.Join(append(headers, ""), "\r\n"), len(body), body)
 }
 
 // affordableConnections is how many connections n may be if the gateway and this process need so many descriptors for each.
@@ -244,35 +261,54 @@ func TestSoakIdleConnections(t *testing.T) {
 	r.measure(cmd, n, 12, n+20, use)
 }
 
-// Streams on which nothing comes, of legacy clients and of modern ones. Each has a stream of its own from the server, and none has a goroutine.
+// Streams on which nothing comes, of legacy clients and of modern ones. Each has a stream of its own from each server, and none has a goroutine.
 func TestSoakIdleStreams(t *testing.T) {
-	tests := []struct{ name, request, says string }{
-		{
-			"GET", framed("GET", "", "Mcp-Protocol-Version: 2025-11-25"),
-			`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"hello"}}`,
-		},
-		{
-			"listen", framed("POST", `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true,`+
-				`"resourceSubscriptions":["file:///srv/readme.md"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},`+
-				`"io.modelcontextprotocol/clientInfo":{"name":"soak","version":"1.0.0"}}}}`, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: subscriptions/listen"),
-			`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true}}}`,
-		},
-	}
-	n := 200
-	if soaking() {
-		n = affordableConnections(t, 10_000, 4)
+	const hello = `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"hello"}}`
+	get := framed("GET", "", "Mcp-Protocol-Version: 2025-11-25")
+	tests := []struct {
+		name, request, says string
+		most                int // KiB
+		more                []string
+	}{
+		{"GET", get, hello, 4, nil},
+		{"listen", listenAt("/mcp/s"), acknowledged, 4, nil},
+		{"listen to one server at mcp", listenAt("/mcp"), acknowledged, 4, nil},
+		{"listen to three servers at mcp", listenAt("/mcp"), acknowledged, 10, []string{"t", "u"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, cmd := newSoak(t, func(w http.ResponseWriter, req *http.Request) {
-				_, _ = io.Copy(io.Discard, req.Body)
-				w.Header().Set("Content-Type", "text/event-stream")
-				fmt.Fprintf(w, "data: %s\n\n", tt.says)
-				w.(http.Flusher).Flush()
-				<-req.Context().Done()
-			})
-			r.measure(cmd, n, 4, 20, func(_ int, c net.Conn) error { return saysUntil(c, tt.request, tt.says) })
+			n := 200
+			if soaking() {
+				n = affordableConnections(t, 10_000, 4+2*len(tt.more))
+			}
+			r, cmd := newSoak(t, newsOf(tt.says), tt.more...)
+			r.measure(cmd, n, tt.most, 20, func(_ int, c net.Conn) error { return saysUntil(c, tt.request, tt.says) })
 		})
+	}
+}
+
+// acknowledged is what a server says at first, and a client hears.
+const acknowledged = `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true}}}`
+
+// listenAt asks for a stream.
+func listenAt(path string) string {
+	return framedAt(path, "POST", `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true,`+
+		`"resourceSubscriptions":["file:///srv/readme.md"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},`+
+		`"io.modelcontextprotocol/clientInfo":{"name":"soak","version":"1.0.0"}}}}`, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: subscriptions/listen")
+}
+
+// newsOf is a server whose streams begin so, and say no more.
+func newsOf(says string) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		if body, _ := io.ReadAll(req.Body); bytes.Contains(body, []byte("server/discover")) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{},"ttlMs":0,"cacheScope":"private"}}`)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: %s\n\n", says)
+		w.(http.Flusher).Flush()
+		<-req.Context().Done()
 	}
 }
 

@@ -123,8 +123,8 @@ type conn struct {
 
 	owed atomic.Int64 // of the budget, for an answer that is being written
 
-	successor atomic.Pointer[idleStream] // takes the connection over when its request has been handled
-	last      *opened                    // nil: no session yet; used by the request under way
+	successor atomic.Pointer[func()] // takes the connection over when its request has been handled; what to do if it never will
+	last      *opened                // nil: no session yet; used by the request under way
 }
 
 // What a connection is doing, as far as reading goes.
@@ -224,8 +224,8 @@ func (c *conn) Close() error {
 	}
 	err := c.Conn.Close()
 	c.settle()
-	if v := c.successor.Swap(nil); v != nil { // and never will
-		v.abandoned()
+	if abandoned := c.successor.Swap(nil); abandoned != nil {
+		(*abandoned)()
 	}
 	return err
 }

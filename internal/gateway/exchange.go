@@ -77,7 +77,6 @@ type target struct {
 	mirrored   int                // bytes of that
 	view       *federation.View   // the client sees several servers as one; nil: only the one
 	share      *share             // what this one of them has to add to a list
-	fan        *fan               // it makes one stream of several servers' news
 	task       taskNamed          // that a request to several servers as one is about
 	params     []mcp.HeaderParam  // arguments of the message that headers mirror, as far as is known
 }

@@ -18,37 +18,51 @@ const (
 	maxReasks  = 10
 )
 
-// follow keeps one server's stream up.
-func (f *fan) follow(i int, y *exchange) {
-	y.apart(func() { f.run(i, y) })
-	if !y.share.acked {
-		y.share.failed = first(y.share.failed, badAnswer(y.msg.ID, errNotAcknowledged))
-		f.heard <- struct{}{}
-		return
+// reasks is how often a server was asked again, and when last.
+type reasks struct {
+	tries int
+	last  time.Time
+}
+
+// next is what follows old, whose stream has ended; nil if nothing does. It has not asked its server yet.
+func (p *part) next(old *exchange) *exchange {
+	f := p.f
+	if !p.hasTaken() { // open ends it
+		old.share.failed = first(old.share.failed, badAnswer(old.msg.ID, errNotAcknowledged))
+		f.asked.Done()
+		return nil
 	}
-	began := f.x.g.Now()
-	for tries := 0; tries < maxReasks && y != nil; tries++ {
-		if f.x.g.Now().Sub(began) > mostPauses*f.x.g.reask { // it was up for long enough
-			tries = 0
+	for old.share.acked || mayTake(old.share.failed) {
+		if f.g.Now().Sub(p.last) > mostPauses*f.g.reask { // it was up for long enough
+			p.tries = 0
 		}
-		if !f.pause(tries) {
-			return
+		if p.tries == maxReasks || !f.pause(p.tries) {
+			break
 		}
-		began = f.x.g.Now()
-		if y = f.askAgain(i, y); y == nil || y.share.acked {
-			continue
+		p.tries, p.last = p.tries+1, f.g.Now()
+		y := p.renew(old)
+		if y == nil {
+			break
 		}
-		if r := y.share.failed; r == nil || r.kind == telemetry.Denied || r.reason == reasonError { // policy or the server doesn't want it
-			return
+		if y.share.failed == nil {
+			return y
 		}
+		old = y
 	}
+	p.end(old)
+	return nil
+}
+
+// mayTake says whether a server that has failed so may be asked another time: neither policy nor it has refused.
+func mayTake(r *refusal) bool {
+	return r != nil && r.kind != telemetry.Denied && r.reason != reasonError
 }
 
 // pause waits until a server may be asked again; false if nobody listens any more.
 func (f *fan) pause(tries int) bool {
-	g := f.x.g
+	g := f.g
 	wait := min(g.reask<<tries, mostPauses*g.reask)
-	if !g.Now().Add(wait).Before(f.end()) {
+	if !g.Now().Add(wait).Before(f.until) {
 		return false
 	}
 	t := time.NewTimer(wait)
@@ -61,57 +75,47 @@ func (f *fan) pause(tries int) bool {
 	}
 }
 
-// end is when the client's stream has lasted long enough.
-func (f *fan) end() time.Time { return f.x.start.Add(f.x.g.Limits.StreamTimeout) }
-
-// askAgain asks the server of old again, on the snapshot that is current; nil if nobody listens any more, or the server is another.
-func (f *fan) askAgain(i int, old *exchange) *exchange {
-	g := f.x.g
-	snap := g.current.acquire()
+// renew puts another in the place of old, which is to ask the server again, on the snapshot that is current; nil if nobody listens any more, or the
+// server is another. old stays then.
+func (p *part) renew(old *exchange) *exchange {
+	f := p.f
+	snap := f.g.current.acquire()
 	if snap == nil {
 		return nil
 	}
 	defer snap.release()
 	if old.outdated(snap) {
-		f.x.endNews()
+		f.endNews()
 		return nil
 	}
-	y := f.x.splitOn(snap, f.wanted[i].Server)
-	y.start = g.Now()
+	x := f.x
+	if f.conn != nil {
+		x = f.takeUp(&f.state, nil)
+		defer f.g.putBack(x)
+	}
+	y := x.splitOn(snap, p.wanted.Server)
+	f.state.detach(y)
+	y.start = f.g.Now()
 	y.mark = y.start
 	f.mu.Lock()
-	select {
-	case <-f.quit: // whoever has closed it may have ended the others
+	if f.quitted { // whoever did may have ended the others
 		f.mu.Unlock()
 		y.unrecorded = true
 		y.finish()
 		return nil
-	default:
 	}
-	f.parts[i] = y
+	p.y = y
 	f.mu.Unlock()
-	f.finish(old)
-	y.apart(func() { f.admit(i, y) })
-	if y.share.failed == nil {
-		y.call.Deadline = y.start.Add(y.listTimeout())
-		y.apart(func() { f.run(i, y) })
-	}
+	old.conclude()
+	y.apart(func() { p.admit(y) })
+	y.call.Deadline = y.start.Add(y.listTimeout())
 	return y
 }
 
-// finish ends a part, and has its outcome recorded.
-func (f *fan) finish(y *exchange) {
-	if y.share.failed != nil {
-		y.refuse(y.share.failed)
-	}
-	y.finish()
-}
-
 // missed tells the client that anything that the server tells of may have changed while nobody listened. It is judged as if the server said it.
-func (f *fan) missed(y *exchange) bool {
+func (p *part) missed(y *exchange) bool {
 	for _, text := range federation.News(y.reply.Params) {
-		out := y.event(mcp.Event{Name: []byte("message"), Data: text})
-		if len(out) > 0 && !f.pass(event{listNews(y.reply), append([]byte(nil), out...)}) {
+		if out := y.event(mcp.Event{Name: []byte("message"), Data: text}); len(out) > 0 && !p.f.pass(listNews(y.reply), out) {
 			return false
 		}
 	}

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/mcp"
@@ -18,10 +16,8 @@ import (
 // there are thousands: while nothing comes it has no goroutine, no buffer and no exchange, only what is needed to go on. What comes is judged
 // as on any stream.
 type idleStream struct {
-	g      *Gateway
-	client *conn
-	out    net.Conn      // client, or TLS on it
-	spoke  atomic.Uint64 // the tick at which something was written last
+	g *Gateway
+	takenConn
 
 	mu     sync.Mutex
 	x      *exchange        // while something is done; nil when parked
@@ -36,7 +32,7 @@ type idleStream struct {
 // canPark says whether the stream is one that can do without what serves its connection: it takes the connection, and ends with it.
 func (x *exchange) canPark() bool {
 	switch {
-	case x.client == nil || x.arrival != atFirst || x.held > smallBody:
+	case !x.canTake():
 		return false
 	case x.msg.Kind == mcp.KindNone:
 		return true
@@ -47,31 +43,19 @@ func (x *exchange) canPark() bool {
 
 // startIdle lets v write the events, when handle has returned.
 func (x *exchange) startIdle() {
-	v := &idleStream{g: x.g, client: x.client, out: x.ctx.Conn(), x: x}
+	v := &idleStream{g: x.g, x: x}
 	v.state.hold(x)
-	v.spoke.Store(x.g.watch.tick.Load())
-	x.client.last = nil // no other request comes
-	x.client.successor.Store(v)
-	x.ctx.HijackSetNoResponse(true)
-	x.ctx.Hijack(v.begin)
+	v.take(x, v.begin, v.abandoned)
 	if x.conn != nil {
 		x.conn.arm(v.end)
 	}
 	x.g.await(v)
 }
 
-// begin writes the head of the answer, and lets go of what has read the request.
-func (v *idleStream) begin(net.Conn) {
-	if !v.client.successor.CompareAndSwap(v, nil) {
-		return // the connection has been closed
-	}
+// begin is the stream's own beginning, when nothing else has the connection.
+func (v *idleStream) begin() {
 	x := v.x
-	head := &x.ctx.Response.Header
-	head.SetContentLength(-1) // chunks
-	head.SetConnectionClose()
-	_, err := v.out.Write(head.Header())
-	x.ctx = nil
-	if err != nil {
+	if v.writeHead(x) != nil {
 		v.end()
 	}
 	go v.run(x)
@@ -139,11 +123,16 @@ func (v *idleStream) park(x *exchange) bool {
 	}
 	v.state.update(x)
 	v.stream, v.x = r, nil
+	v.g.putBack(x)
+	return true
+}
+
+// putBack has x used again, but for the snapshot and the request's bytes: they are whose who has parked its stream.
+func (g *Gateway) putBack(x *exchange) {
 	x.kept.Release()
 	x.call.Reset()
-	x.reset() // without letGo: the snapshot and the request's bytes are v's
-	v.g.exchanges.Put(x)
-	return true
+	x.reset()
+	g.exchanges.Put(x)
 }
 
 // wake goes on with a parked stream, on a goroutine of its own.
@@ -199,21 +188,16 @@ func (v *idleStream) finish(x *exchange, err error) {
 		if p := recover(); p != nil {
 			x.abandon(p)
 		}
-		v.client.drop()
-		_ = v.out.Close()
+		v.takenConn.end(err == nil)
 	}()
 	v.mu.Lock()
 	v.x, v.over = nil, true
 	v.mu.Unlock()
-	if err == nil {
-		_, _ = v.out.Write(lastChunk)
-	}
 	v.g.news.remove(v)
 	_ = x.Close()
 }
 
-// tend writes a comment if nothing was written for so many ticks, or wakes the stream if its time is up, but doesn't wait for either. It
-// says whether the stream is parked, and whether that is over.
+// tend implements tended.
 func (v *idleStream) tend(tick, every uint64, now time.Time) (parked, begun bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -223,7 +207,7 @@ func (v *idleStream) tend(tick, every uint64, now time.Time) (parked, begun bool
 	case !now.Before(v.state.until):
 		v.stream.Wake()
 		return true, true
-	case tick-v.spoke.Load() < every || !v.stream.Unpark():
+	case !v.silent(tick, every) || !v.stream.Unpark():
 		return true, false
 	}
 	v.busy = true
@@ -248,32 +232,4 @@ func (v *idleStream) comment() {
 func (v *idleStream) outdated(s *Snapshot) bool {
 	k := &v.state
 	return s == nil || k.snap.Identity != s.Identity || s.server(k.serverName, k.version) != k.server || k.body != nil && !k.snap.splits(k.serverName, s)
-}
-
-// writer is where the events go.
-func (v *idleStream) writer() *chunkWriter { return &chunkWriter{v: v} }
-
-// chunkWriter makes a chunk of each event (RFC 9112, 7.1).
-type chunkWriter struct {
-	v   *idleStream
-	buf []byte
-}
-
-var lastChunk = []byte("0\r\n\r\n")
-
-// Write implements io.Writer.
-func (c *chunkWriter) Write(b []byte) (int, error) {
-	if len(b) == 0 { // would be the end
-		return 0, nil
-	}
-	c.v.spoke.Store(c.v.g.watch.tick.Load())
-	c.buf = append(strconv.AppendInt(c.buf[:0], int64(len(b)), 16), "\r\n"...)
-	c.buf = append(append(c.buf, b...), "\r\n"...)
-	if _, err := c.v.out.Write(c.buf); err != nil {
-		return 0, err
-	}
-	if cap(c.buf) > keep {
-		c.buf = nil
-	}
-	return len(b), nil
 }

@@ -1,43 +1,52 @@
 package gateway
 
 import (
-	"bytes"
-	"errors"
 	"io"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
-	"github.com/sallyport-dev/sallyport/internal/telemetry"
 )
 
 // fan makes one stream of the news of several servers. Each server's is a part of its own, decided and recorded as if it were alone; what
-// may pass goes to the client in the order in which it comes.
+// may pass is written by whoever has it, in the order in which it comes. So the client's side has no goroutine, if its connection could be taken
+// over, and holds nothing of what has read its request.
 type fan struct {
-	x       *exchange
-	wanted  []federation.Subscription // what each part asks for
+	g       *Gateway
+	x       *exchange // the client's request; nil when it has been let go
+	state   parked    // of x, if conn is there
+	snap    *Snapshot
+	conn    *takenConn // nil: fasthttp's goroutine waits for the end
+	view    *federation.View
+	joined  bool
+	session audit.SessionHash // of joined
+	plain   bool              // the client is one of before 2026-07-28, which has asked for its stream, and is told neither what it hears nor of the end
+	id      []byte
+	until   time.Time // the stream has lasted long enough
 	acked   federation.Acknowledged
-	heard   chan struct{} // a part has acknowledged, or never will
-	events  chan event    // what may pass
-	quit    chan struct{} // closed when nobody takes events any more
-	quitted sync.Once
-	going   atomic.Int32  // parts that have not ended, and one more until all have begun
-	over    chan struct{} // closed when there is none
+	asked   sync.WaitGroup // parts of which it is not known yet whether their servers tell of anything
+	going   atomic.Int32   // parts that have not ended, and one more until the stream has begun
+	begun   chan struct{}  // closed when something may be written
+	quit    chan struct{}  // closed when nobody takes events any more
+	over    chan struct{}  // closed when nothing is going
+
+	waits bool // WriteTo does, or did
+
+	writing sync.Mutex // held while something is written
+	out     io.Writer
 	closed  bool
-	renewed atomic.Bool // the gateway ends it: the client is to come back, and be asked anew
 
-	mu     sync.Mutex
-	parts  []*exchange
-	took   []bool          // the server has once acknowledged: it is asked again when its stream ends
-	queued map[string]bool // news of lists that wait to be written: once is enough
-}
-
-// event is a message as the client gets it.
-type event struct {
-	list string // the method, of news of a list
-	data []byte
+	mu      sync.Mutex
+	began   bool
+	quitted bool     // quit is closed
+	renewed bool     // the gateway ends it: the client is to come back, and be asked anew
+	busy    bool     // a comment is written
+	queued  []string // news of lists that wait to be written: once is enough
+	parts   []part
 }
 
 // listen asks every server for what the client wants to know, and answers with a stream of it all.
@@ -54,15 +63,13 @@ func (x *exchange) listen() *refusal {
 
 // hearAll answers with a stream of what servers tell of.
 func (x *exchange) hearAll(wanted []federation.Subscription) *refusal {
-	f := &fan{
-		x: x, wanted: wanted, heard: make(chan struct{}, len(wanted)), events: make(chan event), quit: make(chan struct{}), over: make(chan struct{}),
-		took: make([]bool, len(wanted)), queued: map[string]bool{},
-	}
-	x.fan = f
+	f := x.newFan(len(wanted))
 	for i := range wanted {
+		p := &f.parts[i]
 		y := x.split(wanted[i].Server)
-		f.parts = append(f.parts, y)
-		f.admit(i, y)
+		p.f, p.wanted, p.y = f, wanted[i], y
+		f.state.detach(y)
+		p.admit(y)
 	}
 	if len(f.parts) == 0 {
 		if r := x.permit(); r != nil {
@@ -71,7 +78,7 @@ func (x *exchange) hearAll(wanted []federation.Subscription) *refusal {
 	} else {
 		x.unrecorded = true // its parts are recorded
 	}
-	x.g.await(x)
+	x.g.await(f)
 	if r := f.open(); r != nil {
 		f.close()
 		return r
@@ -80,278 +87,164 @@ func (x *exchange) hearAll(wanted []federation.Subscription) *refusal {
 	return nil
 }
 
-// plain says that the client is one of before 2026-07-28, which has asked for its stream, and is told neither what it hears nor of the end.
-func (f *fan) plain() bool { return f.x.msg.Kind == mcp.KindNone }
-
-// admit makes y what asks its server, and is the first door for it.
-func (f *fan) admit(i int, y *exchange) {
-	if v := f.wanted[i].Version; v != "" && y.share.failed == nil && !y.stay(v) {
-		y.share.failed = notFound()
+func (x *exchange) newFan(parts int) *fan {
+	f := &fan{
+		g: x.g, x: x, snap: x.snap, view: x.view, joined: x.joined, session: x.sessionHash, plain: x.msg.Kind == mcp.KindNone, id: slices.Clone(x.msg.ID),
+		until: x.start.Add(x.g.Limits.StreamTimeout), parts: make([]part, parts),
+		begun: make(chan struct{}), quit: make(chan struct{}), over: make(chan struct{}),
 	}
-	switch {
-	case y.share.failed != nil:
-	case f.plain():
-		if y.share.failed = y.choose(); y.share.failed == nil {
-			y.share.failed = y.permit()
-		}
-	default:
-		y.edits.Reset()
-		federation.EditCapabilities(y.msg.Capabilities, &y.edits)
-		y.edits.Replace(y.msg.Params.Get("notifications"), f.wanted[i].Filter)
-		y.share.failed = y.admit(y.reissue())
+	f.going.Store(1)
+	if parts > 0 && x.canTake() && len(x.msg.Root().Raw()) <= smallBody {
+		f.conn = &takenConn{}
+		f.state.hold(x)
 	}
+	return f
 }
 
 // open waits until each server has acknowledged or failed, or its time is up. If none has, the first that failed speaks for all.
 func (f *fan) open() *refusal {
 	x := f.x
 	x.watchClient(f.leave)
-	waiting := 0
-	f.going.Store(1)
-	for i, y := range f.parts {
-		if y.share.failed == nil {
-			waiting++
-			y.call.Deadline = x.start.Add(x.listTimeout())
+	for i := range f.parts {
+		if p := &f.parts[i]; p.y.share.failed == nil {
+			p.y.call.Deadline = x.start.Add(x.listTimeout())
+			f.asked.Add(1)
 			f.going.Add(1)
-			go func() {
-				defer f.ended()
-				f.follow(i, y)
-			}()
+			go p.run(p.y, false)
 		}
 	}
-	f.ended()
-	for ; waiting > 0; waiting-- {
-		<-f.heard
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.asked.Wait()
 	took := len(f.parts) == 0
 	var failed *refusal
-	for i, y := range f.parts { // those that have acknowledged go on, and are not touched
-		if f.took[i] {
+	for i := range f.parts {
+		if p := &f.parts[i]; p.hasTaken() {
 			took = true
-			continue
+		} else {
+			failed = first(failed, p.y.share.failed)
 		}
-		failed = first(failed, y.share.failed)
-		y.refuse(y.share.failed)
-		y.share.failed = nil
 	}
 	if !took {
 		return failed
 	}
+	for i := range f.parts {
+		if p := &f.parts[i]; !p.hasTaken() {
+			p.end(p.y)
+		}
+	}
 	return nil
 }
 
-// ended says that a part has.
-func (f *fan) ended() {
-	if f.going.Add(-1) == 0 {
-		close(f.over)
-	}
-}
-
-// run is one server's stream, from the question to its end.
-func (f *fan) run(i int, y *exchange) {
-	var r *refusal
-	if f.plain() {
-		r = y.fetch(string(y.head.ProtocolVersion))
-	} else if r = y.forward(); r == nil {
-		r = y.answer()
-	}
-	if y.share.failed = r; r != nil || !y.streaming {
-		return
-	}
-	y.g.await(y)
-	defer y.g.news.remove(y)
-	y.call.Extend(y.call.Deadline)
-	for {
-		ev, err := y.call.Next()
-		if err != nil {
-			f.lost(y, err)
-			return
-		}
-		out := y.event(ev)
-		switch {
-		case y.answered:
-			return // the server has ended it
-		case len(out) == 0 || len(ev.Data) == 0:
-		case y.reply.Method == acknowledgement:
-			if !y.share.acked && !f.take(i, y) {
-				return
-			}
-		case y.share.acked && !f.pass(event{listNews(y.reply), bytes.Clone(out)}):
-			return
-		}
-	}
-}
-
-const acknowledgement = "notifications/subscriptions/acknowledged"
-
-var errNotAcknowledged = errors.New("the server has not acknowledged the subscription")
-
-// take notes what a server has acknowledged, and says whether anybody still listens. From now on its stream lives as long as the client's.
-func (f *fan) take(i int, y *exchange) bool {
-	y.call.Extend(f.end())
-	y.outcome.status, y.share.acked = 200, true
-	f.mu.Lock()
-	again := f.took[i]
-	f.took[i] = true
-	if !again {
-		f.acked.Took(y.serverName, y.reply.Params, y.toPublicTask)
-	}
-	f.mu.Unlock()
-	if again {
-		return f.missed(y)
-	}
-	f.heard <- struct{}{}
-	return true
-}
-
-// lost is the end of a server's stream that it has not announced.
-func (f *fan) lost(y *exchange, err error) {
-	if y.ending.Load() {
-		f.renewed.Store(true)
-		f.stop()
-		return
-	}
-	if errors.Is(err, io.EOF) {
-		return
-	}
-	r := upstreamFailed(y.msg.ID, err)
-	y.outcome.kind, y.outcome.reason, y.outcome.cause = r.kind, r.reason, r.cause
-	if r.kind != telemetry.Cancelled {
-		y.metrics.Failed(r.reason)
-	}
-}
-
-// listNews is the method of a message that says that a list has changed.
-func listNews(m *mcp.Message) string {
-	if m.Spec != nil && strings.HasSuffix(m.Spec.Name, "/list_changed") {
-		return m.Spec.Name
-	}
-	return ""
-}
-
-// pass hands an event to whoever writes. News of a list that wait already are not repeated.
-func (f *fan) pass(e event) bool {
-	if e.list != "" {
-		f.mu.Lock()
-		waits := f.queued[e.list]
-		f.queued[e.list] = true
-		f.mu.Unlock()
-		if waits {
-			return true
-		}
-	}
-	select {
-	case f.events <- e:
-		return true
-	case <-f.quit:
-		return false
-	}
-}
-
-// stop has nobody wait for the client any more.
-func (f *fan) stop() { f.quitted.Do(func() { close(f.quit) }) }
-
-// leave ends all calls: the client has gone, or the stream is at its end.
-func (f *fan) leave() {
-	f.stop()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, y := range f.parts {
-		y.call.Cancel()
-	}
-}
-
-// start lets the connection's own goroutine write, when handle has returned.
+// start has the stream written, when handle has returned: by the connection's own goroutine, or by whoever has something to write.
 func (f *fan) start() {
 	x := f.x
 	x.streamHead()
-	x.ctx.Response.SetBodyStream(f, -1)
 	x.outcome.status, x.streaming = 200, true
 	x.g.Metrics.Streams.Inc()
+	if f.conn != nil {
+		f.out = f.conn.writer()
+		f.conn.take(x, f.begin, f.abandon)
+		return
+	}
+	x.ctx.Response.SetBodyStream(f, -1)
 }
 
-// SupportsBodyWriteTo has fasthttp call WriteTo, which writes each event when it comes.
-func (f *fan) SupportsBodyWriteTo() bool { return true }
-
-// Read is never called: fasthttp takes WriteTo.
-func (f *fan) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
-// WriteTo writes the acknowledgement, and then what the servers say, until all have ended or the client has.
-func (f *fan) WriteTo(to io.Writer) (n int64, err error) {
-	x := f.x
-	w := x.g.newSink(to)
-	defer func() {
-		n = w.stop()
-		x.outcome.out += n
-		if p := recover(); p != nil {
-			x.g.recovered(p)
-			err = io.ErrUnexpectedEOF
-		}
-	}()
-	if err := f.acknowledge(w); err != nil {
-		return 0, err
+// begin writes the head of the answer and what the client hears.
+func (f *fan) begin() {
+	err := f.conn.writeHead(f.x)
+	if err == nil {
+		err = f.acknowledge()
 	}
-	for {
-		select {
-		case e := <-f.events:
-			if e.list != "" {
-				f.mu.Lock()
-				delete(f.queued, e.list)
-				f.mu.Unlock()
-			}
-			if _, err := w.Write(e.data); err != nil {
-				return 0, err
-			}
-			continue
-		case <-f.quit:
-			if !f.renewed.Load() {
-				return 0, io.ErrUnexpectedEOF // the client has gone
-			}
-		case <-f.over:
-		}
-		if f.plain() {
-			return 0, nil
-		}
-		return 0, x.endListen(w)
+	f.letGo()
+	if err != nil {
+		f.leave()
 	}
+	f.ended()
+}
+
+// abandon ends a stream whose connection was closed before it began.
+func (f *fan) abandon() {
+	f.leave()
+	f.letGo()
+	f.ended()
+}
+
+// letGo gives the exchange of the client's request back, and lets the parts write.
+func (f *fan) letGo() {
+	f.g.putBack(f.x)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.x, f.acked, f.began = nil, federation.Acknowledged{}, true
+	if f.quitted {
+		f.cancel()
+	}
+	close(f.begun)
+}
+
+// takeUp gives an exchange that is what was parked, for the client's request, or with s for a part.
+func (f *fan) takeUp(k *parked, s *share) *exchange {
+	x := f.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
+	x.client, x.view, x.joined, x.element, x.share = f.conn.client, f.view, f.joined, s != nil, s
+	k.restore(x)
+	x.counted = false // the client's stream is
+	return x
 }
 
 // acknowledge tells the client what it hears.
-func (f *fan) acknowledge(w io.Writer) error {
-	if f.plain() {
+func (f *fan) acknowledge() error {
+	if f.plain {
 		return nil
 	}
 	f.mu.Lock()
-	f.x.out = f.acked.Append(f.x.out[:0], f.x.msg.ID)
+	text := f.acked.Append(nil, f.id)
 	f.mu.Unlock()
-	_, err := w.Write(mcp.AppendEvent(nil, mcp.Event{Name: []byte("message"), Data: f.x.out}))
+	return f.write(text)
+}
+
+// write writes a message of the gateway's own.
+func (f *fan) write(text []byte) error {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	_, err := f.out.Write(mcp.AppendEvent(nil, mcp.Event{Name: []byte("message"), Data: text}))
 	return err
 }
 
-// Close ends the parts and the exchange, when the stream has been written, or could not be.
-func (f *fan) Close() error {
-	if f.closed {
-		return nil
+// pass writes an event, and says whether the client still takes any. News of a list that wait already are not repeated.
+func (f *fan) pass(list string, event []byte) bool {
+	if !f.queue(list) {
+		return true
 	}
-	f.closed = true
-	f.close()
-	f.x.g.Metrics.Streams.Dec()
-	f.x.finish()
-	return nil
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	if !f.unqueue(list) {
+		return false
+	}
+	if _, err := f.out.Write(event); err != nil {
+		f.leave()
+		return false
+	}
+	return true
 }
 
-// close ends the parts.
-func (f *fan) close() {
-	f.x.g.news.remove(f.x)
-	if f.x.conn != nil {
-		f.x.conn.disarm()
-		f.x.conn = nil
+// queue is false if news of the list wait already.
+func (f *fan) queue(list string) bool {
+	if list == "" {
+		return true
 	}
-	f.leave()
-	<-f.over
-	for _, y := range f.parts {
-		f.finish(y)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.Contains(f.queued, list) {
+		return false
 	}
+	f.queued = append(f.queued, list)
+	return true
+}
+
+// unqueue ends the wait for that list, and says whether anybody still takes events.
+func (f *fan) unqueue(list string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.queued = slices.DeleteFunc(f.queued, func(l string) bool { return l == list }); len(f.queued) == 0 {
+		f.queued = nil
+	}
+	return !f.quitted
 }

@@ -39,7 +39,8 @@ type teller struct {
 	opened chan struct{} // a stream has been acknowledged
 	closed chan struct{} // one whose reader has gone
 	server upstream.Server
-	over   atomic.Bool // its streams have ended, and it opens no other
+	over   atomic.Bool   // its streams have ended, and it opens no other
+	hold   chan struct{} // if set: closed when it is to acknowledge
 }
 
 const tag = `"_meta":{"io.modelcontextprotocol/subscriptionId":"a"}`
@@ -57,6 +58,14 @@ func newTeller(t *testing.T) *teller {
 		}
 		if err := d.Scan([]byte(body), jsonscan.Options{}); err != nil {
 			t.Error(err)
+		}
+		if d.Root().Get("method").TextIs("server/discover") {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"jsonrpc":"2.0","id":` + string(d.Root().Get("id").Raw()) + `,"result":` + discovered + `}`))
+			return
+		}
+		if s.hold != nil {
+			<-s.hold
 		}
 		if s.over.Load() {
 			w.Header().Set("Content-Type", "application/json")

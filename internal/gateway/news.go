@@ -27,6 +27,13 @@ type hearer interface {
 	endNews()
 }
 
+// tended is a stream that may be parked.
+type tended interface {
+	// tend writes a comment if nothing was written for so many ticks, or wakes the stream if its time is up, but doesn't wait for either. It
+	// says whether the stream is parked, and whether that is over.
+	tend(tick, every uint64, now time.Time) (parked, begun bool)
+}
+
 func (n *news) add(x hearer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -56,11 +63,6 @@ func (g *Gateway) await(x hearer) {
 
 // endNews ends a stream in good order.
 func (x *exchange) endNews() {
-	if x.fan != nil {
-		x.fan.renewed.Store(true)
-		x.fan.stop()
-		return
-	}
 	x.ending.Store(true)
 	x.call.Cancel()
 }
@@ -70,8 +72,8 @@ func (n *news) hangUp(session audit.SessionHash) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for s := range n.streams {
-		if x, ok := s.(*exchange); ok && x.fan != nil && x.joined && x.sessionHash == session {
-			x.endNews()
+		if f, ok := s.(*fan); ok && f.joined && f.session == session {
+			f.endNews()
 		}
 	}
 }
@@ -102,7 +104,7 @@ func (n *news) tend(tick, every uint64, now time.Time) {
 	most, before := 64+len(n.streams)/8, n.parked
 	n.parked = 0
 	for s := range n.streams {
-		v, ok := s.(*idleStream)
+		v, ok := s.(tended)
 		if !ok || most == 0 {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine"
 	"github.com/sallyport-dev/sallyport/internal/audit"
+	"github.com/sallyport-dev/sallyport/internal/httphead"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
 	"github.com/sallyport-dev/sallyport/internal/telemetry"
 	"github.com/sallyport-dev/sallyport/internal/upstream"
@@ -22,7 +23,7 @@ type parked struct {
 	serverName  string
 	version     string
 	session     string
-	target      string
+	target      []byte
 	head        []byte // the header lines
 	body        []byte // the message as it went to the server; nil: a legacy client's GET
 	held        int64  // of the bound on all bodies
@@ -41,16 +42,33 @@ type parked struct {
 
 // hold takes from x what doesn't change. From here on x needs nothing of the request as it was read.
 func (k *parked) hold(x *exchange) {
-	h := &x.ctx.Request.Header
-	*k = parked{
-		snap: x.snap, server: x.server, metrics: x.metrics, versioned: x.versioned, who: x.who, serverName: x.serverName, version: x.version,
-		session: string(x.session), target: string(x.head.Target), head: append([]byte(nil), h.RawHeaders()...), start: x.start, id: x.id,
-		sessionHash: x.sessionHash, opened: x.opened, committed: x.committed, by: x.by, settled: x.settled, tried: x.tried, held: x.held,
+	k.note(x)
+	if e := x.arrived; e != nil {
+		k.target, k.head = e.Target, e.Head
+	} else {
+		k.target, k.head = bytes.Clone(x.head.Target), bytes.Clone(x.ctx.Request.Header.RawHeaders())
 	}
 	if x.msg.Kind == mcp.KindRequest {
 		k.body = bytes.Clone(x.msg.Root().Raw())
 	}
 	k.readRequest(x)
+}
+
+// note takes from x what doesn't change, but for the request itself.
+func (k *parked) note(x *exchange) {
+	*k = parked{
+		snap: x.snap, server: x.server, metrics: x.metrics, versioned: x.versioned, who: x.who, serverName: x.serverName, version: x.version,
+		session: string(x.session), start: x.start, id: x.id, sessionHash: x.sessionHash, opened: x.opened, committed: x.committed,
+		by: x.by, settled: x.settled, tried: x.tried, held: x.held,
+	}
+}
+
+// detach has a part of the request need nothing of it as it was read.
+func (k *parked) detach(y *exchange) {
+	if k.head != nil {
+		y.head = httphead.Head{} // its memory is the whole request's
+		k.readHead(y)
+	}
 }
 
 // update takes from x what events may have changed.
@@ -69,18 +87,27 @@ func (k *parked) restore(x *exchange) {
 	k.readRequest(x)
 }
 
-// readRequest reads the request again: the same bytes by the same rules. Its head is also what a candidate is shown, when fasthttp's request
-// is gone, and its message what the answer is judged with.
+// readRequest reads the request again: the same bytes by the same rules. Its message is what the answer is judged with.
 func (k *parked) readRequest(x *exchange) {
-	e := &envelope{Method: []byte("GET"), Target: []byte(k.target), Proto: []byte("HTTP/1.1"), Head: k.head}
+	k.readHead(x)
+	switch {
+	case k.body == nil:
+		return
+	case x.element: // it is as its server got it
+		_ = x.readAgain(k.body)
+	default:
+		_ = x.msg.Decode(k.body, x.scanOptions())
+		_ = x.msg.Check(&x.head)
+	}
+	x.fill(&x.msg)
+}
+
+// readHead reads the head again. It is also what a candidate is shown, when fasthttp's request is gone.
+func (k *parked) readHead(x *exchange) {
+	e := &envelope{Method: []byte("GET"), Target: k.target, Proto: []byte("HTTP/1.1"), Head: k.head}
 	if k.body != nil {
 		e.Method = []byte("POST")
 	}
 	_ = x.head.Read(e.Method, e.Target, e.Proto, e.Head, x.g.head)
 	x.arrived = e
-	if k.body != nil {
-		_ = x.msg.Decode(k.body, x.scanOptions())
-		_ = x.msg.Check(&x.head)
-		x.fill(&x.msg)
-	}
 }

@@ -149,10 +149,14 @@ func (x *exchange) endStream(w io.Writer, err error) error {
 // endListen ends subscriptions/listen as the specification has it: with a result.
 func (x *exchange) endListen(w io.Writer) error {
 	x.answered = true
-	x.out = append(append(append(x.out[:0], `{"jsonrpc":"2.0","id":`...), x.msg.ID...), `,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":`...)
-	x.out = append(append(x.out, x.msg.ID...), "}}}"...)
+	x.out = appendListenEnd(x.out[:0], x.msg.ID)
 	_, err := w.Write(mcp.AppendEvent(x.scratch[:0], mcp.Event{Name: []byte("message"), Data: x.out}))
 	return err
+}
+
+func appendListenEnd(dst, id []byte) []byte {
+	dst = append(append(append(dst, `{"jsonrpc":"2.0","id":`...), id...), `,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":`...)
+	return append(append(dst, id...), "}}}"...)
 }
 
 // Close ends the exchange when the stream has been written, or could not be. fasthttp recovers from a panic in it, and closes again.
