@@ -102,7 +102,7 @@ func (f *fan) conclude() {
 	f.conn.end(clean)
 }
 
-// tend implements tended.
+// tend does what it does of an idleStream.
 func (f *fan) tend(tick, every uint64, now time.Time) (parked, begun bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

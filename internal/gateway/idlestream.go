@@ -197,7 +197,8 @@ func (v *idleStream) finish(x *exchange, err error) {
 	_ = x.Close()
 }
 
-// tend implements tended.
+// tend writes a comment if nothing was written for so many ticks, or wakes the stream if its time is up, but doesn't wait for either. It
+// says whether the stream is parked, and whether that is over.
 func (v *idleStream) tend(tick, every uint64, now time.Time) (parked, begun bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

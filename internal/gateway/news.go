@@ -27,13 +27,6 @@ type hearer interface {
 	endNews()
 }
 
-// tended is a stream that may be parked.
-type tended interface {
-	// tend writes a comment if nothing was written for so many ticks, or wakes the stream if its time is up, but doesn't wait for either. It
-	// says whether the stream is parked, and whether that is over.
-	tend(tick, every uint64, now time.Time) (parked, begun bool)
-}
-
 func (n *news) add(x hearer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -104,11 +97,16 @@ func (n *news) tend(tick, every uint64, now time.Time) {
 	most, before := 64+len(n.streams)/8, n.parked
 	n.parked = 0
 	for s := range n.streams {
-		v, ok := s.(tended)
-		if !ok || most == 0 {
+		if most == 0 {
 			continue
 		}
-		parked, begun := v.tend(tick, every, now)
+		parked, begun := false, false
+		switch v := s.(type) {
+		case *idleStream:
+			parked, begun = v.tend(tick, every, now)
+		case *fan:
+			parked, begun = v.tend(tick, every, now)
+		}
 		if parked {
 			n.parked++
 		}
