@@ -207,6 +207,11 @@ func (p *part) end(y *exchange) {
 
 // conclude ends a part of a fan, and has its outcome recorded.
 func (x *exchange) conclude() {
+	defer func() {
+		if p := recover(); p != nil {
+			x.abandon(p)
+		}
+	}()
 	if x.share.failed != nil {
 		x.refuse(x.share.failed)
 	}
