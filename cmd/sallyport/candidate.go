@@ -307,8 +307,9 @@ func (g *program) hearCandidate(s *following) {
 func (g *program) tryAgain() {
 	g.state.changing.Lock()
 	defer g.state.changing.Unlock()
+	defer untidy()()
 	prev := g.state.build()
-	next, err := untidy(func() (*build, error) { return g.builder.around(g.ctx, prev.but(prev.given), prev, prev.shared) })
+	next, err := g.builder.around(g.ctx, prev.but(prev.given), prev, prev.shared)
 	if err != nil {
 		g.log.Error("the candidate can't be tried: what is tried stays", "error", err)
 		return

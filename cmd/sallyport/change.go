@@ -59,6 +59,7 @@ var errChangeWhileStopping = errors.New("the gateway is stopping: nothing is cha
 func (g *program) change(ctx context.Context, c admin.Change) error {
 	g.state.changing.Lock()
 	defer g.state.changing.Unlock()
+	defer untidy()()
 	err := errChangeWhileStopping
 	if !g.state.stopping.Load() {
 		err = g.do(ctx, c)
@@ -102,13 +103,11 @@ func (g *program) exchangeBundle(ctx context.Context, c admin.Change) error {
 	archive := given.archive
 	given.last = nil                                             // not before it is recorded
 	given.tag, given.confirmed = prev.given.tag, g.confirmedAt() // the source has what it had
-	next, err := untidy(func() (*build, error) {
-		shared, err := g.builder.ready(ctx, prev.config, prev, given, pause)
-		if err != nil {
-			return nil, err
-		}
-		return g.builder.around(ctx, prev.but(given), prev, shared)
-	})
+	shared, err := g.builder.ready(ctx, prev.config, prev, given, pause)
+	if err != nil {
+		return err
+	}
+	next, err := g.builder.around(ctx, prev.but(given), prev, shared)
 	if err != nil {
 		return err
 	}

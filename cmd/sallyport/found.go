@@ -98,6 +98,7 @@ func (g *program) lockedChange(ctx context.Context, c admin.ServerChange) error 
 	if now, err := stateOf(g.state.build()); err != nil || now != state {
 		return errors.Join(err, errOtherState)
 	}
+	defer untidy()() // policies are compiled for other servers
 	return g.sayOfServer(ctx, c)
 }
 
@@ -161,6 +162,7 @@ func (g *program) hearState() {
 	}
 	kept, err := prev.found.Newer(state)
 	if err == nil && kept != nil {
+		defer untidy()()
 		var next *build
 		if next, err = g.builder.serving(g.ctx, prev, g.builder.discover(prev.base, prev, prev.listings, kept)); err == nil {
 			g.log.Info("another has changed what operators have said of servers", "file", state)

@@ -48,14 +48,21 @@ func (b *builder) pause(prev *build) func() {
 	return p.pause
 }
 
-// untidy has garbage collected less often while next is made. The collector takes the processors that calls need, and a compile leaves
-// garbage of many times its result.
-func untidy(next func() (*build, error)) (*build, error) {
+// untidy has garbage collected less often, until tidy is called. The collector takes the processors that calls need, and a compile leaves
+// garbage of many times its result. Tidy gives the memory back to the system: it collects once, where to set back first would collect, too.
+// What was replaced should be out of reach by then, for what is looked at is what takes the time.
+func untidy() (tidy func()) {
 	was, live := collecting()
-	if percent := wasteful(was, live, budget.Memory()); percent != was {
-		defer debug.SetGCPercent(debug.SetGCPercent(percent))
+	percent := wasteful(was, live, budget.Memory())
+	if percent != was {
+		debug.SetGCPercent(percent)
 	}
-	return next()
+	return func() {
+		debug.FreeOSMemory()
+		if percent != was {
+			debug.SetGCPercent(was)
+		}
+	}
 }
 
 // wasteful is the percentage of live bytes that may be garbage, as in debug.SetGCPercent, for moreWaste more than was; or less, where

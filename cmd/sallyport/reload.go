@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -58,7 +57,6 @@ func (g *program) swap(b *build) {
 	if b.policy == nil {
 		g.log.Warn("no policy is loaded: every call is denied")
 	}
-	debug.FreeOSMemory() // compiling leaves many times the memory that the result needs
 	g.metrics.SetPolicy(b.policy.Revision())
 	if b.limiter != nil {
 		b.limiter.Retain(b.limited)
@@ -85,11 +83,21 @@ func (g *program) reloaded(r admin.Reload) {
 func (g *program) reload(why string) {
 	g.state.changing.Lock()
 	defer g.state.changing.Unlock()
-	prev, start := g.state.build(), g.now()
-	next, err := untidy(func() (*build, error) { return g.builder.make(g.ctx, prev) })
+	tidy, start := untidy(), g.now()
+	said := g.renew(why)
+	tidy()
+	if said != nil {
+		g.log.Info("reloaded", append(said, "took", g.now().Sub(start))...)
+	}
+}
+
+// renew is reload, and returns what the log says of it; nil if it fails.
+func (g *program) renew(why string) (said []any) {
+	prev := g.state.build()
+	next, err := g.builder.make(g.ctx, prev)
 	if err != nil {
 		g.keep(why, err)
-		return
+		return nil
 	}
 	if prev.config.Listen != next.config.Listen || prev.config.Admin.Listen != next.config.Admin.Listen {
 		g.log.Warn("a listen address has changed: that needs a restart")
@@ -103,8 +111,7 @@ func (g *program) reload(why string) {
 		cause += ": " + name
 	}
 	g.note(audit.Reloaded, cause)
-	said := append([]any{"why", cause, "revision", next.policy.Revision(), "was", prev.policy.Revision()}, next.given.said()...)
-	g.log.Info("reloaded", append(said, "took", g.now().Sub(start))...)
+	return append([]any{"why", cause, "revision", next.policy.Revision(), "was", prev.policy.Revision()}, next.given.said()...)
 }
 
 // keep says why a reload failed, with every mistake that was found.

@@ -108,7 +108,10 @@ func compact(first func() (*build, error)) (*build, error) {
 	if 0 <= was && was < percent { // the operator wants less still
 		debug.SetGCPercent(was)
 	}
-	defer debug.SetGCPercent(was)
+	defer func() {
+		debug.FreeOSMemory()
+		debug.SetGCPercent(was)
+	}()
 	return first()
 }
 
