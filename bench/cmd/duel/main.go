@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if *targets != "" {
 		o.Targets = strings.Split(*targets, ",")
 	}
-	o.Loads = choose(o.Loads, *only)
+	o.Loads, o.Only = choose(o.Loads, *only), *only
 	if o.Dir == "" {
 		dir, err := os.MkdirTemp("", "duel-")
 		if err != nil {

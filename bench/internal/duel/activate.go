@@ -43,6 +43,7 @@ type Activations struct {
 	loads   []Load
 	targets []string
 	series  map[cell]*swaps
+	still   map[cell]*swaps // as long times in which nothing was replaced: what their quotients are off 1 is the machine's doing
 }
 
 // swaps are the activations of one target under one load.
@@ -59,7 +60,7 @@ type swap struct {
 }
 
 // Activate replaces the policies of every target again and again, o.Cycles times under each load, and compares the latency of calls
-// before, meanwhile and after.
+// before, meanwhile and after. As often it replaces nothing.
 func Activate(ctx context.Context, o Options, log io.Writer) (*Activations, error) {
 	bin, err := build(ctx, o, log)
 	if err != nil {
@@ -70,7 +71,7 @@ func Activate(ctx context.Context, o Options, log io.Writer) (*Activations, erro
 		return nil, err
 	}
 	defer f.stop()
-	a := &Activations{targets: o.Targets, series: map[cell]*swaps{}}
+	a := &Activations{targets: o.Targets, series: map[cell]*swaps{}, still: map[cell]*swaps{}}
 	pools := map[string]*load.Pool{}
 	for _, t := range f.targets {
 		p, err := load.Open(load.Options{URL: t.url, Era: workload.EraLegacy, Size: 1 << 10, Conns: conns})
@@ -87,6 +88,7 @@ func Activate(ctx context.Context, o Options, log io.Writer) (*Activations, erro
 		{Name: fmt.Sprintf("%.0f %% of %.0f/s", 100*someRoom, most), Rate: someRoom * most},
 		{Name: fmt.Sprintf("closed loop, c=%d", conns)},
 	}
+	a.loads = slices.DeleteFunc(a.loads, func(l Load) bool { return !strings.Contains(l.Name, o.Only) })
 	for i, l := range a.loads {
 		if _, err := fmt.Fprintf(log, "duel: %s: %d activations of %v\n", l.Name, o.Cycles, o.Targets); err != nil {
 			return nil, err
@@ -107,15 +109,45 @@ func (a *Activations) cycle(ctx context.Context, l Load, targets []*target, pool
 		if t.policies == "" {
 			return fmt.Errorf("%s has no policies to replace", t.name)
 		}
-		if err := a.take(ctx, l, t, pools[t.name], round); err != nil {
-			return fmt.Errorf("%s: %w", t.name, err)
+		key := cell{l.Name, t.name}
+		windows := []func() error{
+			func() error {
+				return take(of(a.series, key), l, pools[t.name], func() (from, to time.Time, err error) { return t.replace(ctx, round) })
+			},
+			func() error {
+				return take(of(a.still, key), l, pools[t.name], func() (from, to time.Time, err error) {
+					from = time.Now()
+					time.Sleep(of(a.series, key).last())
+					return from, time.Now(), ctx.Err()
+				})
+			},
+		}
+		for _, i := range rand.Perm(len(windows)) {
+			if err := windows[i](); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
 		}
 	}
 	return nil
 }
 
-// take measures one activation.
-func (a *Activations) take(ctx context.Context, l Load, t *target, p *load.Pool, round int) error {
+func of(m map[cell]*swaps, key cell) *swaps {
+	if m[key] == nil {
+		m[key] = &swaps{}
+	}
+	return m[key]
+}
+
+// last is how long the last activation took, or about, if there was none.
+func (s *swaps) last() time.Duration {
+	if len(s.all) == 0 {
+		return time.Second
+	}
+	return s.all[len(s.all)-1].took
+}
+
+// take measures calls around what replace does.
+func take(s *swaps, l Load, p *load.Pool, replace func() (from, to time.Time, err error)) error {
 	p.Run(200*time.Millisecond, l.Rate) // wakes what slept while others were measured
 	stop := make(chan struct{})
 	var calls []load.Call
@@ -126,7 +158,7 @@ func (a *Activations) take(ctx context.Context, l Load, t *target, p *load.Pool,
 		calls, wrong = p.Record(stop, l.Rate)
 	}()
 	time.Sleep(before)
-	from, to, err := t.replace(ctx, round)
+	from, to, err := replace()
 	if err == nil {
 		time.Sleep(after)
 	}
@@ -135,11 +167,7 @@ func (a *Activations) take(ctx context.Context, l Load, t *target, p *load.Pool,
 	if err != nil {
 		return err
 	}
-	key := cell{l.Name, t.name}
-	if a.series[key] == nil {
-		a.series[key] = &swaps{}
-	}
-	a.series[key].add(calls, wrong, from, to)
+	s.add(calls, wrong, from, to)
 	return nil
 }
 

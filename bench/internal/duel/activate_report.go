@@ -10,17 +10,18 @@ import (
 // WriteTable writes the figures as one Markdown table.
 func (a *Activations) WriteTable(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("| load | target | activations | ms [quartiles] | p50 µs before | meanwhile | p99 µs before | meanwhile | × [quartiles] | second after × | all: meanwhile × | after × | errors |\n")
-	b.WriteString("|---|---|--:|---|--:|--:|--:|--:|---|---|--:|--:|--:|\n")
+	b.WriteString("| load | target | activations | ms [quartiles] | p50 µs before | meanwhile | p99 µs before | meanwhile | × [quartiles] | nothing replaced × | second after × | all: meanwhile × | nothing replaced × | errors |\n")
+	b.WriteString("|---|---|--:|---|--:|--:|--:|--:|---|---|---|--:|--:|--:|\n")
 	for _, l := range a.loads {
 		for _, t := range a.targets {
-			s := a.series[cell{l.Name, t}]
-			ms, beside, then := s.took(), s.against(busy), s.against(fresh)
+			s, still := a.series[cell{l.Name, t}], a.still[cell{l.Name, t}]
+			ms, beside, none, then := s.took(), s.against(busy), still.against(busy), s.against(fresh)
 			all := func(part int, q float64) float64 { return percentile(s.calls[part], q) }
-			fmt.Fprintf(&b, "| %s | %s | %d | %.0f [%.0f-%.0f] | %.0f | %.0f | %.0f | %.0f | %.2f [%.2f-%.2f] | %.2f [%.2f-%.2f] | %.2f | %.2f | %d |\n",
+			fmt.Fprintf(&b, "| %s | %s | %d | %.0f [%.0f-%.0f] | %.0f | %.0f | %.0f | %.0f | %.2f [%.2f-%.2f] | %.2f [%.2f-%.2f] | %.2f [%.2f-%.2f] | %.2f | %.2f | %d |\n",
 				l.Name, filepath.Base(t), len(s.all), ms.mid, ms.low, ms.high, all(quiet, 0.5), all(busy, 0.5), all(quiet, 0.99), all(busy, 0.99),
-				beside.mid, beside.low, beside.high, then.mid, then.low, then.high,
-				ratio(all(busy, 0.99), all(quiet, 0.99)), ratio(all(fresh, 0.99), all(quiet, 0.99)), s.errors.Count())
+				beside.mid, beside.low, beside.high, none.mid, none.low, none.high, then.mid, then.low, then.high,
+				ratio(all(busy, 0.99), all(quiet, 0.99)), ratio(percentile(still.calls[busy], 0.99), percentile(still.calls[quiet], 0.99)),
+				s.errors.Count()+still.errors.Count())
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -32,8 +33,10 @@ func (a *Activations) Errors() []string {
 	var lines []string
 	for _, l := range a.loads {
 		for _, t := range a.targets {
-			if e := a.series[cell{l.Name, t}].errors; e.Count() > 0 {
-				lines = append(lines, fmt.Sprintf("%s, %s: %v", l.Name, t, e))
+			for _, s := range []*swaps{a.series[cell{l.Name, t}], a.still[cell{l.Name, t}]} {
+				if s.errors.Count() > 0 {
+					lines = append(lines, fmt.Sprintf("%s, %s: %v", l.Name, t, s.errors))
+				}
 			}
 		}
 	}

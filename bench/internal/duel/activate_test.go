@@ -33,6 +33,7 @@ func TestMissedGoalsOfActivations(t *testing.T) {
 	a := &Activations{
 		loads: []Load{{Name: "open", Rate: 1}, {Name: "closed"}}, targets: []string{"slow", "good"},
 		series: map[cell]*swaps{{"open", "slow"}: slow, {"open", "good"}: good, {"closed", "slow"}: slow, {"closed", "good"}: good},
+		still:  map[cell]*swaps{{"open", "slow"}: good, {"open", "good"}: good, {"closed", "slow"}: good, {"closed", "good"}: good},
 	}
 	want := []string{
 		"open, slow: an activation takes 2000 ms, the goal is 1500", "open, slow: p99 meanwhile is 1.30 times that before, the goal is 1.2",
@@ -42,7 +43,18 @@ func TestMissedGoalsOfActivations(t *testing.T) {
 		t.Error(diff)
 	}
 	var table strings.Builder
-	if err := a.WriteTable(&table); err != nil || strings.Count(table.String(), "\n") != 6 || !strings.Contains(table.String(), "| open | slow | 1 | 2000 [2000-2000] |") {
+	if err := a.WriteTable(&table); err != nil || strings.Count(table.String(), "\n") != 6 || !strings.Contains(table.String(), "| open | slow | 1 | 2000 [2000-2000] | 0 | 0 | 0 | 0 | 1.30 [1.30-1.30] | 1.10 [1.10-1.10] |") {
 		t.Errorf("%v\n%s", err, &table)
+	}
+}
+
+// A time in which nothing is replaced is as long as the last one in which something was.
+func TestStillIsAsLong(t *testing.T) {
+	if d := new(swaps).last(); d != time.Second {
+		t.Error(d)
+	}
+	s := &swaps{all: []swap{{took: time.Minute}, {took: 3 * time.Second}}}
+	if d := s.last(); d != 3*time.Second {
+		t.Error(d)
 	}
 }

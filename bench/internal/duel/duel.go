@@ -57,6 +57,7 @@ func CacheLoads() []Load { return Loads()[:3] }
 type Options struct {
 	Targets []string // targets, in the order shown; a gateway's may be followed by = and the path of another binary than Binary
 	Loads   []Load
+	Only    string        // a part of the names of Activate's loads, of which others are left out
 	Cycles  int           // slices for each target and load
 	Slice   time.Duration // of a closed loop; an open loop's are three times as long
 	Warmup  time.Duration // before the first slice of each load

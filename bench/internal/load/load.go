@@ -110,7 +110,8 @@ type Call struct {
 // End is when the answer was there.
 func (c Call) End() time.Time { return c.Due.Add(c.Took) }
 
-// Record drives all connections as Run does, until stop is closed, and returns every call.
+// Record drives all connections as Run does, until stop is closed, and returns every call. Requests are sent when they are due: Run's may be up
+// to a millisecond late, which counts as latency.
 func (p *Pool) Record(stop <-chan struct{}, rate float64) ([]Call, Errors) {
 	var over atomic.Bool
 	paces := p.paces(time.Now(), rate)
@@ -119,7 +120,12 @@ func (p *Pool) Record(stop <-chan struct{}, rate float64) ([]Call, Errors) {
 		w.errors, w.calls = Errors{}, []Call{}
 		pace := paces[i]
 		pace.over = &over
-		wg.Go(func() { w.run(pace) })
+		wg.Go(func() {
+			alarm := newAlarm()
+			defer alarm.close()
+			pace.sleep = alarm.sleep
+			w.run(pace)
+		})
 	}
 	<-stop
 	over.Store(true)
@@ -138,6 +144,7 @@ func (p *Pool) Record(stop <-chan struct{}, rate float64) ([]Call, Errors) {
 func (p *Pool) paces(start time.Time, rate float64) []pace {
 	all := make([]pace, len(p.workers))
 	for i := range all {
+		all[i].sleep = time.Sleep
 		if rate > 0 {
 			all[i].gap = time.Duration(float64(len(all)) / rate * float64(time.Second))
 			all[i].due = start.Add(all[i].gap * time.Duration(i) / time.Duration(len(all)))
@@ -151,6 +158,7 @@ type pace struct {
 	due, end time.Time
 	gap      time.Duration
 	over     *atomic.Bool // in the place of end; nil: end says it
+	sleep    func(time.Duration)
 }
 
 // next waits until a request is due and returns the time that its latency counts
@@ -165,7 +173,7 @@ func (p *pace) next() (time.Time, bool) {
 		return due, false
 	}
 	p.due = due.Add(p.gap)
-	time.Sleep(time.Until(due))
+	p.sleep(time.Until(due))
 	return due, true
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -290,5 +291,21 @@ func TestRecordKeepsEveryCall(t *testing.T) {
 				t.Fatalf("rate %v: %+v", rate, c)
 			}
 		}
+	}
+}
+
+// An idle process is woken in time, and not with its poller's next millisecond.
+func TestAlarmIsInTime(t *testing.T) {
+	a := newAlarm()
+	defer a.close()
+	const want = 300 * time.Microsecond
+	best := time.Hour
+	for range 50 {
+		start := time.Now()
+		a.sleep(want)
+		best = min(best, time.Since(start))
+	}
+	if best < want || best > want+500*time.Microsecond && runtime.GOOS == "linux" {
+		t.Errorf("slept %v, want %v", best, want)
 	}
 }
