@@ -12,10 +12,11 @@ import (
 // This file has what is made beside what serves give way to calls.
 
 const (
-	piece     = 250 * time.Microsecond // of work between two rests
+	piece     = 100 * time.Microsecond // of work between two rests
 	restful   = 2                      // times as long as it has worked it rests
+	shortRest = time.Millisecond       // at least: a poller that is idle counts in these
 	oneRest   = 5 * time.Millisecond   // at most
-	allRests  = 750 * time.Millisecond // of one compile at most: what is compiled decides soon, whatever else the machine does
+	restless  = time.Second            // after it began it rests no more: what is compiled decides soon, whatever else the machine does
 	moreWaste = 64 << 20               // bytes of garbage beyond what there may be else
 )
 
@@ -23,20 +24,19 @@ const (
 type pacer struct {
 	now   func() time.Time
 	sleep func(time.Duration)
-	began time.Time     // of the piece
-	left  time.Duration // that may be rested
+	began time.Time // of the piece
+	until time.Time // then it rests no more
 }
 
 // pause rests if the piece was long enough.
 func (p *pacer) pause() {
 	now := p.now()
 	worked := now.Sub(p.began)
-	if worked < piece || p.left <= 0 {
+	if worked < piece || !now.Before(p.until) {
 		return
 	}
-	p.sleep(min(restful*worked, oneRest, p.left))
+	p.sleep(min(max(restful*worked, shortRest), oneRest))
 	p.began = p.now()
-	p.left -= p.began.Sub(now)
 }
 
 // pause gives way to calls, if there is something that serves them; else nil.
@@ -44,7 +44,8 @@ func (b *builder) pause(prev *build) func() {
 	if prev == nil {
 		return nil
 	}
-	p := &pacer{now: time.Now, sleep: time.Sleep, began: time.Now(), left: allRests}
+	now := time.Now()
+	p := &pacer{now: time.Now, sleep: time.Sleep, began: now, until: now.Add(restless)}
 	return p.pause
 }
 

@@ -7,39 +7,41 @@ import (
 	"time"
 )
 
-// What is made beside what serves rests twice as long as it has worked, in pieces, and not for long in all.
+// What is made beside what serves rests longer than it has worked, in pieces, until a second after it began.
 func TestPacerRests(t *testing.T) {
+	const rests = int(restless / (piece + shortRest))
 	for _, tt := range []struct {
-		name    string
-		pieces  int
-		worked  time.Duration // each
-		late    time.Duration // that each rest takes longer than asked
-		rests   int
-		longest time.Duration
-		inAll   time.Duration
+		name   string
+		pieces int
+		worked time.Duration // each
+		late   time.Duration // that each rest takes longer than asked
+		want   int           // rests
+		each   time.Duration // rest, at most
 	}{
-		{"too little work for a rest", 1000, piece - 1, 0, 500, restful * (2*piece - 2), allRests},
-		{"one piece", 1, piece, 0, 1, restful * piece, restful * piece},
-		{"a long piece", 1, time.Second, 0, 1, oneRest, oneRest},
-		{"much work ends", 100_000, piece, 0, int(allRests / (restful * piece)), restful * piece, allRests},
-		{"rests that take longer count as long", 100_000, piece, 9 * restful * piece, int(allRests / (10 * restful * piece)), restful * piece, allRests},
+		{"too little work for a rest", 1, piece - 1, 0, 0, 0},
+		{"two that are too little", 2, piece - 1, 0, 1, shortRest},
+		{"one piece", 1, piece, 0, 1, shortRest},
+		{"a piece that is long", 1, shortRest, 0, 1, restful * shortRest},
+		{"one that is longer than any should be", 1, restless / 2, 0, 1, oneRest},
+		{"one that takes all of the time", 2, restless, 0, 0, 0},
+		{"much work", 100_000, piece, 0, rests, shortRest},
+		{"rests that take longer", 100_000, piece, 9 * shortRest, int(restless / (piece + 10*shortRest)), shortRest},
 	} {
-		var now time.Time
+		begin := time.Now()
+		now := begin
 		var rests int
-		var longest, all time.Duration
-		p := &pacer{left: allRests, now: func() time.Time { return now }, sleep: func(d time.Duration) {
+		var longest, last time.Duration
+		p := &pacer{began: now, until: now.Add(restless), now: func() time.Time { return now }, sleep: func(d time.Duration) {
 			rests++
-			longest = max(longest, d)
-			all += d + tt.late
+			longest, last = max(longest, d), now.Sub(begin)
 			now = now.Add(d + tt.late)
 		}}
-		p.began = now
 		for range tt.pieces {
 			now = now.Add(tt.worked)
 			p.pause()
 		}
-		if rests > tt.rests || rests == 0 || longest > tt.longest || all > tt.inAll+tt.late {
-			t.Errorf("%s: %d rests, the longest %v, %v in all", tt.name, rests, longest, all)
+		if rests != tt.want || longest != tt.each || last >= restless {
+			t.Errorf("%s: %d rests, the longest %v, the last %v after the beginning", tt.name, rests, longest, last)
 		}
 	}
 }
