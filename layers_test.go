@@ -66,7 +66,7 @@ var owners = map[string][]string{
 	"go.uber.org/goleak":                    {},
 	"go.yaml.in/yaml":                       {"engine/source"},
 	"golang.org/x/net":                      {},
-	"golang.org/x/sys":                      {"engine/wasm/cow", "internal/audit", "internal/gateway", "internal/upstream"},
+	"golang.org/x/sys":                      {"bench/internal/load", "engine/wasm/cow", "internal/audit", "internal/gateway", "internal/upstream"},
 	"pgregory.net/rapid":                    {},
 }
 
