@@ -104,7 +104,7 @@ bench-replay: ## measure how fast recorded decisions are made again
 soak-swap: ## activate a thousand times during a million calls on a socket, and see that none is lost or mixed (some minutes)
 	$(GO) test -count=1 -v -timeout 60m -run TestSwapHammer ./internal/gateway -soak
 
-bench-activate: ## measure what calls notice of 1,000 rules and 6 plugins that are replaced (5 minutes); ACTIVATE=-enforce fails when a goal is missed
+bench-activate: ## measure what calls notice of 1,000 rules and 6 plugins that are replaced (8 minutes); ACTIVATE=-enforce fails when a goal is missed
 	$(GO) run ./bench/cmd/duel -activate -cycles 20 $(ACTIVATE)
 
 bench-federation: ## measure calls and lists of 50 servers as one beside one of them (2 minutes); FEDERATION=-enforce fails when a goal is missed
