@@ -21,7 +21,7 @@ const module = "github.com/sallyport-dev/sallyport"
 // its own floor: siblings meet one floor up.
 var floors = [][]string{
 	{
-		"sdk", "engine/jsonscan", "engine/netaddr", "engine/source", "internal/seal", "engine/wasm/binary", "engine/wasm/cow", "engine/wasm/rego", "internal/budget", "internal/carry", "internal/golden", "internal/httphead", "internal/socket", "internal/telemetry", "internal/fetch/fetchtest", "policies",
+		"sdk", "engine/jsonscan", "engine/netaddr", "engine/source", "internal/seal", "engine/wasm/binary", "engine/wasm/cow", "engine/wasm/rego", "internal/budget", "internal/carry", "internal/flock", "internal/golden", "internal/httphead", "internal/socket", "internal/telemetry", "internal/fetch/fetchtest", "policies",
 		"hostapi", "hostapi/internal/gen",
 		"bench/internal/hist", "bench/internal/proc", "bench/internal/rawhttp", "bench/internal/workload",
 	},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/admin"
 	"github.com/sallyport-dev/sallyport/internal/discovery"
@@ -176,10 +177,11 @@ func TestRegistriesAreAskedAsLongAsTheyAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, name, []byte(strings.Replace(string(text), "com.acme/*", "com.acme/n*", 1)))
+	other := strings.Replace(string(text), "com.acme/*", "com.acme/n*", 1)
+	put(t, name, []byte(other))
 	w.until("another question is asked by another", func() bool { return follower() != before && s.count() == asked+1 })
 	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
-	put(t, name, []byte(strings.Replace(string(text), "servers.json", "others.json", 1)))
+	put(t, name, []byte(strings.Replace(other, "servers.json", "others.json", 1))) // and it is asked the same
 	w.until("it is kept beside another state", func() bool {
 		kept, err := filepath.Glob(filepath.Join(w.dir, "others.json.listing-*"))
 		return err == nil && len(kept) == 1
@@ -187,12 +189,21 @@ func TestRegistriesAreAskedAsLongAsTheyAreNamed(t *testing.T) {
 	put(t, name, []byte(strings.Replace(string(text), ", registries: [", ", directory: nowhere, registries: [{ from: other, names: [x/*] }], x: [", 1)))
 	w.until("the mistake is seen", func() bool { return strings.Contains(w.log.String(), "SP1002") })
 	w.becomes("com-acme-notes", "quarantined 1.0.0 registry")
+	busy := strings.Replace(string(text), "poll: 1h", "poll: 10ms", 1)
+	put(t, name, []byte(busy))
+	asked = s.count()
+	w.until("it is asked often", func() bool { return s.count() > asked+3 })
 	head, _, _ := strings.Cut(string(text), "discovery:")
 	put(t, name, []byte(head+"audit: { file: audit.jsonl }\n"))
 	w.becomes("com-acme-notes", "unknown")
 	if follower() != nil {
 		t.Error("it is still followed")
 	}
+	w.until("it is asked no more", func() bool {
+		asked := s.count()
+		time.Sleep(200 * time.Millisecond)
+		return s.count() == asked
+	})
 }
 
 // Documents in files are watched.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+
+	"github.com/sallyport-dev/sallyport/internal/flock"
 )
 
 // sink is where lines go. It is used by one goroutine at a time.
@@ -80,7 +82,7 @@ func openLocked(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
-	if err := lock(f); err != nil {
+	if err := flock.Try(f); err != nil && flock.Supported { // a second process would write into the same chain
 		return nil, errors.Join(fmt.Errorf("audit log %s is in use by another process: %w", path, err), f.Close())
 	}
 	return f, nil

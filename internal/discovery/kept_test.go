@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/sallyport-dev/sallyport/internal/flock"
 )
 
 // What is too much to be read is not written: what was kept before stays.
@@ -130,7 +132,7 @@ func TestALockThatWasRemoved(t *testing.T) {
 	if err := os.Remove(waits.Name()); err != nil {
 		t.Fatal(err)
 	}
-	if err := take(waits); !errors.Is(err, errLocked) {
+	if err := take(waits); !errors.Is(err, flock.ErrLocked) {
 		t.Errorf("there is none: error %v", err)
 	}
 	unlock, err := Lock(t.Context(), file)
@@ -138,7 +140,7 @@ func TestALockThatWasRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	if err := take(waits); !errors.Is(err, errLocked) {
+	if err := take(waits); !errors.Is(err, flock.ErrLocked) {
 		t.Errorf("another has it: error %v", err)
 	}
 }
@@ -171,7 +173,7 @@ func TestAStateBehindLinks(t *testing.T) {
 	defer unlock()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Lock(ended, other); !errors.Is(err, errLocked) {
+	if _, err := Lock(ended, other); !errors.Is(err, flock.ErrLocked) {
 		t.Errorf("error %v", err)
 	}
 	if err := os.Symlink("loop", filepath.Join(common, "loop")); err != nil {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/flock"
 )
 
 // retry is how often a lock is tried that another has.
@@ -14,9 +16,6 @@ const retry = 20 * time.Millisecond
 
 // maxLinks is how many links may lead to a file, one to the next.
 const maxLinks = 8
-
-// errLocked says that another process has the lock.
-var errLocked = errors.New("another gateway has it locked")
 
 // Lock keeps all others from changing a file, of this process and of those that share its folder, until unlock is called or the process has
 // ended. Reading needs no lock: a file is only ever replaced. It waits until ctx ends.
@@ -33,12 +32,12 @@ func Lock(ctx context.Context, file string) (unlock func(), err error) {
 			return func() { _ = f.Close() }, nil // which unlocks it: nothing was written
 		}
 		_ = f.Close() // nothing was written
-		if !errors.Is(err, errLocked) {
+		if !errors.Is(err, flock.ErrLocked) {
 			return nil, fmt.Errorf("%s can't be locked: %w", name, err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s: %w, and has not let go: see whether one hangs that shares it", name, errLocked)
+			return nil, fmt.Errorf("%s: %w, and has not let go: see whether one hangs that shares it", name, flock.ErrLocked)
 		case <-tick.C:
 		}
 	}
@@ -46,7 +45,7 @@ func Lock(ctx context.Context, file string) (unlock func(), err error) {
 
 // take locks a file that is open, if nobody has, and it is still the one of its name: who comes next locks that.
 func take(f *os.File) error {
-	if err := flock(f); err != nil {
+	if err := flock.Try(f); err != nil {
 		return err
 	}
 	is, err := f.Stat()
@@ -54,7 +53,7 @@ func take(f *os.File) error {
 		return err
 	}
 	if named, err := os.Stat(f.Name()); err != nil || !os.SameFile(is, named) {
-		return errLocked
+		return flock.ErrLocked
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package discovery
+package flock
 
 import (
 	"errors"
@@ -8,8 +8,11 @@ import (
 	"syscall"
 )
 
-// flock locks a file that is open, if nobody has: errLocked. The lock goes with the file descriptor.
-func flock(f *os.File) error {
+// Supported says that there are locks.
+const Supported = true
+
+// Try locks a file that is open, or says ErrLocked at once if somebody else has it locked. The lock goes with the file descriptor.
+func Try(f *os.File) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -19,7 +22,7 @@ func flock(f *os.File) error {
 		return err
 	}
 	if errors.Is(locked, syscall.EWOULDBLOCK) || errors.Is(locked, syscall.EINTR) {
-		return errLocked
+		return ErrLocked
 	}
 	return locked
 }
