@@ -11,7 +11,7 @@
        enum { ARGS_PATH };
 
        SP_ON_REQUEST(call) {
-           if (!sp_there(sp_get(call, ARGS_PATH)))
+           if (!sp_there(sp_get_text(call, ARGS_PATH)))
                return sp_deny(call, SP_TEXT("no_path"), SP_TEXT("A path is needed."));
            return SP_VERDICT_PASS;
        }
@@ -122,6 +122,12 @@ static inline char *sp_room(sp_call *c, uint32_t bytes) {
    manifest's reads of the hook. */
 static inline sp_text sp_get(sp_call *c, int32_t id) { SP_TAKE(c, sp_field(id, sp_buf, sp_cap)); }
 
+/* sp_get_text gives the text of a field that is a string. Anything else is none: a list can't pass
+   for a text by what its JSON looks like. */
+static inline sp_text sp_get_text(sp_call *c, int32_t id) {
+    return sp_field_kind(id) == SP_KIND_STRING ? sp_get(c, id) : sp_text_of(0, 0);
+}
+
 /* sp_number gives a field that is a number; NaN if it isn't one. sp_kind gives SP_KIND_... */
 static inline double sp_number(sp_call *c, int32_t id) { return (void)c, sp_field_num(id); }
 static inline int32_t sp_kind(sp_call *c, int32_t id) { return (void)c, sp_field_kind(id); }
@@ -147,6 +153,32 @@ static inline int32_t sp_set(sp_call *c, sp_text path, sp_text json) {
 static inline int32_t sp_remove(sp_call *c, sp_text path) {
     return (void)c, sp_patch(SP_PATCH_REMOVE, path.ptr, path.len, 0, 0);
 }
+
+/* sp_quote gives a text, which must be UTF-8, as JSON. */
+static inline sp_text sp_quote(sp_call *c, sp_text text) {
+    uint32_t i, n = 2;
+    char *out, *p;
+    for (i = 0; i < text.len; i++) n += (unsigned char)text.ptr[i] < ' ' ? 6 : text.ptr[i] == '"' || text.ptr[i] == '\\' ? 2 : 1;
+    p = out = sp_room(c, n);
+    *p++ = '"';
+    for (i = 0; i < text.len; i++) {
+        unsigned char b = (unsigned char)text.ptr[i];
+        if (b == '"' || b == '\\' || b < ' ') *p++ = '\\';
+        if (b < ' ') {
+            *p++ = 'u';
+            *p++ = '0';
+            *p++ = '0';
+            *p++ = (char)('0' + (b >> 4));
+            b = (unsigned char)"0123456789abcdef"[b & 15];
+        }
+        *p++ = (char)b;
+    }
+    *p = '"';
+    return sp_text_of(out, n);
+}
+
+/* sp_set_text gives the place at a field path a text. */
+static inline int32_t sp_set_text(sp_call *c, sp_text path, sp_text text) { return sp_set(c, path, sp_quote(c, text)); }
 
 /* ---- lists ---- */
 

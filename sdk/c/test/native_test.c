@@ -90,6 +90,7 @@ static void message(void) {
 }
 
 static void edits(void) {
+    char full[201] = {0};
     sp_fake_reset();
     CHECK(sp_fake_boot("{}") == 0);
     sp_fake_string("args.body", "mail bob@example.com");
@@ -105,6 +106,14 @@ static void edits(void) {
     CHECK(request("inside, denied")->verdict == SP_VERDICT_DENY && !sp_fake.out.failure);
     CHECK(request("twice")->verdict == SP_VERDICT_MUTATE && is(sp_fake_edit("args.note"), "2") && is(sp_fake_edit("args.body"), "3"));
     CHECK(sp_fake.edits.count == 2);
+    sp_fake_json("args.tags", "[\"quote\"]");
+    CHECK(request("quotea\"b\\\n\x1f\xc3\xa9\x7f")->verdict == SP_VERDICT_MUTATE);
+    CHECK(is(sp_fake_edit("args.note"), "\"a\\\"b\\\\\\u000a\\u001f\xc3\xa9\x7f\""));
+    CHECK(request("quote")->verdict == SP_VERDICT_MUTATE && is(sp_fake_edit("args.note"), "\"\""));
+    memset(full, '\n', sizeof full - 1);
+    memcpy(full, "quote", 5);
+    CHECK(failed(request(full), "trap", "the call's memory is full: define SP_CALL_BYTES"));
+    sp_fake_reset();
     sp_fake_string("args.other", "bob@example.com");
     sp_fake_detect("match:pii", 3, "bob@example.com");
     CHECK(failed(request("/home"), "capability", "args.other is not within writes"));

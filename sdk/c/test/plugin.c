@@ -61,6 +61,11 @@ SP_ON_REQUEST(call) {
         sp_set(call, SP_TEXT("args.note.a"), SP_TEXT("1"));
         return sp_same(path, SP_TEXT("inside")) ? SP_VERDICT_MUTATE : SP_VERDICT_DENY;
     }
+    if (sp_begins(path, SP_TEXT("quote"))) {
+        if (sp_there(sp_get_text(call, TAGS)) || !sp_same(sp_get_text(call, PATH), path)) return SP_VERDICT_DENY;
+        sp_set_text(call, SP_TEXT("args.note"), sp_text_of(path.ptr + 5, path.len - 5));
+        return SP_VERDICT_MUTATE;
+    }
     if (sp_same(path, SP_TEXT("twice"))) {
         sp_set(call, SP_TEXT("args.note"), SP_TEXT("1"));
         sp_set(call, SP_TEXT("args.body"), SP_TEXT("3"));
