@@ -266,7 +266,7 @@ export class MessageString {
   }
 }
 
-/** A place that a detector has found, in bytes of the text's UTF-8. */
+/** A place that a detector has found, as substring() takes it: text.substring(start, end). */
 export class Match {
   constructor(readonly start: i32, readonly end: i32, readonly rule: i32) {}
 }
@@ -331,15 +331,37 @@ function view(what: i32): View {
   return new View(at);
 }
 
+// The host counts bytes of UTF-8, and texts of AssemblyScript are UTF-16.
 function matches(c: Capability, what: i32): StaticArray<Match> | null {
   const n = ask(Ask.Match, idOf(c), what);
   if (n < 0) return null;
   const out = new StaticArray<Match>(n / abi.MATCH_BYTES);
+  if (n == 0) return out;
+  const found = changetype<usize>(bytesOf(n));
+  const size = what < 0 ? ask(Ask.Str, -1 - what) : ask(Ask.Field, what); // sets answer
+  let at = 0;
+  let units = 0;
   for (let i = 0; i < out.length; i++) {
-    const m = answer + abi.MATCH_BYTES * i;
-    out[i] = new Match(load<i32>(m), load<i32>(m, 4), load<i32>(m, 8));
+    const m = found + abi.MATCH_BYTES * i;
+    const start = load<i32>(m);
+    const end = load<i32>(m, 4);
+    if (start < at || end < start || end > size) fail("a match is not in the text");
+    const from = units + unitsOf(answer + at, answer + start);
+    units = from + unitsOf(answer + start, answer + end);
+    at = end;
+    out[i] = new Match(from, units, load<i32>(m, 8));
   }
   return out;
+}
+
+/** How long a part of a text is in UTF-16. */
+function unitsOf(at: usize, end: usize): i32 {
+  let n = 0;
+  for (; at < end; at++) {
+    const b = load<u8>(at);
+    if ((b & 0xc0) != 0x80) n += b < 0xf0 ? 1 : 2;
+  }
+  return n;
 }
 
 function patch(op: i32, path: string, json: string | null): i32 {

@@ -175,11 +175,17 @@ function found(call: Call, id: i32, what: i32): string {
   if (n < 0) return n.toString();
   const c = anyCapability(id);
   const all = what < 0 ? new MessageString(-1 - what).match(c) : <StaticArray<Match>>call.match(c, anyField(call, what));
+  const text = <string>(what < 0 ? new MessageString(-1 - what).text : call.raw(anyField(call, what)));
   let out = "";
   for (let i = 0; i < all.length; i++) {
-    out += all[i].start.toString() + "-" + all[i].end.toString() + " " + call.rule(c, all[i].rule) + "\n";
+    out += bytesBefore(text, all[i].start) + "-" + bytesBefore(text, all[i].end) + " " + call.rule(c, all[i].rule) + "\n";
   }
   return out;
+}
+
+/** What the vectors count, and Match doesn't. */
+function bytesBefore(text: string, at: i32): string {
+  return String.UTF8.byteLength(text.substring(0, at)).toString();
 }
 
 function ruleName(call: Call, id: i32, rule: i32): string {

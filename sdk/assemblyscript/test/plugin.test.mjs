@@ -64,6 +64,9 @@ test("edits", () => {
   assert.equal(got.after, '{"name":"example","arguments":{"path":"edit","list":[{"text":"a"},{"text":"***"}],"note":"new \\"\\\\\\n\\u0001"}}');
   assert.deepEqual(got.edits.map((e) => e.path), ["args.list[1].text", "args.note"]);
   assert.deepEqual(got.notes, { path: "args.list[1].text", rule: "email", at: "5-20" });
+  const text = "\u{e9}\u{1f600}\u20ac bob@example.com \u{e9}";
+  const at = text.indexOf("bob");
+  assert.equal(ask("edit", { list: [{ text }] }).notes.at, `${at}-${at + 15}`, "positions are those of substring");
   assert.equal(ask("remove", { note: 1 }).after, '{"name":"example","arguments":{"path":"remove"}}');
   assert.equal(said(ask("remove")), "deny plugin_failed trap there is nothing to remove: args.note");
   assert.equal(said(ask("outside")), "deny plugin_failed capability patch: args.path is not within the granted writes");
