@@ -62,28 +62,32 @@ func (a *jsonArray) GetInt64Index(i int64) (any, bool) {
 	return v, v != nil
 }
 
-// Get implements traits.Indexer.
+// Get implements traits.Indexer. Lists of cel-go compare their elements with what it returns.
 func (a *jsonArray) Get(index ref.Val) ref.Val {
 	i, err := types.GetOrError(index)
 	if err != nil {
 		return types.WrapErr(err)
 	}
 	if v := a.at(int64(i)); v != nil {
-		return v
+		return mustRead(v)
 	}
 	return types.NewErr("index out of bounds: %v", index)
 }
 
-// Contains implements traits.Container.
+// Contains implements traits.Container. Where an element that can't be read stands among others, nobody knows that elem isn't there.
 func (a *jsonArray) Contains(elem ref.Val) ref.Val {
 	a.mustWhole(a.v)
+	var absent ref.Val = types.False
 	i := 0
 	for c := a.v.Cursor(); c.Next(); i++ {
-		if types.Equal(elem, a.loop(i, c.Value())) == types.True {
+		v := a.loop(i, c.Value())
+		if types.IsError(v) {
+			absent = v
+		} else if types.Equal(elem, v) == types.True {
 			return types.True
 		}
 	}
-	return types.False
+	return absent
 }
 
 // Add implements traits.Adder.
@@ -174,7 +178,7 @@ func (a *jsonArray) Equal(other ref.Val) ref.Val {
 	}
 	i := 0
 	for c := a.v.Cursor(); c.Next(); i++ {
-		if eq := types.Equal(a.loop(i, c.Value()), l.Get(types.Int(i))); eq != types.True {
+		if eq := types.Equal(mustRead(a.loop(i, c.Value())), l.Get(types.Int(i))); eq != types.True {
 			return eq
 		}
 	}

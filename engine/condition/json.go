@@ -28,7 +28,11 @@ func jsonParse(args ...ref.Val) ref.Val {
 	if err := doc.Scan([]byte(text), jsonscan.Options{}); err != nil {
 		return types.OptionalNone
 	}
-	return types.OptionalOf(reader{limit: maxJSON}.value(doc.Root()))
+	v := reader{limit: maxJSON}.value(doc.Root())
+	if types.IsError(v) {
+		return v
+	}
+	return types.OptionalOf(v)
 }
 
 func jsonEncode(args ...ref.Val) ref.Val {

@@ -85,7 +85,7 @@ func (o *jsonObject) member(v jsonscan.Value) ref.Val {
 	return o.value(v)
 }
 
-// Find implements traits.Mapper. A key that is not a string is not there.
+// Find implements traits.Mapper. A key that is not a string is not there. Maps of cel-go compare their values with what it returns.
 func (o *jsonObject) Find(key ref.Val) (ref.Val, bool) {
 	name, ok := key.(types.String)
 	if !ok {
@@ -94,7 +94,7 @@ func (o *jsonObject) Find(key ref.Val) (ref.Val, bool) {
 		}
 		return nil, false
 	}
-	v := o.find(string(name))
+	v := mustRead(o.find(string(name)))
 	return v, v != nil
 }
 
@@ -109,11 +109,11 @@ func (o *jsonObject) Get(key ref.Val) ref.Val {
 
 // Contains implements traits.Container.
 func (o *jsonObject) Contains(key ref.Val) ref.Val {
-	v, found := o.Find(key)
-	if !found && v != nil {
-		return v
+	if types.IsUnknownOrError(key) {
+		return key
 	}
-	return types.Bool(found)
+	name, ok := key.(types.String)
+	return types.Bool(ok && o.find(string(name)) != nil)
 }
 
 // Size implements traits.Sizer.
@@ -190,7 +190,7 @@ func (o *jsonObject) Equal(other ref.Val) ref.Val {
 		if !found {
 			return types.False
 		}
-		if eq := types.Equal(o.loop(name, c.Value()), theirs); eq != types.True {
+		if eq := types.Equal(mustRead(o.loop(name, c.Value())), theirs); eq != types.True {
 			return eq
 		}
 	}

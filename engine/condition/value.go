@@ -1,9 +1,9 @@
 package condition
 
 import (
+	"bytes"
 	"errors"
 	"math"
-	"math/big"
 	"strconv"
 
 	"cel.dev/cel-go/common/types"
@@ -84,7 +84,7 @@ func double(f float64, raw []byte) ref.Val {
 	if math.Abs(f) < 1<<53 || f < math.MinInt64 || f > 1<<64 {
 		return types.Double(f)
 	}
-	if written, ok := new(big.Rat).SetString(string(raw)); !ok || written.Cmp(new(big.Rat).SetFloat64(f)) != 0 {
+	if !exact(f, raw) {
 		return types.WrapErr(errInexact)
 	}
 	switch {
@@ -95,6 +95,36 @@ func double(f float64, raw []byte) ref.Val {
 	default: // CEL takes it for the largest uint
 		return types.WrapErr(errNumber)
 	}
+}
+
+// exact says that f, which is the double next to a literal, and an integer, is what the literal says: then they have the same digits.
+// That it is the next one settles the place of the point.
+func exact(f float64, raw []byte) bool {
+	var buf [24]byte
+	digits := bytes.TrimRight(strconv.AppendFloat(buf[:0], math.Abs(f), 'f', 0, 64), "0")
+	if e := bytes.IndexAny(raw, "eE"); e >= 0 {
+		raw = raw[:e]
+	}
+	n := 0
+	for _, c := range raw {
+		switch {
+		case c == '-' || c == '.' || c == '0' && (n == 0 || n == len(digits)):
+		case n < len(digits) && c == digits[n]:
+			n++
+		default:
+			return false
+		}
+	}
+	return n == len(digits)
+}
+
+// mustRead ends the evaluation if what stands in a list or a map can't be read, as mustWhole does: cel-go takes it there for a value that
+// is equal to none.
+func mustRead(v ref.Val) ref.Val {
+	if err, failed := v.(*types.Err); failed {
+		panic(interpreter.EvalCancelledError{Message: err.Error()})
+	}
+	return v
 }
 
 // whole says that all of v may be looked at: compared, counted, iterated, converted.

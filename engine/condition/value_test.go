@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -306,6 +308,56 @@ func TestValues_areNoOtherIntegers(t *testing.T) {
 		f := open(t, env, Input{Method: "tools/call", Arguments: scan(t, `{"n":`+tt.n+`}`)}, false)
 		if got := outcomeClass(c.value(f)); got != tt.want {
 			t.Errorf("%s of %.30s is %s, want %s", tt.expression, tt.n, got, tt.want)
+		}
+	}
+}
+
+// What can't be read is an error in lists and maps, too, on either side of a comparison: it is no value that is equal to none.
+func TestValues_thatCannotBeRead(t *testing.T) {
+	env := newEnv(t, Options{})
+	for expression, want := range map[string]string{
+		`9007199254740992 in args.l`:                                        "error",
+		`!(9007199254740993 in args.l)`:                                     "error",
+		`1 in args.l`:                                                       "true",
+		`2 in args.l`:                                                       "true",
+		`"l" in args`:                                                       "true",
+		`args.l == [1, 9007199254740992, 2]`:                                "error",
+		`args.l != [1, 9007199254740992, 2]`:                                "error",
+		`[1, 9007199254740992, 2] == args.l`:                                "error",
+		`[1, 9007199254740992, 2] != args.l`:                                "error",
+		`[[1, 9007199254740992, 2]] == [args.l]`:                            "error",
+		`args.l in [[1, 9007199254740992, 2]]`:                              "error",
+		`args.l == [2, 9007199254740992, 2]`:                                "false", // by the element before
+		`args.o == {"n": 9007199254740992}`:                                 "error",
+		`args.o != {"n": 9007199254740992}`:                                 "error",
+		`{"n": 9007199254740992} == args.o`:                                 "error",
+		`{"n": 9007199254740992} != args.o`:                                 "error",
+		`has(args.o.n) && "n" in args.o`:                                    "true",
+		`args.l.exists(x, x == 9007199254740992)`:                           "error",
+		`args.o.n == 9007199254740992 || args.l[0] == 1`:                    "true",
+		`json.parse("9007199254740993.0").hasValue()`:                       "error",
+		`json.parse("9007199254740993.0") != optional.of(9007199254740992)`: "error",
+	} {
+		c := compile(t, env, expression, Bool, false)
+		f := open(t, env, Input{Method: "tools/call", Arguments: scan(t, `{"l":[1,9007199254740993.0,2],"o":{"n":9007199254740993.0}}`)}, false)
+		if got := outcomeClass(c.value(f)); got != want {
+			t.Errorf("%s is %s, want %s", expression, got, want)
+		}
+	}
+}
+
+// A literal is read exactly if arithmetic says so.
+func TestExact(t *testing.T) {
+	for _, raw := range []string{
+		`9007199254740992.0`, `9007199254740992.00`, `9007199254740993.0`, `9007199254740992.1`, `-9.007199254740992e15`, `900719925474099.2e1`,
+		`90071992547409920e-1`, `90071992547409921e-1`, `0.9007199254740992E+16`, `0.00009007199254740992e20`, `1e16`, `1.0e18`, `10e17`, `1e19`,
+		`12345678901234567e0`, `12345678901234568e0`, `18446744073709551616.0`, `18446744073709549568.0`, `18446744073709551615.0`, `9223372036854775808.0`,
+		`9223372036854775807.0`, `1` + strings.Repeat("0", 900) + `e-882`, `1` + strings.Repeat("0", 900) + `1e-883`,
+	} {
+		f, _ := strconv.ParseFloat(raw, 64)
+		r, ok := new(big.Rat).SetString(raw)
+		if want := ok && r.Cmp(new(big.Rat).SetFloat64(f)) == 0; exact(f, []byte(raw)) != want {
+			t.Errorf("%.40s: want %v", raw, want)
 		}
 	}
 }
