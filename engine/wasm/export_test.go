@@ -10,7 +10,6 @@ import (
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/wasm/cow"
-	"github.com/sallyport-dev/sallyport/engine/wasm/rego"
 	"github.com/sallyport-dev/sallyport/hostapi"
 )
 
@@ -236,7 +235,7 @@ func Laid(p *Plugin, h hostapi.Hook, m *Message) bool {
 		in.textInput(h)
 		in.scratch = append(in.scratch[:0], in.opa.input...)
 		other := in.store("the input")
-		alike = rego.Same(in.memory.Bytes(), ours, other)
+		alike = in.opa.layout.heap.Same(ours, in.memory.Bytes(), other)
 	}) && alike
 }
 

@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"encoding/binary"
+	"strings"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -149,17 +150,21 @@ func (in *instance) layField(id int, item jsonscan.Value) uint32 {
 	case hostapi.KindAbsent:
 		return in.layJSON(v.json)
 	case hostapi.KindString:
-		return heap.String(v.text)
+		return heap.String(valid(v.text))
 	case hostapi.KindArray:
 		array := heap.Array(len(v.list))
 		for i, s := range v.list {
-			heap.Set(array, i, heap.String(s))
+			heap.Set(array, i, heap.String(valid(s)))
 		}
 		return array
 	default: // emptyObject
 		return heap.Object(0)
 	}
 }
+
+// valid is a text as jsonscan.AppendQuote has it: one that isn't of JSON, as that of a header, may have
+// bytes that aren't UTF-8.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 func (in *instance) layItems(n *inputNode) uint32 {
 	if in.message.Items.Kind() != jsonscan.Array {
@@ -250,16 +255,19 @@ func (in *instance) laysOut(v jsonscan.Value, text string) bool {
 	in.within(in.opa.layout.setHeap, uint64(in.endHeap()), 0)
 	in.scratch = append(in.scratch[:0], text...)
 	other := in.store("the sample")
-	return rego.Same(in.memory.Bytes(), ours, other)
+	return in.opa.layout.heap.Same(ours, in.memory.Bytes(), other)
 }
 
 // evaluatesWith says whether what a module evaluates with is as answerLaid has it.
 func (in *instance) evaluatesWith() bool {
 	const input, data, result, entrypoint = 1 << 8, 2 << 16, 3 << 24, 4
 	with := in.within(in.module.ExportedFunction("opa_eval_ctx_new"), 0, 0)
-	for name, v := range map[string]uint64{"set_input": input, "set_data": data, "set_entrypoint": entrypoint} {
-		in.within(in.module.ExportedFunction("opa_eval_ctx_"+name), uint64(with), v)
+	set := func(name string, v uint64) {
+		in.within(in.module.ExportedFunction("opa_eval_ctx_set_"+name), uint64(with), v)
 	}
+	set("input", input) // always in the same order, for a guest may tell
+	set("data", data)
+	set("entrypoint", entrypoint)
 	if !in.put32(uint64(with+resultAt), result) || in.within(in.module.ExportedFunction("opa_eval_ctx_get_result"), uint64(with), 0) != result {
 		return false
 	}

@@ -38,6 +38,20 @@ func TestInputsAreLaidOutAsTheModuleReadsThem(t *testing.T) {
 	}
 }
 
+// Texts that aren't of JSON may be no UTF-8: what a client sends as a header is.
+func TestLayout_textsThatAreNoUTF8(t *testing.T) {
+	reads := `"principal.groups","principal.id","request.headers[\"x-none\"]","request.headers[\"x-team\"]"`
+	p := load(t, newHost(t, wasm.Options{}), attached(t, strings.Replace(fmt.Sprintf(regoManifest, "echo/decision"), `"principal.groups"`, reads, 1)), wasm.Config{})
+	for _, s := range []string{"plain", "", "\xff", "a\xff\xfeb", "\xed\xa0\x80", "\xc3", "\u00e9\x00", "\U0001f600\xf0"} {
+		m := regoMessage(t, `{}`)
+		m.Principal.ID, m.Principal.Groups = s, []string{s, "dev", s}
+		m.Header = func(name string) string { return map[string]string{"x-team": s}[name] }
+		if !wasm.Laid(p, hostapi.HookRequest, m) {
+			t.Errorf("%q is not laid out as the module would", s)
+		}
+	}
+}
+
 // A module that keeps values in another way hashes names otherwise, here, or says nothing of what
 // it evaluates with.
 func TestAModuleThatKeepsValuesOtherwiseReadsItsInput(t *testing.T) {

@@ -2,6 +2,7 @@ package wasm_test
 
 import (
 	"context"
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ type fake struct {
 	noData, noResult   bool // what it is given is no value to it
 	heap               int32
 	builtins           string
+	layout             []byte // what it puts over what is laid out for it, to see how it reads: one that can be given inputs so
 }
 
 func returns(n int32) func(*module, uint32) []byte {
@@ -56,7 +58,11 @@ func (f fake) module() []byte {
 	m.fun("opa_heap_ptr_get", ":i", "", i32(f.heap))
 	m.fun("opa_json_parse", "ii:i", "", i32(number[f.noData]))
 	m.fun("opa_json_dump", "i:i", "", local)
-	m.fun("opa_value_parse", "ii:i", "", i32(number[f.noResult]))
+	if f.layout == nil {
+		m.fun("opa_value_parse", "ii:i", "", i32(number[f.noResult]))
+	} else {
+		f.addLayout(m)
+	}
 	m.fun("opa_value_dump", "i:i", "", or(f.dump, atText))
 	m.fun("builtins", ":i", "", i32(atBuiltins))
 	m.fun("entrypoints", ":i", "", i32(atEntries))
@@ -67,6 +73,20 @@ func (f fake) module() []byte {
 	m.data(atAnswer, `[{"result":true}]`)
 	m.data(atText, `"%s"`)
 	return m.bytes()
+}
+
+// addLayout adds what a module must have to be given its inputs laid out.
+func (f fake) addLayout(m *module) {
+	const atLayout = 1024
+	m.data(atLayout, string(f.layout))
+	m.fun("opa_value_parse", "ii:i", "", i32(atHeap), i32(atLayout), i32(int32(len(f.layout))), raw(0xfc, 10, 0, 0), i32(atHeap+12))
+	m.fun("eval", "i:i", "", unreachable)
+	m.fun("opa_heap_ptr_set", "i:", "")
+	m.fun("opa_eval_ctx_new", ":i", "", i32(0))
+	m.fun("opa_eval_ctx_get_result", "i:i", "", i32(0))
+	for _, name := range []string{"input", "data", "entrypoint"} {
+		m.fun("opa_eval_ctx_set_"+name, "ii:", "")
+	}
 }
 
 // asking has a module call a builtin before it passes.
@@ -126,6 +146,30 @@ func TestModulesThatOnlyLookLikeOPAsAreRefused(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+	}
+}
+
+// What is laid out for a module that is loaded is in its memory, where it makes of it what has no end.
+func TestAModuleThatPutsEndlessValuesOverWhatIsLaidOut(t *testing.T) {
+	words := func(w ...uint32) (b []byte) {
+		for _, w := range w {
+			b = binary.LittleEndian.AppendUint32(b, w)
+		}
+		return b
+	}
+	const root, rest = atHeap + 12, atHeap + 28 // where the first value is, and what follows it
+	for name, layout := range map[string][]byte{
+		"an array of itself":             words(0, 0, 0, 5, rest, 1, 1, root, root),
+		"a list of members in a circle":  words(0, 0, 0, 6, rest, 1, 1, rest+4, rest+16, rest+16, rest+4, 1),
+		"an object of all of the memory": words(0, 0, 0, 6, 1<<20, 1<<32-1, 1),
+	} {
+		p := load(t, newHost(t, wasm.Options{}), fake{layout: layout}.module(), wasm.Config{})
+		if wasm.Lays(p) {
+			t.Errorf("%s: it is given its inputs laid out", name)
+		}
+		if got := sum(ask(t, p, message(t, `{"path":"x"}`))); got != "pass" {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }

@@ -115,9 +115,9 @@ func (h *Heap) block(n int) int {
 	return from + blockHead
 }
 
-// grow makes room for n bytes more, with zeros behind them.
+// grow makes room for n bytes more, with zeros behind them, and for no more than there may be.
 func (h *Heap) grow(n int) {
-	b := make([]byte, len(h.b), 2*cap(h.b)+n)
+	b := make([]byte, len(h.b), max(len(h.b)+n, min(2*cap(h.b)+n, h.most)))
 	copy(b, h.b)
 	h.b = b
 }
