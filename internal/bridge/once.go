@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -30,6 +31,8 @@ type once struct {
 
 // maxKept bounds each piece of memory that is kept for the next request, in bytes.
 const maxKept = 64 << 10
+
+var errOther = errors.New("a message that does not answer the request")
 
 // newRounds takes one that was used before, if there is one.
 func (a *Adapter) newRounds(c *upstream.Call, cl *client, era mcp.Era) *rounds {
@@ -84,6 +87,7 @@ func (r *rounds) release() {
 	default:
 	}
 	r.call, r.cl, r.msg, r.readInto, r.data, r.reply, r.edits, r.queue = nil, nil, nil, nil, nil, nil, nil, nil
+	r.state, r.refused, r.inline = nil, false, false
 	r.mode, r.stopped, r.cancel, r.round, r.listed, r.done, r.deadline = reading, false, false, 0, false, false, time.Time{}
 	r.a.spare.Put(r)
 }

@@ -212,11 +212,13 @@ func (r *rounds) send() error {
 		r.answers = nil
 	}
 	in := &upstream.Call{ID: strconv.AppendInt(nil, r.a.ids.Add(1), 10), Owner: r.ownerOf()}
-	for _, f := range r.sent.Header {
-		in.Header = append(in.Header, upstream.Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value)}) // it may outlive the client's request
-	}
+	in.Header = append(in.Header, r.sent.Header...)
 	in.Body = r.cl.append26(nil, r.msg, &rewriting{own: in.ID, level: level, responses: responses, state: r.state})
 	r.address(in)
+	in.Progress = bytes.Clone(in.Progress)
+	for i, f := range in.Header { // it may outlive the client's request, of which these are parts
+		in.Header[i] = upstream.Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value)}
+	}
 	if r.p != nil {
 		r.p.stop()
 	}
@@ -287,8 +289,11 @@ func (r *rounds) read() (message, error) {
 		if err != nil {
 			return message{}, err
 		}
-		if r.once.head.status != 0 {
+		switch {
+		case r.once.head.status != 0:
 			return r.once.take(), nil
+		case r.p == nil: // what came was all there is
+			return message{}, r.a.fail(upstream.Protocol, errOther)
 		}
 		if m, ok := r.p.take(r.wake, due, r.a.o.Now); ok {
 			return m, m.err
