@@ -2,6 +2,7 @@ package limit
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"slices"
@@ -170,6 +171,58 @@ func TestCluster_keysMove(t *testing.T) {
 			t.Errorf("one too many, at replica %d: %s", i, got)
 		}
 	}
+	l := c.limiterAt(t, 1)
+	if err := l.Reach(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.disown(t, storeKey(&take{limit: &Limit{name: "all"}}))
+	eventually(t, "nobody has the keys any more", func() bool { return l.Reach(t.Context()) != nil })
+}
+
+// disown leaves the slot of a key to nobody.
+func (c *cluster) disown(t *testing.T, key string) {
+	t.Helper()
+	slot := c.do(t, 0, "CLUSTER", "KEYSLOT", key)
+	for i := range c.nodes {
+		_ = c.nodes[i].Do(t.Context(), c.nodes[i].B().Arbitrary("CLUSTER", "DELSLOTS", slot).Build()).Error() // who knows of none has none
+	}
+}
+
+// A user who may not ask for the nodes is not sent to one node only, where most keys are not; and is let in when that has changed.
+func TestCluster_userMayNotAsk(t *testing.T) {
+	c := emptyCluster(t)
+	const narrow = "narrow"
+	user := strings.Fields(strings.Replace(leastUser, "sallyport ", narrow+" reset ", 1))
+	for i := range c.nodes {
+		c.do(t, i, append([]string{"ACL", "SETUSER"}, user...)...)
+	}
+	for node := range c.nodes {
+		l, err := NewValkey(ValkeyOptions{Address: c.addrs[node], Cluster: true, Username: narrow, Password: leastPassword, Timeout: 20 * time.Second, Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(l.Close)
+		if err := l.Reach(t.Context()); !errors.Is(err, errNoCluster) {
+			t.Errorf("node %d: error %v", node, err)
+		}
+		if got := taken(t, compile(t, l, slow("all", 3, "")), call(t, "a", `{}`)); !strings.HasPrefix(got, "all "+ReasonStore) {
+			t.Errorf("node %d: %s", node, got)
+		}
+		c.do(t, node, "ACL", "SETUSER", narrow, "+cluster|slots", "+cluster|shards")
+		eventually(t, "it is let in", func() bool { return l.Reach(t.Context()) == nil })
+	}
+}
+
+// One that is no cluster, and is said to be one.
+func TestCluster_isNone(t *testing.T) {
+	l, err := NewValkey(ValkeyOptions{Address: newStoreServer(t).addr, Cluster: true, Timeout: 20 * time.Second, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	if err := l.Reach(t.Context()); !errors.Is(err, errNoCluster) {
+		t.Errorf("error %v", err)
+	}
 }
 
 // move gives the slot of a key to the next node, and the key with it.
@@ -192,6 +245,7 @@ func (c *cluster) move(t *testing.T, key string) {
 	if said := c.do(t, from, "MIGRATE", "127.0.0.1", port, key, "0", "5000"); said != "OK" {
 		t.Fatal(said)
 	}
+	eventually(t, "what Reach has left is gone", func() bool { return c.do(t, from, "CLUSTER", "COUNTKEYSINSLOT", slot) == "0" })
 	for _, node := range []int{to, from} {
 		c.do(t, node, "CLUSTER", "SETSLOT", slot, "NODE", c.ids[to])
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,5 +86,21 @@ func TestValkey_plainToTLS(t *testing.T) {
 	server, _ := secured(t)
 	if diff := cmp.Diff(outOfReach, whileOut(t, impatient(t, server.addr))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A user who may run scripts, and not what the script does, is not enough.
+func TestReach_rightsOfTheScript(t *testing.T) {
+	for _, without := range []string{"+time", "+get", "+set"} {
+		user := slices.DeleteFunc(strings.Fields(leastUser), func(word string) bool { return word == without })
+		s := startStoreServer(t, nil, append([]string{"--user", "default", "off", "--user"}, user...)...)
+		l, err := NewValkey(ValkeyOptions{Address: s.addr, Username: "sallyport", Password: leastPassword, Timeout: 20 * time.Second, Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(l.Close)
+		if err := l.Reach(t.Context()); err == nil || !strings.Contains(err.Error(), "can't run this command") {
+			t.Errorf("without %s: error %v", without, err)
+		}
 	}
 }

@@ -86,7 +86,7 @@ func NewValkey(o ValkeyOptions) (*Limiter, error) {
 func (r *remote) connect(ctx context.Context) {
 	defer close(r.done)
 	for first := true; ; first = false {
-		c, err := valkey.NewClient(r.o)
+		c, err := r.dial()
 		r.mu.Lock()
 		r.client, r.err = c, err
 		r.mu.Unlock()
@@ -102,6 +102,16 @@ func (r *remote) connect(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// dial connects once. Where a cluster doesn't tell of its nodes the library takes its node for a lone server, for good.
+func (r *remote) dial() (valkey.Client, error) {
+	c, err := valkey.NewClient(r.o)
+	if err == nil && !r.o.ForceSingleClient && c.Mode() != valkey.ClientModeCluster {
+		c.Close()
+		return nil, errNoCluster
+	}
+	return c, err
 }
 
 // connected gives the client, once the first attempt to connect has ended.
@@ -139,6 +149,8 @@ func (r *remote) take(ctx context.Context, all []take, _ time.Time) (answer, err
 	}
 	return answer{refused: int(said[0]) - 1, left: said[1], wait: time.Duration(said[2]) * tick}, nil
 }
+
+var errNoCluster = errors.New("it is no cluster, or the user may not ask for its nodes: that needs +cluster|slots +cluster|shards")
 
 var errAnswer = errors.New("valkey: the script gave an answer that is none of its own")
 
