@@ -38,6 +38,7 @@ type conn struct {
 	readErr   error // why reading ended; nil while it has not
 	sendErr   error // why what was unsent could not be sent whole
 	wrote     bool  // some byte of the exchange may have left
+	begun     bool  // the head of the answer has been taken
 
 	held   *budget.Held   // grows with what is read of a body; nil while nothing is counted
 	memory *budget.Budget // of which it does

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"errors"
-	"io"
 	"sync/atomic"
 	"time"
 
@@ -104,31 +103,35 @@ func (h *HTTP) do(c *Call) error {
 		}
 		again := first && used && repeatable(c, k, err) && !c.wasCanceled()
 		c.detach()
+		if !again {
+			err = h.fail(c, k, err)
+		}
 		h.drop(c, k)
 		if !again {
-			return h.fail(c, k, err)
+			return err
 		}
 		h.pool.dropIdle()
 	}
 }
 
-// drop closes k, when the server need not go on with what was sent on it any more. What it answers nobody reads.
+// drop closes k: when the server has answered, or has had the time to, if it is to go on with what was sent; else at once. k is no longer the
+// caller's.
 func (h *HTTP) drop(c *Call, k *conn) {
-	if !k.left {
+	if !k.left || !k.wrote {
 		h.pool.discard(k)
 		return
 	}
 	k.extend(h.o.Now().Add(c.Linger))
 	go func() {
 		defer h.pool.discard(k)
-		_, _ = io.Copy(io.Discard, k.sock)
+		k.drain()
 	}()
 }
 
 // exchange is one try on k, which it puts back or leaves to the stream; on an
 // error k is the caller's to discard.
 func (h *HTTP) exchange(c *Call, k *conn, deadline time.Time) error {
-	k.readErr, k.sendErr, k.wrote, k.unsent, k.lingers = nil, nil, false, nil, c.Linger > 0
+	k.readErr, k.sendErr, k.wrote, k.begun, k.unsent, k.lingers = nil, nil, false, false, nil, c.Linger > 0
 	head, err := h.appendHead(k.out[:0], c)
 	if err != nil {
 		return err
@@ -150,6 +153,7 @@ func (h *HTTP) exchange(c *Call, k *conn, deadline time.Time) error {
 	if err != nil {
 		return err
 	}
+	k.begun = true
 	return h.receive(c, k, answer)
 }
 

@@ -284,6 +284,27 @@ func readBody(k *conn, resp *fasthttp.Response, limit int) error {
 	return nil
 }
 
+// drain reads what is left of an answer that nobody waits for. Where one that has begun ends is not known here.
+func (k *conn) drain() {
+	if k.begun {
+		_, _ = io.Copy(io.Discard, k.sock)
+		return
+	}
+	resp := new(fasthttp.Response)
+	head, err := readHead(k, resp)
+	switch {
+	case err != nil, head.status == fasthttp.StatusNoContent, head.status == fasthttp.StatusNotModified:
+	case head.plain():
+		_, _ = io.CopyN(io.Discard, k.br, head.length)
+	default:
+		resp.StreamBody = true
+		if resp.ReadBody(k.br, 0) == nil {
+			_, _ = io.Copy(io.Discard, resp.BodyStream())
+			_ = resp.CloseBodyStream()
+		}
+	}
+}
+
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
 // equalFold compares ASCII without case and without allocating.
