@@ -51,6 +51,9 @@ func (c testCommand) follow(w *fsnotify.Watcher) error {
 			continue // running the cases says so
 		case !info.IsDir(): // an editor replaces a file: its directory sees it
 			err = w.Add(filepath.Dir(path))
+			for _, given := range []string{"detectors", "tables"} { // what is beside it is read, if it is there
+				_ = w.Add(filepath.Join(filepath.Dir(path), given))
+			}
 		default:
 			err = watchTree(w, path)
 		}

@@ -124,7 +124,7 @@ func (b *Bundle) Select(paths ...string) (*Bundle, error) {
 	return c.bundle()
 }
 
-// below says what a file is called within the directory that p names, or beside the file that it names.
+// below says what a file is called within the directory that p names, or beside the file that it names: as Of takes it.
 func below(name, p string) (rel string, ok bool) {
 	if p == "." {
 		return name, true
@@ -134,6 +134,9 @@ func below(name, p string) (rel string, ok bool) {
 	}
 	if name == p || strings.HasSuffix(p, ".wasm") && moduleOf(name) == p {
 		return name[strings.LastIndex(name, "/")+1:], true
+	}
+	if rel, ok = strings.CutPrefix(name, p[:strings.LastIndex(p, "/")+1]); ok && isPolicyFile(p) && isGiven(rel) {
+		return rel, true
 	}
 	return "", false
 }

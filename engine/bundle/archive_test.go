@@ -510,7 +510,7 @@ func TestSelect(t *testing.T) {
 		t.Fatal(err)
 	}
 	for paths, want := range map[string]string{
-		".": names(b), "fs.yaml": "fs fs.yaml", "sub": "net sub/net.yml", "sub/net.yml p.wasm": "net p.wasm sub/net.yml", "fs.yaml .": names(b),
+		".": names(b), "fs.yaml": "fs detectors/pii.toml fs.yaml tables/t.json", "sub": "net sub/net.yml", "sub/net.yml p.wasm": "net p.wasm sub/net.yml", "fs.yaml .": names(b),
 	} {
 		s, err := b.Select(strings.Fields(paths)...)
 		if err != nil || names(s) != want {

@@ -90,9 +90,11 @@ func OpenPaced(name string, pause func()) (*Bundle, error) {
 	})
 }
 
-// Of reads files and directories into one bundle. Unlike Open it takes modules of plugins by name, too.
+// Of reads files and directories into one bundle. Unlike Open it takes modules of plugins by name, too, and with a file of policies what
+// lies in the directories detectors and tables beside it.
 func Of(paths ...string) (*Bundle, error) {
 	var all collector
+	given := map[string]bool{}
 	for _, name := range paths {
 		info, err := os.Stat(name)
 		if err != nil {
@@ -110,6 +112,12 @@ func Of(paths ...string) (*Bundle, error) {
 			if info.IsDir() {
 				return nil, all.dir(base, 0)
 			}
+			if isPolicyFile(base) && !given[root] {
+				given[root] = true
+				if err := all.given(); err != nil {
+					return nil, err
+				}
+			}
 			return nil, all.fileAndBeside(base)
 		})
 		if err != nil {
@@ -120,7 +128,7 @@ func Of(paths ...string) (*Bundle, error) {
 	for i := range all.files { // whatever directories they are of
 		all.files[i].Name = filepath.ToSlash(filepath.Clean(all.files[i].Path))
 	}
-	slices.SortFunc(all.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(all.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	all.files = slices.CompactFunc(all.files, func(a, b File) bool { return a.Name == b.Name })
 	return all.bundle()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,6 +59,28 @@ func (c *collector) fileAndBeside(name string) error {
 		}
 		if err := c.file(base + suffix); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// given reads what plugins are given of the directories beside files of policies.
+func (c *collector) given() error {
+	for _, dir := range []string{setsDir, tablesDir} {
+		is, err := fs.Stat(c.fsys, dir)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !is.IsDir() {
+			continue
+		}
+		entries, err := fs.ReadDir(c.fsys, dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.path(dir), reason(err))
+		}
+		for _, e := range entries {
+			if full := path.Join(dir, e.Name()); !strings.HasPrefix(e.Name(), ".") && !e.IsDir() && isGiven(full) {
+				if err := c.file(full); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil

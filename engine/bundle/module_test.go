@@ -2,10 +2,13 @@ package bundle
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 const emptyModule = "\x00asm\x01\x00\x00\x00"
@@ -68,5 +71,55 @@ func TestIsSource(t *testing.T) {
 		if IsSource(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}
+	}
+}
+
+// Cases that name files of policies have what plugins are given beside them, from a directory and from a bundle; nothing else that lies there.
+func TestFilesOfPolicies_comeWithWhatPluginsAreGiven(t *testing.T) {
+	files := map[string]string{
+		"sub/p.yaml": fmt.Sprintf(text, "p"), "sub/q.yaml": fmt.Sprintf(text, "q"), "sub/other.yaml": fmt.Sprintf(text, "other"), "sub/m.wasm": "m",
+		"sub/detectors/pii.toml": "x", "sub/detectors/no.yaml": fmt.Sprintf(text, "no"), "sub/detectors/.no.toml": "x", "sub/detectors/sub/no.toml": "x",
+		"sub/tables/t.yaml": "a: 1", "sub/tables/u.csv": "k", "sub/tables/sub.json/no.json": "{}", "tables/above.json": "{}", "detectors": "no directory", "top.yaml": fmt.Sprintf(text, "top"),
+		"node_modules/a": "->b", "sub/node_modules/a": "->/",
+	}
+	dir := write(t, files)
+	whole := fstest.MapFS{}
+	for name, content := range files {
+		if in, ok := strings.CutPrefix(name, "sub/"); ok && !strings.HasPrefix(content, "->") {
+			whole[in] = &fstest.MapFile{Data: []byte(content)}
+		}
+	}
+	packed, err := FS(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := func(b *Bundle, err error, below string) (out []string) {
+		if err != nil || len(b.Diagnostics) > 0 {
+			t.Fatal(err, b)
+		}
+		for _, f := range slices.Concat(b.Sets, b.Tables, b.Modules) {
+			out = append(out, strings.TrimPrefix(f.Name, below))
+		}
+		return append(out, fmt.Sprint(len(b.Policies)))
+	}
+	at := func(name string) string { return filepath.Join(dir, "sub", name) }
+	b, err := Of(at("p.yaml"), at("q.yaml"), at("m.wasm"))
+	want := "detectors/pii.toml tables/t.yaml tables/u.csv m.wasm 2"
+	if got := strings.Join(given(b, err, filepath.ToSlash(at(""))+"/"), " "); got != want {
+		t.Errorf("of files: %s, want %s", got, want)
+	}
+	b, err = packed.Select("p.yaml", "q.yaml", "m.wasm")
+	if got := strings.Join(given(b, err, ""), " "); got != want {
+		t.Errorf("of a bundle: %s, want %s", got, want)
+	}
+	b, err = Of(filepath.Join(dir, "top.yaml"))
+	if got := strings.Join(given(b, err, filepath.ToSlash(dir)+"/"), " "); got != "tables/above.json 1" {
+		t.Errorf("beside a file that is called detectors: %s", got)
+	}
+	if err := os.Symlink("nowhere", at("tables/v.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Of(at("p.yaml")); err == nil {
+		t.Error("a table that can't be read is left out")
 	}
 }

@@ -47,6 +47,12 @@ func roleOf(name string) role {
 	return nothing
 }
 
+// isGiven says that a file is given to plugins, by its name within the bundle.
+func isGiven(name string) bool {
+	r := roleOf(name)
+	return r == set || r == table
+}
+
 // IsSource says whether a file of a directory is read, by its path. Of what plugins are given it asks only in which directory it is, not where
 // that is.
 func IsSource(name string) bool {
