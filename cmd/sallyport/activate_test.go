@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -329,7 +328,7 @@ func TestShownFile(t *testing.T) {
 	w := newBundled(t)
 	w.write("p.yaml", []byte("text"))
 	if err := errors.Join(os.Mkdir(w.file("p.tar.gz"), 0o700), os.Symlink(w.file("p.yaml"), w.file("p.tar.gz/manifest.json")),
-		os.Symlink("/dev/zero", w.file("endless.yaml")), syscall.Mkfifo(w.file("pipe.yaml"), 0o600)); err != nil {
+		os.Symlink("/dev/zero", w.file("endless.yaml")), mkfifo(w.file("pipe.yaml"))); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"p.yaml": "text", "p.tar.gz/manifest.json": "", "endless.yaml": "", "pipe.yaml": "", "none.yaml": ""} {

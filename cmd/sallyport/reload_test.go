@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -122,10 +121,10 @@ func TestFingerprint(t *testing.T) {
 				os.Symlink(".data", filepath.Join(c.Policies, "more")))
 		}},
 		{"a change there", func() error { return os.WriteFile(filepath.Join(c.Policies, ".data", "q.yaml"), []byte("q"), 0o600) }},
-		{"a pipe", func() error { return syscall.Mkfifo(filepath.Join(c.Policies, "pipe.yaml"), 0o600) }},
+		{"a pipe", func() error { return mkfifo(filepath.Join(c.Policies, "pipe.yaml")) }},
 		{"a large config", func() error { return os.WriteFile(o.config, make([]byte, bundle.MaxFileSize+1), 0o600) }},
 		{"a larger config", func() error { return os.WriteFile(o.config, make([]byte, bundle.MaxFileSize+2), 0o600) }},
-		{"a pipe for a config", func() error { return errors.Join(os.Remove(o.config), syscall.Mkfifo(o.config, 0o600)) }},
+		{"a pipe for a config", func() error { return errors.Join(os.Remove(o.config), mkfifo(o.config)) }},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatal(err)

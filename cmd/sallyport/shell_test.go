@@ -41,7 +41,7 @@ func newShell(t *testing.T, dir, programs string, ports map[string]string) *shel
 	cmd := exec.Command("sh")
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C", programsVariable + "=" + programs}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	apart(cmd)
 	if sh.in, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -61,11 +61,10 @@ func newShell(t *testing.T, dir, programs string, ports map[string]string) *shel
 
 // end ends the shell and what it has started: gateways are asked to, so that they end the servers that they have started.
 func (sh *shell) end(cmd *exec.Cmd) {
-	group := -cmd.Process.Pid
-	_ = syscall.Kill(group, syscall.SIGTERM)
+	_ = signalGroup(cmd, syscall.SIGTERM)
 	_ = sh.pipe.SetReadDeadline(time.Now().Add(15 * time.Second))
 	_, _ = io.Copy(io.Discard, sh.out) // until all that hold the pipe have ended
-	_ = syscall.Kill(group, syscall.SIGKILL)
+	_ = signalGroup(cmd, syscall.SIGKILL)
 	_ = cmd.Wait()
 	_ = sh.pipe.Close()
 }

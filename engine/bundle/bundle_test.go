@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -111,7 +110,7 @@ func TestDir_linkedDirectories(t *testing.T) {
 func TestDir_refuses(t *testing.T) {
 	outside := write(t, map[string]string{"secret.yaml": named("s")})
 	fifo := write(t, nil)
-	if err := syscall.Mkfifo(filepath.Join(fifo, "p.yaml"), 0o644); err != nil {
+	if err := mkfifo(filepath.Join(fifo, "p.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	deep := strings.Repeat("d/", maxDepth+1) + "p.yaml"

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -239,38 +238,6 @@ func wantMessages(t *testing.T, o *seal.Opener, data []byte, want string) {
 	}
 	if strings.Join(got, " ") != want {
 		t.Errorf("messages %q, want %q", got, want)
-	}
-}
-
-// What a killed process has left in the journal is sealed with its key, the rest with that of the next.
-func TestSealedJournal(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.jsonl")
-	k, o := sealing(t)
-	l, err := Open(Options{Path: path, Now: clock, Seal: k, Flush: time.Hour, Wait: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	mustAppend(t, l, &Record{Kind: Refusal, Tool: "a", Message: "1"}, true)
-	to := crashed(t, path)
-	if l.journal != nil && bytes.Contains(readFile(t, to), []byte(`"a"`)) {
-		t.Fatal("the file has the record already: this is not about the journal")
-	}
-	second, _ := sealing(t)
-	again := sealedAt(t, to, second)
-	mustAppend(t, again, &Record{Kind: Refusal, Tool: "b", Message: "2"}, true)
-	data := readFile(t, to)
-	wantTools(t, data, "sealing_key a sealing_key b")
-	if found, opened, err := Learn(o, bytes.NewReader(data)); found != 2 || opened != 1 || err != nil {
-		t.Fatalf("%d of %d keys, %v", opened, found, err)
-	}
-	var u Unsealer
-	lines := bytes.Split(data, newline)
-	if open, err := u.Unseal(o, lines[1]); err != nil || !bytes.Contains(open, []byte(`"message":"1"`)) {
-		t.Errorf("%s: %v", open, err)
-	}
-	if _, err := u.Unseal(o, lines[3]); !errors.Is(err, seal.ErrOthers) {
-		t.Errorf("sealed for another: %v", err)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -193,14 +192,4 @@ func handleFor(b *testing.B, g *Gateway, first *fasthttp.RequestCtx, d time.Dura
 	}
 	callers.Wait()
 	return int(calls.Load())
-}
-
-// processorTime is what this process has used of the processors.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
