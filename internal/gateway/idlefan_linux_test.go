@@ -328,6 +328,48 @@ func TestParkedFanAsksAgain(t *testing.T) {
 	})
 }
 
+// askers notes on whose behalf a server is asked for its stream.
+type askers struct {
+	upstream.Server
+	sync.Mutex
+	of []string
+}
+
+func (s *askers) Do(c *upstream.Call) error {
+	s.Lock()
+	who := "nobody"
+	if c.Client != nil {
+		who = c.Client.ID
+	}
+	s.of = append(s.of, who)
+	s.Unlock()
+	return s.Server.Do(c)
+}
+
+// A server that is asked again is asked in the client's session.
+func TestParkedFanAsksAgainInItsSession(t *testing.T) {
+	var files *askers
+	s := newFanned(t, func(_ *Options, snap *Snapshot) {
+		files = &askers{Server: snap.Servers["files"]}
+		snap.Servers["files"] = files
+	})
+	s.open("/mcp", "GET")
+	for range 2 {
+		s.files.say <- "cut"
+		wait(t, s.files.opened)
+		s.hears(fanChanged)
+		s.parks()
+	}
+	files.Lock()
+	of := files.of[max(0, len(files.of)-3):]
+	files.Unlock()
+	if len(of) != 3 || of[0] == "nobody" || of[1] != of[0] || of[2] != of[0] {
+		t.Errorf("asked on behalf of %q", of)
+	}
+	_ = s.conn.Close()
+	s.isOver()
+}
+
 func waitUntil(t *testing.T, what func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !what(); time.Sleep(time.Millisecond) {

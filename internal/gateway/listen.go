@@ -185,6 +185,10 @@ func (f *fan) takeUp(k *parked, s *share) *exchange {
 	x := f.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
 	x.client, x.view, x.joined, x.element, x.share = f.conn.client, f.view, f.joined, s != nil, s
 	k.restore(x)
+	if f.joined && s == nil { // servers are asked on its behalf
+		x.seat = new(mcp.Session)
+		_ = x.seat.Read(k.session) // it was read before
+	}
 	x.counted = false // the client's stream is
 	return x
 }
