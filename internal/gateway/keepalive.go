@@ -39,6 +39,9 @@ func (g *Gateway) newSink(w io.Writer) *sink {
 func (s *sink) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.over {
+		return 0, io.ErrClosedPipe
+	}
 	s.timer.Reset(s.every)
 	n, err := s.w.Write(b)
 	s.n += int64(n)

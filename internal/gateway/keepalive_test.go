@@ -80,7 +80,8 @@ func TestSinkStops(t *testing.T) {
 		t.Errorf("%d bytes of %q", n, b.String())
 	}
 	s.beat()
-	if b.String() != ":\n\ndata: x\n\n" {
+	_, err := s.Write([]byte("data: y\n\n"))
+	if b.String() != ":\n\ndata: x\n\n" || err == nil {
 		t.Errorf("after the end: %q", b.String())
 	}
 	gone := new(broken)
