@@ -172,6 +172,59 @@ func TestStalledDiskRefusesWithinTheBound(t *testing.T) {
 	})
 }
 
+// A record on which nothing waits is not lost to a write that takes long, only to one that doesn't end.
+func TestLateRecordsWaitForAStalledDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &scripted{hold: make(chan struct{})}
+		l, err := Open(Options{Writer: w, Now: clock, Buffer: 1100, Wait: 100 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make(chan error, 1)
+		go func() { first <- l.Append(refusal("a"), true) }()
+		synctest.Wait()
+		for err = nil; err == nil; {
+			err = l.Append(refusal("b"), false)
+		}
+		begin := time.Now()
+		if err := l.AppendLate(refusal("c")); !errors.Is(err, ErrFull) || time.Since(begin) < time.Second || time.Since(begin) > 2*time.Second {
+			t.Errorf("AppendLate = %v after %v, want ErrFull after twenty times the bound", err, time.Since(begin))
+		}
+		close(w.hold)
+		if err := <-first; err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, l, refusal("d"), true)
+		time.Sleep(time.Second) // nothing is written any more
+		w.hold = make(chan struct{})
+		go func() { first <- l.Append(refusal("e"), true) }()
+		synctest.Wait()
+		for err = nil; err == nil; {
+			err = l.Append(refusal("f"), false)
+		}
+		late := make(chan error, 8)
+		for range cap(late) {
+			go func() { late <- l.AppendLate(refusal("g")) }()
+		}
+		time.Sleep(time.Second)
+		if len(late) != 0 {
+			t.Errorf("AppendLate = %v during the write", <-late)
+		}
+		close(w.hold)
+		for range cap(late) {
+			if err := <-late; err != nil {
+				t.Errorf("AppendLate = %v after the write", err)
+			}
+		}
+		if err := errors.Join(<-first, l.Close()); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(tools(t, w.Bytes()), " "); strings.Count(got, "g") != cap(late) {
+			t.Errorf("records = %s", got)
+		}
+	})
+}
+
 func TestWhatWasLostIsNotedAtTheEnd(t *testing.T) {
 	w := &scripted{fail: []int{0, 0}}
 	l, err := Open(Options{Writer: w, Now: clock, Buffer: 290})

@@ -80,6 +80,7 @@ type Log struct {
 	tried    uint64 // records that were part of a write, failed or not
 	writing  bool
 	stalled  bool
+	hung     bool  // and that for so long that nobody waits for it
 	err      error // of the last write; nil = it worked
 	lost     uint64
 	closed   bool
@@ -136,7 +137,14 @@ func orDefault[T int | time.Duration](v, def T) T {
 // Append gives r its place in the chain. With durable set it returns when a write that includes r has returned, so that
 // a nil error means the kernel has it; otherwise r follows within Options.Flush. After an error the caller must refuse
 // what r allows. r is free for its next use when Append returns.
-func (l *Log) Append(r *Record, durable bool) error {
+func (l *Log) Append(r *Record, durable bool) error { return l.encode(r, durable, false) }
+
+// AppendLate is Append for a record on whose place nothing waits, as of the end of a stream: where Append refuses because a write has taken
+// longer than Options.Wait and there is no room, it waits for that write, for up to twenty times as long. It doesn't wait for a disk that takes
+// nothing.
+func (l *Log) AppendLate(r *Record) error { return l.encode(r, false, true) }
+
+func (l *Log) encode(r *Record, durable, late bool) error {
 	if r.Kind.String() == "" {
 		return ErrKind
 	}
@@ -145,13 +153,13 @@ func (l *Log) Append(r *Record, durable bool) error {
 	}
 	r.encodeApart(l.mask, l.seal != nil, l.seal)
 	l.mu.Lock()
-	err := l.append(r.line, durable)
+	err := l.append(r.line, durable, late)
 	l.mu.Unlock()
 	return err
 }
 
-func (l *Log) append(line []byte, durable bool) error {
-	if err := l.room(len(line) + maxChain); err != nil {
+func (l *Log) append(line []byte, durable, late bool) error {
+	if err := l.room(len(line)+maxChain, late); err != nil {
 		l.stats.Refused++
 		l.lost++
 		return err
@@ -190,15 +198,15 @@ func (l *Log) place(body []byte) {
 	l.stats.Records++
 }
 
-// room waits until n more bytes may be held.
-func (l *Log) room(n int) error {
+// room waits until n more bytes may be held; late, also for a write that is stalled.
+func (l *Log) room(n int, late bool) error {
 	for {
 		switch {
 		case l.closed:
 			return ErrClosed
 		case l.waiting()+n <= l.limit:
 			return nil
-		case l.writing && l.stalled:
+		case l.writing && (l.hung || l.stalled && !late):
 			return ErrFull
 		case l.writing:
 			l.await()
@@ -290,7 +298,7 @@ func (l *Log) begin() {
 
 func (l *Log) finish() {
 	l.mu.Lock()
-	l.writing, l.stalled = false, false
+	l.writing, l.stalled, l.hung = false, false, false
 	l.cond.Broadcast()
 }
 
@@ -330,11 +338,16 @@ func (l *Log) watch() {
 		l.ticking, l.ticks = l.stats.Writes, 0
 	}
 	l.ticks++
-	if time.Duration(l.ticks)*l.flush >= l.wait && !l.stalled {
-		l.stalled = true
+	took := time.Duration(l.ticks) * l.flush
+	stalled, hung := took >= l.wait, took >= lateWaits*l.wait
+	if stalled != l.stalled || hung != l.hung {
+		l.stalled, l.hung = stalled, hung
 		l.cond.Broadcast()
 	}
 }
+
+// lateWaits is how many times longer AppendLate waits than others.
+const lateWaits = 20
 
 // Close writes what is pending and closes the file. Records that still can't be written are lost, and the error says so.
 func (l *Log) Close() error {

@@ -63,7 +63,7 @@ func (x *exchange) complete() {
 	}
 	x.recordOutcome(r)
 	r.Total = total
-	if err := x.g.Audit.Append(r, false); err != nil {
+	if err := x.append(r); err != nil {
 		x.g.Warn("a record could not be written", err)
 	}
 	if x.msg.Method != "" || x.committed {
@@ -75,6 +75,15 @@ func (x *exchange) complete() {
 	if x.committed && o.upstream > 0 && o.kind != telemetry.Unavailable && o.kind != telemetry.Timeout {
 		x.observe(o.kind)
 	}
+}
+
+// append writes a record that no decision waits for. Of the streams that have left their requests thousands may end at once, and nobody waits
+// for what became of them.
+func (x *exchange) append(r *audit.Record) error {
+	if x.ctx == nil {
+		return x.g.Audit.AppendLate(r)
+	}
+	return x.g.Audit.Append(r, false)
 }
 
 // describe says who asked for what.
