@@ -109,9 +109,19 @@ func (in *instance) endHeap() uint32 {
 	heap, b := uint64(in.program.rego.heap), in.opa.layout.heap.Bytes()
 	n := uint64(len(b))
 	in.charge(costBytes(len(b)))
-	in.roomFor(heap + n)
+	if heap+n > uint64(in.memory.Size()) {
+		in.makeRoom(heap, n)
+	}
 	copy(in.writable(heap, n), b)
 	return uint32(heap + n)
+}
+
+// makeRoom has the module itself make the memory larger: one that doesn't know that it is would then
+// make it larger by as much again.
+func (in *instance) makeRoom(heap, n uint64) {
+	in.within(in.opa.layout.setHeap, heap, 0)
+	in.within(in.opa.malloc, n, 0)
+	in.roomFor(heap + n)
 }
 
 // lay lays out what the message, or an item of its list, has at a place, and returns 0 if it is

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
+	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/engine/wasm"
 	"github.com/sallyport-dev/sallyport/engine/wasm/rego"
 	"github.com/sallyport-dev/sallyport/hostapi"
@@ -111,5 +114,55 @@ func TestLayout_isBounded(t *testing.T) {
 	p = load(t, newHost(t, wasm.Options{EjectFailures: -1}), attached(t, strings.Replace(fmt.Sprintf(regoManifest, "echo/decision"), `"fuel":1000000000`, `"fuel":1000000`, 1)), wasm.Config{})
 	if got := sum(ask(t, p, regoMessage(t, `{"x":[`+strings.Repeat("1,", 50_000)+`1]}`))); got != "deny fuel: the fuel of the call, 1000000 units, is used up" {
 		t.Error(got)
+	}
+}
+
+// Whatever JSON a module reads, it keeps as it is laid out.
+func TestLayout_ofAnyJSON(t *testing.T) {
+	p := load(t, newHost(t, wasm.Options{}), regoModule(t, "echo/decision"), wasm.Config{})
+	atom := rapid.SampledFrom([]string{
+		"", "a", "b", "~", "/", `\/`, `\"`, `\\`, `\u0000`, `\u001f`, `\n`, "\x7f", `\u007f`, "\u0080", `\u00ff`, "\u07ff", "\u0800", `\ud83d\ude00`, "\U0010ffff", "\uffff", `\ufffd`,
+		strings.Repeat("x", 14), strings.Repeat("\u00e9", 30),
+	})
+	text := rapid.Map(rapid.SliceOfN(atom, 0, 5), func(parts []string) string { return `"` + strings.Join(parts, "") + `"` })
+	scalar := rapid.OneOf(text, rapid.SampledFrom([]string{"null", "true", "false", "0", "-0", "0.0", "1E400", "1e-400", "-1.50e+07", "1", "1.0", strings.Repeat("9", 1000)}),
+		rapid.StringMatching(`-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?`))
+	value := scalar
+	for range 3 {
+		inner := value
+		list := rapid.Map(rapid.SliceOfN(inner, 0, 9), func(l []string) string { return "[" + strings.Join(l, ",") + "]" })
+		object := rapid.Custom(func(t *rapid.T) string {
+			var members []string
+			for _, name := range rapid.SliceOfNDistinct(text, 0, 25, rapid.ID[string]).Draw(t, "names") { // of which two may be one, written in two ways
+				members = append(members, name+":"+inner.Draw(t, name))
+			}
+			return "{" + strings.Join(members, ",") + "}"
+		})
+		value = rapid.OneOf(scalar, list, object)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := value.Draw(t, "json")
+		var d jsonscan.Doc
+		if d.Scan([]byte(text), jsonscan.Options{}) != nil {
+			t.Skip()
+		}
+		if !wasm.Alike(p, text) {
+			t.Errorf("%s is not laid out as the module would", text)
+		}
+	})
+}
+
+// An input that a module has room to read has room to be laid out.
+func TestLayout_takesNoMoreMemoryThanReading(t *testing.T) {
+	module := attached(t, strings.Replace(fmt.Sprintf(regoManifest, "files/decision"), `"pages":256`, `"pages":64`, 1))
+	m := regoMessage(t, `{"x":[`+strings.Repeat("1,", 20_000)+`1]}`)
+	h := newHost(t, wasm.Options{})
+	laid, read := load(t, h, module, wasm.Config{}), load(t, h, module, wasm.Config{})
+	wasm.Read(read)
+	for range 2 {
+		got, want := wasm.Evaluate(laid, hostapi.HookRequest, m), wasm.Evaluate(read, hostapi.HookRequest, m)
+		if got.Answer != want.Answer || got.Answer == "" || got.Failure.Text != "" {
+			t.Errorf("%s %v, want %s %v", got.Answer, got.Failure, want.Answer, want.Failure)
+		}
 	}
 }
