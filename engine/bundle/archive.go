@@ -124,6 +124,14 @@ func (b *Bundle) Select(paths ...string) (*Bundle, error) {
 	return c.bundle()
 }
 
+// Has says whether Select takes anything that p names, be it policies or modules; what comes with a file of policies is none of it.
+func (b *Bundle) Has(p string) bool {
+	return slices.ContainsFunc(b.Files, func(f File) bool {
+		rel, ok := below(f.Name, p)
+		return ok && roleOf(rel) != nothing && (!isPolicyFile(p) || !isGiven(rel))
+	})
+}
+
 // below says what a file is called within the directory that p names, or beside the file that it names: as Of takes it.
 func below(name, p string) (rel string, ok bool) {
 	if p == "." {

@@ -516,6 +516,11 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%s: %v, want %s", paths, s, want)
 		}
 	}
+	for p, want := range map[string]bool{".": true, "fs.yaml": true, "p.wasm": true, "sub": true, "none.yaml": false, "sub/ne": false} {
+		if b.Has(p) != want {
+			t.Errorf("%s: want %v", p, want)
+		}
+	}
 	if _, err := b.Select("sub/ne"); !errors.Is(err, ErrNoPolicy) {
 		t.Error(err)
 	}

@@ -23,6 +23,9 @@ func TestRunBundle(t *testing.T) {
 	)
 	for name, c := range map[string]struct{ path, want string }{
 		"the policies beside it":    {"p.yaml", ""},
+		"and a module":              {"p.yaml, m.wasm", ""},
+		"and none":                  {"p.yaml, n.wasm", "SP5005"},
+		"a module alone":            {"m.wasm", "SP5005"},
 		"its directory":             {".", ""},
 		"the directory above it":    {"..", ""},
 		"another file":              {"../q.yaml", ""},
@@ -34,6 +37,7 @@ func TestRunBundle(t *testing.T) {
 		b, err := bundle.FS(fstest.MapFS{
 			"tests/p.yaml": {Data: []byte(policy)}, "q.yaml": {Data: []byte(strings.Replace(policy, "name: p", "name: q", 1))},
 			"tests/c.yaml": {Data: []byte(strings.Replace(cases, "%s", c.path, 1))}, "tables/t.yaml": {Data: []byte("a: 1\n")},
+			"tests/m.wasm": {Data: []byte("\x00asm\x01\x00\x00\x00")},
 		})
 		if err != nil {
 			t.Fatal(err)

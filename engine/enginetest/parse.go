@@ -79,11 +79,15 @@ func (s *Suite) within() (*bundle.Bundle, error) {
 	paths := make([]string, 0, len(s.policies))
 	for _, p := range s.policies {
 		paths = append(paths, path.Join(s.dir, p.Value))
-		if _, err := s.of.Select(paths[len(paths)-1]); path.IsAbs(p.Value) || err != nil {
+		if path.IsAbs(p.Value) || !s.of.Has(paths[len(paths)-1]) {
 			return nil, source.Diagnostics{p.Pos().Diagnose("SP5005", fmt.Sprintf("`%s` is not in the bundle", source.Brief(p.Value)), "cases in a bundle are run on what is in it; paths go from the directory of this file")}
 		}
 	}
-	return s.of.Select(paths...)
+	b, err := s.of.Select(paths...)
+	if err != nil {
+		return nil, source.Diagnostics{s.policies[0].Pos().Diagnose("SP5005", err.Error(), "name a file of policies, or a directory of them")}
+	}
+	return b, nil
 }
 
 // message is one message, with who sends it.
