@@ -18,6 +18,7 @@ type once struct {
 	in    upstream.Call
 	head  answerHead // of what it was answered with and nobody has read yet; its status is 0 if there is nothing
 	given answerHead
+	piped bool     // a pump reads in, and closes it
 	kept  bool     // something else knows of the rounds: they can't be used again
 	own   [20]byte // memory for the id
 	text  []byte   // for the client's message
@@ -68,7 +69,7 @@ func (r *rounds) take(c *upstream.Call) *mcp.Refusal {
 // release has r used again, if nothing else knows of it.
 func (r *rounds) release() {
 	o := &r.once
-	o.in.Close()
+	o.close()
 	if o.kept {
 		return
 	}
@@ -119,10 +120,18 @@ func (r *rounds) sendOnce(level string) error {
 	if p == nil {
 		return r.a.fail(upstream.Unavailable, errShut)
 	}
+	o.piped = true
 	r.mu.Lock()
 	r.p = p
 	r.mu.Unlock()
 	return nil
+}
+
+// close ends the round, of whose answer nothing is needed any more.
+func (o *once) close() {
+	if !o.piped {
+		o.in.Close()
+	}
 }
 
 // setInline says whether the round is under way. It is false if it must not begin.

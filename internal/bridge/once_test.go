@@ -14,16 +14,24 @@ import (
 // spoken is a server of 2026-07-28 that answers as it is told.
 type spoken func(c *upstream.Call) (status int, body string)
 
-func (s spoken) Do(c *upstream.Call) error {
-	status, body := s(c)
-	return reply(c, status, []byte(body))
-}
-func (s spoken) Close() error            { return nil }
-func (s spoken) Status() upstream.Status { return upstream.Status{} }
-
-func (s spoken) adapter(t *testing.T, timeout time.Duration) *Adapter {
+func (s spoken) adapter(t *testing.T) *Adapter {
 	t.Helper()
-	a, err := New(s, Options{Name: "s", Pinned: true, Era: mcp.Modern, Timeout: timeout, Now: time.Now})
+	return streaming(func(c *upstream.Call) error {
+		status, body := s(c)
+		return reply(c, status, []byte(body))
+	}).adapter(t)
+}
+
+// streaming is one that does what it is told.
+type streaming func(c *upstream.Call) error
+
+func (s streaming) Do(c *upstream.Call) error { return s(c) }
+func (s streaming) Close() error              { return nil }
+func (s streaming) Status() upstream.Status   { return upstream.Status{} }
+
+func (s streaming) adapter(t *testing.T) *Adapter {
+	t.Helper()
+	a, err := New(s, Options{Name: "s", Pinned: true, Era: mcp.Modern, Timeout: bound, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +53,7 @@ func TestAMessageThatAnswersNothingEndsTheCall(t *testing.T) {
 		"garbage":        `{"jsonrpc"`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := spoken(func(*upstream.Call) (int, string) { return 200, body }).adapter(t, bound)
+			a := spoken(func(*upstream.Call) (int, string) { return 200, body }).adapter(t)
 			c := legacyCall(testSession, toCall)
 			err := a.Do(c)
 			for err == nil && c.Reply == upstream.Stream {
@@ -70,7 +78,7 @@ func TestARequestKnowsNothingOfTheOneBefore(t *testing.T) {
 	a := spoken(func(c *upstream.Call) (int, string) {
 		bodies = append(bodies, string(c.Body))
 		return put()
-	}).adapter(t, bound)
+	}).adapter(t)
 	put = func() (int, string) {
 		return 200, `{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"secret"}}`
 	}
@@ -108,7 +116,7 @@ func TestALaterRoundIsSentFromMemoryOfItsOwn(t *testing.T) {
 		<-again
 		sent <- c.Header
 		return 200, `{"jsonrpc":"2.0","id":1,"result":{}}`
-	}).adapter(t, bound)
+	}).adapter(t)
 	c, result := legacyCall(testSession, toCall), make(chan error, 1)
 	var m mcp.Message
 	if r := m.Decode(c.Body, jsonscan.Options{}); r != nil {
@@ -135,4 +143,50 @@ func TestALaterRoundIsSentFromMemoryOfItsOwn(t *testing.T) {
 	if got["Mcp-Name"] != "echo" || got["Mcp-Param-Region"] != "eu" {
 		t.Errorf("the server got %v", got)
 	}
+}
+
+// asking26 is a stream on which a server asks for input, and says nothing then.
+type asking26 struct {
+	t        *testing.T
+	asked    bool
+	over     chan struct{}
+	returned bool
+}
+
+func (s *asking26) Next() (upstream.Event, error) {
+	if !s.asked {
+		s.asked = true
+		return upstream.Event{Data: []byte(`{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"later"}}`)}, nil
+	}
+	<-s.over
+	s.returned = true
+	return upstream.Event{}, upstream.ErrCanceled
+}
+
+func (s *asking26) End() {
+	if !s.returned {
+		s.t.Error("the stream is closed while it is read")
+		close(s.over)
+	}
+}
+
+func (s *asking26) Interrupt(bool)   { close(s.over) }
+func (s *asking26) Extend(time.Time) {}
+
+// A call belongs to the goroutine that reads its stream.
+func TestAStreamIsClosedByWhoeverReadsIt(t *testing.T) {
+	rounds := 0
+	a := streaming(func(c *upstream.Call) error {
+		if rounds++; rounds > 1 {
+			return reply(c, 200, []byte(`{"jsonrpc":"2.0","id":2,"result":{}}`))
+		}
+		s := &asking26{t: t, over: make(chan struct{})}
+		c.Attach(s)
+		c.Stream(s)
+		return nil
+	}).adapter(t)
+	if g := do(t, a, legacyCall(testSession, toCall)); g.answer != `{"jsonrpc":"2.0","id":7,"result":{}}` {
+		t.Errorf("got %s", g.answer)
+	}
+	_ = a.Close()
 }

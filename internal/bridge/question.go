@@ -30,7 +30,7 @@ func (r *rounds) ask() ([]byte, error) {
 		questions[id] = string(in.Key.AppendText(nil))
 		events = append(events, asked25(id, &in))
 	}
-	r.once.in.Close() // all of its answer has been taken, and the client may need long
+	r.once.close() // all of its answer has been taken, and the client may need long
 	if r.mode = asking; len(questions) == 0 {
 		r.mode = pausing // the server has put it off
 		return nil, nil

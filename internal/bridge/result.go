@@ -12,7 +12,7 @@ func (r *rounds) result() ([]byte, error) {
 		code, _ := m.Error.Get("code").Int64()
 		if code == headerMismatch && r.msg.Method == "tools/call" && !r.listed {
 			r.listed = true // the server has not begun with it: its tool has headers that were not known
-			r.once.in.Close()
+			r.once.close()
 			r.a.relearn(r.cl, &r.sent)
 			return nil, r.send()
 		}

@@ -222,7 +222,7 @@ func (r *rounds) send() error {
 	if r.p != nil {
 		r.p.stop()
 	}
-	r.once.in.Close()
+	r.once.close()
 	if r.p = r.a.startCall(in); r.p == nil {
 		return r.a.fail(upstream.Unavailable, errShut)
 	}
