@@ -12,12 +12,12 @@ import (
 // This file has what is made beside what serves give way to calls.
 
 const (
-	piece     = 100 * time.Microsecond // of work between two rests
-	restful   = 2                      // times as long as it has worked it rests
-	shortRest = time.Millisecond       // at least: a poller that is idle counts in these
-	oneRest   = 5 * time.Millisecond   // at most
-	restless  = time.Second            // after it began it rests no more: what is compiled decides soon, whatever else the machine does
-	moreWaste = 64 << 20               // bytes of garbage beyond what there may be else
+	piece     = 200 * time.Microsecond  // of work between two rests
+	restful   = 2                       // times as long as it has worked it rests
+	shortRest = time.Millisecond        // at least: a poller that is idle counts in these
+	oneRest   = 5 * time.Millisecond    // at most
+	restless  = 1200 * time.Millisecond // after it began it rests no more: what is compiled decides soon, whatever else the machine does
+	moreWaste = 64 << 20                // bytes of garbage beyond what there may be else
 )
 
 // pacer rests between the pieces of a work that calls are not to wait for.

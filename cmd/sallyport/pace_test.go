@@ -9,7 +9,7 @@ import (
 
 // What is made beside what serves rests longer than it has worked, in pieces, until a second after it began.
 func TestPacerRests(t *testing.T) {
-	const rests = int(restless / (piece + shortRest))
+	rests := func(rest time.Duration) int { return int((restless + rest - 1) / (piece + rest)) } // a rest may begin just before the end
 	for _, tt := range []struct {
 		name   string
 		pieces int
@@ -24,8 +24,8 @@ func TestPacerRests(t *testing.T) {
 		{"a piece that is long", 1, shortRest, 0, 1, restful * shortRest},
 		{"one that is longer than any should be", 1, restless / 2, 0, 1, oneRest},
 		{"one that takes all of the time", 2, restless, 0, 0, 0},
-		{"much work", 100_000, piece, 0, rests, shortRest},
-		{"rests that take longer", 100_000, piece, 9 * shortRest, int(restless / (piece + 10*shortRest)), shortRest},
+		{"much work", 100_000, piece, 0, rests(shortRest), shortRest},
+		{"rests that take longer", 100_000, piece, 9 * shortRest, rests(10 * shortRest), shortRest},
 	} {
 		begin := time.Now()
 		now := begin
