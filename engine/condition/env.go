@@ -171,7 +171,9 @@ var labelSharedErrors = sync.OnceFunc(func() {
 })
 
 // hot are the options of a program that needs no limit at run time.
-func hot() []cel.ProgramOption { return []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)} }
+func hot() []cel.ProgramOption {
+	return []cel.ProgramOption{cel.CustomDecoratorV2(readOptionals), cel.EvalOptions(cel.OptOptimize)}
+}
 
 // limited are the options of a program whose cost is not bounded by analysis.
 func (e *Env) limited() []cel.ProgramOption {
@@ -180,11 +182,11 @@ func (e *Env) limited() []cel.ProgramOption {
 
 // tracked are the options of a program that remembers the value of each part. A cheap one needs no limit.
 func (e *Env) tracked(cheap bool) []cel.ProgramOption {
-	track := cel.EvalOptions(cel.OptTrackState, cel.OptOptimize)
+	track := cel.EvalOptions(cel.OptTrackState)
 	if cheap {
-		return []cel.ProgramOption{track}
+		return append(hot(), track)
 	}
-	return append(metered(), track, cel.CostLimit(e.costLimit), cel.InterruptCheckFrequency(interruptEvery))
+	return append(e.limited(), track)
 }
 
 var _ interpreter.Activation = (*Frame)(nil)

@@ -335,6 +335,24 @@ func TestValues_thatCannotBeRead(t *testing.T) {
 		`has(args.o.n) && "n" in args.o`:                                    "true",
 		`args.l.exists(x, x == 9007199254740992)`:                           "error",
 		`args.o.n == 9007199254740992 || args.l[0] == 1`:                    "true",
+		`args.o.?n == optional.of(9007199254740992)`:                        "error",
+		`args.o.?n != optional.of(9007199254740992)`:                        "error",
+		`optional.of(9007199254740992) == args.?o.n`:                        "error",
+		`args.o[?"n"] != optional.none()`:                                   "error",
+		`args.?l[?1] != optional.of(9007199254740992)`:                      "error",
+		`args.?l[?0] == optional.of(1)`:                                     "true",
+		`args.?o.?m == optional.none()`:                                     "true",
+		`[?args.o.?n] == [1]`:                                               "error", // true of any number
+		`{?"n": args.o.?n} == {"n": 1}`:                                     "error",
+		`9007199254740992 in [?args.o.?n]`:                                  "error",
+		`args.o.?n in [optional.of(9007199254740992)]`:                      "error",
+		`optional.unwrap([args.o.?n]) == [1]`:                               "error",
+		`(args.l[0] == 1 ? args.o.?n : args.?x) != optional.of(1)`:          "error",
+		`cel.bind(x, args.?o, x.n != optional.of(1))`:                       "error",
+		`[args.o].exists(x, x.?n != optional.of(1))`:                        "error",
+		`args.?o.orValue({}).?n != optional.of(1)`:                          "error",
+		`args.o.?n.hasValue() || args.l[0] == 1`:                            "true",
+		`has(args.?o.n)`:                                                    "true",
 		`json.parse("9007199254740993.0").hasValue()`:                       "error",
 		`json.parse("9007199254740993.0") != optional.of(9007199254740992)`: "error",
 	} {
@@ -342,6 +360,9 @@ func TestValues_thatCannotBeRead(t *testing.T) {
 		f := open(t, env, Input{Method: "tools/call", Arguments: scan(t, `{"l":[1,9007199254740993.0,2],"o":{"n":9007199254740993.0}}`)}, false)
 		if got := outcomeClass(c.value(f)); got != want {
 			t.Errorf("%s is %s, want %s", expression, got, want)
+		}
+		if went := c.follow(f); outcomeClass(went.value, went.err) != want {
+			t.Errorf("%s is %v (%v) where each part is remembered, want %s", expression, went.value, went.err, want)
 		}
 	}
 }
