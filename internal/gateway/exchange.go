@@ -38,6 +38,7 @@ type exchange struct {
 	sender
 	target
 	membership
+	tracking
 	judgement
 
 	call    upstream.Call
@@ -86,7 +87,6 @@ type membership struct {
 	sessionHash audit.SessionHash // what records call it: the tag of the sealed id
 	opened      bool              // the client named a session, and it opened
 	joined      bool              // and it is one with several servers: session is none of theirs
-	tracked     bool              // the client may cancel the request by its id
 	seat        *mcp.Session      // and what that client has said of itself
 	sealed      []byte            // the id of a session that begins
 }
@@ -131,6 +131,7 @@ type buffers struct {
 	filtered  []byte // the reply as it was before plugins saw it: without what its reader may not see
 	owner     []byte // see ownerKey
 	session   []byte // the server's own session id
+	key       []byte // see running
 	inputs    []byte // for the inputs in the record
 	paths     []inputPath
 	seen      judged
@@ -221,9 +222,7 @@ func (x *exchange) finish() {
 		x.conn.disarm()
 	}
 	x.call.Reset()
-	if x.tracked {
-		x.g.running.take(x.runningKey(x.msg.ID), x.mark)
-	}
+	x.g.running.drop(x)
 	x.unplanMirror()
 	x.complete()
 	x.letGo()
@@ -244,6 +243,7 @@ func (x *exchange) letGo() {
 func (x *exchange) abandon(p any) {
 	x.g.recovered(p)
 	x.call.Close()
+	x.g.running.drop(x)
 	x.unplanMirror()
 	x.letGo()
 }
@@ -268,7 +268,7 @@ func (x *exchange) reset() {
 }
 
 func (b *buffers) reset() {
-	for _, m := range [...]*[]byte{&b.out, &b.scratch, &b.rewritten, &b.renamed, &b.raised, &b.filtered, &b.owner, &b.session, &b.inputs} {
+	for _, m := range [...]*[]byte{&b.out, &b.scratch, &b.rewritten, &b.renamed, &b.raised, &b.filtered, &b.owner, &b.session, &b.key, &b.inputs} {
 		if *m = (*m)[:0]; cap(*m) > keep {
 			*m = nil
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"hash/maphash"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -117,7 +118,7 @@ type Gateway struct {
 	ids        *audit.IDs
 	asked      *ledger[ask]       // requests of servers that clients have yet to answer
 	suspended  *ledger[suspended] // calls whose stream ended before the answer
-	running    *ledger[place]     // requests in sessions with several servers, and the server that each is for
+	running    running            // requests in sessions with several servers
 	over       *ledger[struct{}]  // such sessions that their clients have ended
 	reask      time.Duration      // after which a server is first asked again whose stream has ended
 	catalog    *catalog
@@ -171,7 +172,7 @@ func New(o Options) (*Gateway, error) {
 		ids:       ids,
 		asked:     newLedger[ask](maxAwaited, o.Limits.AnswerTimeout),
 		suspended: newLedger[suspended](maxAwaited, o.Limits.StreamTimeout),
-		running:   newLedger[place](maxAwaited, o.Limits.StreamTimeout),
+		running:   running{seed: maphash.MakeSeed()},
 		over:      newLedger[struct{}](maxOver, overTime),
 		reask:     time.Second,
 		catalog:   newCatalog(),

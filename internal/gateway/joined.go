@@ -108,20 +108,23 @@ func (x *exchange) serveJoined() *refusal {
 		return r
 	}
 	x.led = true
-	x.g.running.put(x.runningKey(x.msg.ID), place{x.serverName, x.version}, x.start)
-	x.tracked = true
+	x.key = x.appendKey(x.key[:0], x.msg.ID)
+	x.g.running.put(x)
 	return x.serveMessage()
 }
 
-// runningKey is what a request with this id in this session is known by.
-func (x *exchange) runningKey(id []byte) string { return string(x.sessionHash[:]) + string(id) }
+// appendKey appends what a request with this id in this session is known by.
+func (x *exchange) appendKey(dst, id []byte) []byte {
+	return append(append(dst, x.sessionHash[:]...), id...)
+}
 
 // findRunning makes a message about a request under way one for its server.
 func (x *exchange) findRunning() bool {
 	if !x.joined {
 		return false
 	}
-	p, ok := x.g.running.find(x.runningKey(x.msg.Params.Get("requestId").Raw()), x.start)
+	x.scratch = x.appendKey(x.scratch[:0], x.msg.Params.Get("requestId").Raw())
+	p, ok := x.g.running.find(x.scratch)
 	return ok && x.enter(p.server) && x.stay(p.version)
 }
 

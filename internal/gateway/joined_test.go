@@ -68,8 +68,8 @@ func TestJoinedCallIsTheServersOwn(t *testing.T) {
 	if d.Server != "files" || d.Tool != "read_file" || d.Rule != "read" || d.ProtocolVersion != "2025-11-25" || d.Session.IsZero() || d.Session != records[0].Session || o.Status != 200 {
 		t.Errorf("records %+v %+v", d, o)
 	}
-	if len(w.running.entries) != 0 {
-		t.Errorf("%d requests are still running", len(w.running.entries))
+	if n := w.running.len(); n != 0 {
+		t.Errorf("%d requests are still running", n)
 	}
 }
 
