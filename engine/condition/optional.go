@@ -10,7 +10,9 @@ import (
 
 // optionalRead is a selection that can be an optional. cel-go puts an error that stands in a list or a map into the optional as a value,
 // where nothing takes it for an error any more: it is equal to no value, and a list that has it as an element is equal to any other.
-type optionalRead struct{ interpreter.InterpretableAttribute }
+type optionalRead struct {
+	interpreter.InterpretableAttribute
+}
 
 // readOptionals decorates the selections that can be optionals. Those of a name of the vocabulary without .? and [?] can't, and cost nothing.
 func readOptionals(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -206,15 +207,41 @@ func same(a, b jsonscan.Value) bool {
 	return true
 }
 
-// sameNumber compares whole numbers by their digits, however many, and others as programs read them.
+// sameNumber compares numbers by their digits, however many and however they are written: 1e2 is 100.0, and 9007199254740993 is no double's.
 func sameNumber(a, b jsonscan.Value) bool {
-	whole := func(v jsonscan.Value) bool { return !bytes.ContainsAny(v.Raw(), ".eE") }
-	if whole(a) && whole(b) {
-		return bytes.Equal(a.Raw(), b.Raw())
+	if bytes.Equal(a.Raw(), b.Raw()) {
+		return true
 	}
-	x, _ := a.Float64()
-	y, _ := b.Float64()
-	return x == y
+	x, ok := decimalOf(a.Raw())
+	y, also := decimalOf(b.Raw())
+	return ok && also && x == y
+}
+
+// decimal is a number: 0.digits times ten to the power of point. Its digits neither begin nor end with a zero; zero has none.
+type decimal struct {
+	negative bool
+	digits   string
+	point    int
+}
+
+// decimalOf fails for an exponent that no int holds.
+func decimalOf(raw []byte) (decimal, bool) {
+	text, negative := strings.CutPrefix(strings.ToLower(string(raw)), "-")
+	mantissa, power, _ := strings.Cut(text, "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	d := decimal{negative, strings.TrimRight(digits, "0"), len(digits) - len(fraction)}
+	if d.digits == "" {
+		return decimal{}, true
+	}
+	if power != "" {
+		n, err := strconv.Atoi(power)
+		if err != nil || n < math.MinInt32 { // the scanner has refused those that are too large
+			return decimal{}, false
+		}
+		d.point += n
+	}
+	return d, true
 }
 
 // String says what differs in a line.

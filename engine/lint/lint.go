@@ -19,7 +19,7 @@ import (
 var levels = map[string]source.Severity{
 	codeCovered: source.Error, codeConstant: source.Error, codePart: source.Warning, codePath: source.Error, codePattern: source.Warning,
 	codeOptional: source.Warning, codeReason: source.Info, codeSecret: source.Error, codeAbsence: source.Warning, codeURL: source.Error,
-	codeHint: source.Warning, codeUnused: source.Warning, codeIgnore: source.Error, codeStale: source.Warning,
+	codeHint: source.Warning, codeUnused: source.Warning, codeRounded: source.Warning, codeIgnore: source.Error, codeStale: source.Warning,
 }
 
 // The codes of the rules.
@@ -36,6 +36,7 @@ const (
 	codeURL      = "SP3110"
 	codeHint     = "SP3111"
 	codeUnused   = "SP3112"
+	codeRounded  = "SP3113"
 	codeIgnore   = "SP3190"
 	codeStale    = "SP3191"
 )

@@ -85,6 +85,7 @@ func (t *texts) call(n *node, p polarity) {
 			t.pattern(n, text, p)
 		}
 	}
+	t.rounded(n)
 	for _, a := range n.Args {
 		t.walk(a, unclear)
 	}
@@ -92,21 +93,27 @@ func (t *texts) call(n *node, p polarity) {
 
 // chosen returns the name that a caller chooses the value of, as it is, without a function having looked at it; "" if n is something else.
 func (t *texts) chosen(n *node) string {
+	name := t.read(n)
+	for _, root := range []string{"args", "params", "mcp.resource.uri"} {
+		if name == root || strings.HasPrefix(name, root+".") || strings.HasPrefix(name, root+"[") {
+			return name
+		}
+	}
+	return ""
+}
+
+// read returns the name whose value, or a part of it, n is, without a function having looked at it; "" if n is something else.
+func (t *texts) read(n *node) string {
 	for {
 		n = t.rule.scope.see(n)
 		switch {
 		case n.Op == condition.OpLocal, n.Op == condition.OpField, n.Op == condition.OpCall && n.Name == "orValue", n.Op == condition.OpCall && n.Name == "string":
 			n = n.Args[0]
-			continue
-		case n.Op != condition.OpRead:
+		case n.Op == condition.OpRead:
+			return n.Name
+		default:
 			return ""
 		}
-		for _, root := range []string{"args", "params", "mcp.resource.uri"} {
-			if n.Name == root || strings.HasPrefix(n.Name, root+".") || strings.HasPrefix(n.Name, root+"[") {
-				return n.Name
-			}
-		}
-		return ""
 	}
 }
 

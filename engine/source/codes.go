@@ -93,6 +93,7 @@ var codes = []Code{
 	{"SP3110", "URL compared as text"},
 	{"SP3111", "hint of a tool taken for granted"},
 	{"SP3112", "variable that nothing reads"},
+	{"SP3113", "number that a double rounds"},
 	{"SP3190", "ignore that says too little"},
 	{"SP3191", "ignore of nothing"},
 	{"SP4001", "unknown plugin"},
