@@ -7,6 +7,7 @@ package bridge
 
 import (
 	"errors"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,7 +109,7 @@ func New(inner upstream.Server, o Options) (*Adapter, error) {
 	a := &Adapter{o: o, inner: inner, sealer: &sealer{o.Keys, o.Name}}
 	a.pool.a, a.pool.groups = a, map[[32]byte][]*session{}
 	a.lot.works = map[[16]byte]*work{}
-	a.running = newRunning()
+	a.running.seed = maphash.MakeSeed()
 	a.memory.clients = map[string]*remembered{}
 	a.tools.params = map[string][]mcp.HeaderParam{}
 	if h, ok := inner.(interface{ Headless() bool }); ok {

@@ -11,11 +11,7 @@ import (
 )
 
 // client is a client of before 2026-07-28 on a server that knows no sessions. Its session id says all of it that does not change.
-type client struct {
-	*mcp.Session
-	id    string // of the session, whole
-	kinds kinds
-}
+type client mcp.Session
 
 // clientOf reads a session id, unless it has been; nil if it is none of ours.
 func clientOf(id string, seat *mcp.Session) *client {
@@ -24,7 +20,7 @@ func clientOf(id string, seat *mcp.Session) *client {
 			return nil
 		}
 	}
-	return &client{seat, id, kindsOf(seat.Capabilities)}
+	return (*client)(seat)
 }
 
 // memory is what has to be remembered of clients, each for as long as there is something. What does not fit any more is forgotten,
@@ -73,7 +69,7 @@ func (m *memory) with(id string, now time.Time, f func(r *remembered)) bool {
 }
 
 // look says which level a client has set, "" for none, and whether its session is still on.
-func (m *memory) look(id string, now time.Time) (level string, on bool) {
+func (m *memory) look(id string, now func() time.Time) (level string, on bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.clients[id]
@@ -81,7 +77,7 @@ func (m *memory) look(id string, now time.Time) (level string, on bool) {
 		return "", true
 	}
 	if !r.over {
-		r.used = now
+		r.used = now()
 	}
 	return r.level, !r.over
 }
@@ -159,7 +155,7 @@ func (a *Adapter) query(cl *client, method string, params []byte, on *upstream.C
 	if len(params) > 0 {
 		body = append(append(body, params...), ',')
 	}
-	body = cl.appendMeta(append(body, `"_meta":`...), "")
+	body = cl.appendMeta(append(body, `"_meta":`...), jsonscan.Value{}, "")
 	if err := a.fill(&c, append(body, "}}"...)); err != nil {
 		return nil, err
 	}
@@ -201,22 +197,24 @@ func (a *Adapter) mirror(c *upstream.Call, m *mcp.Message) {
 // firstModern is the revision in JSON.
 var firstModern = quoted(mcp.FirstModern)
 
-// appendMeta appends what every request of 2026-07-28 says of its client.
-func (cl *client) appendMeta(dst []byte, level string) []byte {
-	b := append(append(append(dst, `{"`+metaVersion+`":`...), firstModern...), `,"`+metaCapabilities+`":`...)
+// appendMeta appends what every request of 2026-07-28 says of its client, behind what own, the _meta that a request has, says beside that.
+func (cl *client) appendMeta(dst []byte, own jsonscan.Value, level string) []byte {
+	b := append(dst, '{')
+	for c := own.Cursor(); c.Next(); {
+		switch c.Name().Text() {
+		case metaVersion, metaCapabilities, metaClientInfo:
+			continue
+		case metaLogLevel:
+			if level != "" {
+				continue
+			}
+		}
+		b = append(c.Value().AppendTo(append(c.Name().AppendTo(b), ':')), ',')
+	}
+	b = append(append(append(b, `"`+metaVersion+`":`...), firstModern...), `,"`+metaCapabilities+`":`...)
 	b = cl.Info.AppendTo(append(cl.Capabilities.AppendTo(b), `,"`+metaClientInfo+`":`...))
 	if level != "" {
 		b = jsonscan.AppendQuote(append(b, `,"`+metaLogLevel+`":`...), level)
 	}
 	return append(b, '}')
-}
-
-// editMeta says the same in the _meta that a request has.
-func (cl *client) editMeta(meta jsonscan.Value, level string, e *jsonscan.Edits) {
-	e.Set(meta, metaVersion, firstModern)
-	e.Set(meta, metaCapabilities, cl.Capabilities.Raw())
-	e.Set(meta, metaClientInfo, cl.Info.Raw())
-	if level != "" {
-		e.Set(meta, metaLogLevel, quoted(level))
-	}
 }

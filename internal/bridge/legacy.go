@@ -24,7 +24,8 @@ func (a *Adapter) fromLegacy(c *upstream.Call, session string, seat *mcp.Session
 	if cl == nil {
 		return status(c, 404)
 	}
-	if _, on := a.memory.look(cl.id, a.o.Now()); !on {
+	level, on := a.memory.look(cl.ID, a.o.Now)
+	if !on {
 		return status(c, 404) // which has the client initialize anew
 	}
 	switch {
@@ -38,7 +39,7 @@ func (a *Adapter) fromLegacy(c *upstream.Call, session string, seat *mcp.Session
 	case c.Kind == upstream.Notification:
 		return a.noticed(c, cl)
 	}
-	return a.request26(c, cl)
+	return a.request26(c, cl, level)
 }
 
 func status(c *upstream.Call, code int) error {
@@ -49,7 +50,7 @@ func status(c *upstream.Call, code int) error {
 // leave ends a client's session, and those that the server has for it alone.
 func (a *Adapter) leave(c *upstream.Call, cl *client) {
 	var open *radio
-	a.memory.with(cl.id, a.o.Now(), func(r *remembered) {
+	a.memory.with(cl.ID, a.o.Now(), func(r *remembered) {
 		open = r.radio
 		*r = remembered{used: r.used, over: true}
 	})
@@ -77,9 +78,15 @@ func appendOwner(dst []byte, c *upstream.Call) []byte {
 	return dst
 }
 
-// request26 serves a request: by itself, if its method is of the handshake and sessions, which the server does not have.
-func (a *Adapter) request26(c *upstream.Call, cl *client) error {
-	spec := mcp.LookupMethod(c.Method)
+// request26 serves a request: by itself, if its method is of the handshake and sessions, which the server does not have. level is what the client
+// wants of the log, "" if it has not said.
+func (a *Adapter) request26(c *upstream.Call, cl *client, level string) error {
+	var spec *mcp.Method
+	if c.Message != nil {
+		spec = c.Message.Spec
+	} else {
+		spec = mcp.LookupMethod(c.Method)
+	}
 	switch {
 	case c.Method == "ping":
 		return succeed(c)
@@ -88,11 +95,11 @@ func (a *Adapter) request26(c *upstream.Call, cl *client) error {
 	case c.Method == "resources/subscribe", c.Method == "resources/unsubscribe":
 		return a.subscribe(c, cl)
 	case ofTasks(spec):
-		return a.legacyTask(c, cl)
+		return a.legacyTask(c, cl, level)
 	case !spec.In(mcp.Modern):
 		return reject(c, 200, c.ID, methodNotFound, "Method not found: "+c.Method)
 	}
-	return a.callModern(c, cl)
+	return a.callModern(c, cl, level)
 }
 
 func succeed(c *upstream.Call) error {
@@ -109,7 +116,7 @@ func (a *Adapter) setLevel(c *upstream.Call, cl *client) error {
 	if level < 0 {
 		return reject(c, 200, c.ID, invalidParams, "Invalid params: unknown level")
 	}
-	a.memory.with(cl.id, a.o.Now(), func(r *remembered) { r.level = levels[level] })
+	a.memory.with(cl.ID, a.o.Now(), func(r *remembered) { r.level = levels[level] })
 	return succeed(c)
 }
 
@@ -122,7 +129,7 @@ func (a *Adapter) subscribe(c *upstream.Call, cl *client) error {
 	uri := string(doc.Root().Path("params", "uri").AppendText(nil))
 	var open *radio
 	full := false
-	a.memory.with(cl.id, a.o.Now(), func(r *remembered) {
+	a.memory.with(cl.ID, a.o.Now(), func(r *remembered) {
 		open = r.radio
 		at := slices.Index(r.resources, uri)
 		switch {
@@ -152,7 +159,7 @@ func (a *Adapter) answered(c *upstream.Call, cl *client) error {
 		return status(c, 400)
 	}
 	var waits *rounds
-	a.memory.with(cl.id, a.o.Now(), func(r *remembered) {
+	a.memory.with(cl.ID, a.o.Now(), func(r *remembered) {
 		waits = r.asking[string(m.ID)]
 		delete(r.asking, string(m.ID))
 	})
@@ -174,7 +181,7 @@ func (a *Adapter) noticed(c *upstream.Call, cl *client) error {
 		return status(c, 400)
 	}
 	if m.Method == "notifications/cancelled" {
-		a.running.cancel(cl.id, m.Params.Get("requestId").AppendTo(nil))
+		a.running.cancel(cl.ID, m.Params.Get("requestId").AppendTo(nil))
 	}
 	return status(c, 202)
 }
@@ -184,30 +191,29 @@ type rewriting struct {
 	own              []byte // its id
 	level            string // "" for none
 	responses, state []byte // of a later round of it; nil in the first
-	meta             []byte // what the client is, and the level, if that has been written
-	edits            *jsonscan.Edits
+	room             *room
+}
+
+// room is memory for that, used again for the next.
+type room struct {
+	meta  []byte // what the client is, the level, and what its request says beside that
+	edits jsonscan.Edits
 }
 
 // append26 makes of a legacy client's request one of 2026-07-28.
 func (cl *client) append26(dst []byte, m *mcp.Message, w *rewriting) []byte {
-	e := w.edits
-	if e == nil {
-		e = new(jsonscan.Edits)
-	}
+	e := &w.room.edits
 	e.Reset()
 	e.Replace(m.Root().Get("id"), w.own)
-	if m.Meta.Exists() {
-		cl.editMeta(m.Meta, w.level, e)
-	} else {
-		meta := w.meta
-		if meta == nil {
-			meta = cl.appendMeta(nil, w.level)
-		}
-		if m.Params.Exists() {
-			e.Set(m.Params, "_meta", meta)
-		} else {
-			e.Set(m.Root(), "params", append(append([]byte(`{"_meta":`), meta...), '}'))
-		}
+	meta := cl.appendMeta(w.room.meta[:0], m.Meta, w.level)
+	w.room.meta = meta
+	switch {
+	case m.Meta.Exists():
+		e.Replace(m.Meta, meta)
+	case m.Params.Exists():
+		e.Set(m.Params, "_meta", meta)
+	default:
+		e.Set(m.Root(), "params", append(append([]byte(`{"_meta":`), meta...), '}'))
 	}
 	if asks(m.Spec) {
 		setOrRemove(e, m.Params, "inputResponses", w.responses)

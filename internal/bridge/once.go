@@ -23,11 +23,11 @@ type once struct {
 	own   [20]byte // memory for the id
 	text  []byte   // for the client's message
 	body  []byte
-	meta  []byte
+	room  room
 	out   []byte
 	msg   mcp.Message
 	reply mcp.Message
-	edits jsonscan.Edits
+	edits jsonscan.Edits // of reply
 }
 
 // maxKept bounds each piece of memory that is kept for the next request, in bytes.
@@ -44,7 +44,7 @@ func (a *Adapter) newRounds(c *upstream.Call, cl *client, era mcp.Era) *rounds {
 	}
 	r.call, r.cl, r.era, r.deadline = c, cl, era, a.due(c)
 	r.id = append(r.id[:0], c.ID...)
-	r.sent.Header, r.sent.Deadline, r.sent.Tasks = traceOnly(r.sent.Header[:0], c.Header), r.deadline, c.Tasks
+	r.sent.Header, r.sent.Start, r.sent.Deadline, r.sent.Tasks = traceOnly(r.sent.Header[:0], c.Header), c.Start, r.deadline, c.Tasks
 	return r
 }
 
@@ -73,16 +73,21 @@ func (r *rounds) release() {
 	if o.kept {
 		return
 	}
-	for _, m := range [...]*[]byte{&r.owner, &o.text, &o.body, &o.out, &r.answers} {
+	for _, m := range [...]*[]byte{&r.owner, &o.text, &o.body, &o.room.meta, &o.out, &r.answers} {
 		if *m = (*m)[:0]; cap(*m) > maxKept {
 			*m = nil
 		}
 	}
 	o.in.Reset()
 	o.head = answerHead{}
-	o.msg.Reset()
-	o.reply.Reset()
-	o.edits.Reset()
+	o.room.edits.Reset()
+	if r.msg == &o.msg {
+		o.msg.Reset()
+	}
+	if r.reply == &o.reply {
+		o.reply.Reset()
+		o.edits.Reset()
+	}
 	select {
 	case <-r.wake:
 	default:
@@ -98,8 +103,7 @@ func (r *rounds) sendOnce(level string) error {
 	o := &r.once
 	in := &o.in
 	in.ID = strconv.AppendInt(o.own[:0], r.a.ids.Add(1), 10)
-	o.meta = r.cl.appendMeta(o.meta[:0], level)
-	o.body = r.cl.append26(o.body[:0], r.msg, &rewriting{own: in.ID, level: level, meta: o.meta, edits: &o.edits})
+	o.body = r.cl.append26(o.body[:0], r.msg, &rewriting{own: in.ID, level: level, room: &o.room})
 	in.Body, in.Owner, in.Linger = o.body, r.sent.Owner, r.a.o.Timeout
 	in.Header = append(in.Header[:0], r.sent.Header...)
 	r.address(in)

@@ -64,7 +64,7 @@ func TestAMessageThatAnswersNothingEndsTheCall(t *testing.T) {
 				t.Errorf("%v, status %d %s", err, c.Status, c.ReplyBody)
 			}
 			c.Close()
-			if n := len(a.running.calls); n != 0 {
+			if n := a.running.len(); n != 0 {
 				t.Errorf("%d are under way", n)
 			}
 		})

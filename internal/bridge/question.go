@@ -38,7 +38,7 @@ func (r *rounds) ask() ([]byte, error) {
 	r.mu.Lock()
 	r.open = questions
 	r.mu.Unlock()
-	r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
+	r.a.memory.with(r.cl.ID, r.a.o.Now(), func(m *remembered) {
 		if m.asking == nil {
 			m.asking = map[string]*rounds{}
 		}
@@ -50,18 +50,20 @@ func (r *rounds) ask() ([]byte, error) {
 	return nil, nil
 }
 
+func (cl *client) kinds() kinds { return kindsOf(cl.Capabilities) }
+
 // answers says whether a client has declared that it can be asked this.
 func (cl *client) answers(in *mcp.InputRequest) bool {
 	switch in.Method {
 	case "elicitation/create":
 		if in.Params.Get("mode").TextIs("url") {
-			return cl.kinds.url
+			return cl.kinds().url
 		}
-		return cl.kinds.form
+		return cl.kinds().form
 	case "sampling/createMessage":
-		return cl.kinds.sampling
+		return cl.kinds().sampling
 	case "roots/list":
-		return cl.kinds.roots
+		return cl.kinds().roots
 	}
 	return false
 }

@@ -45,7 +45,7 @@ func (a *Adapter) tune(c *upstream.Call, cl *client) error {
 	}
 	x.p = p
 	var before *radio
-	on := a.memory.with(cl.id, a.o.Now(), func(r *remembered) {
+	on := a.memory.with(cl.ID, a.o.Now(), func(r *remembered) {
 		before, r.radio = r.radio, x
 	})
 	if before != nil {
@@ -62,7 +62,7 @@ func (a *Adapter) tune(c *upstream.Call, cl *client) error {
 // subscribe subscribes to all that the client wants. With no pump, the server has none of it, and code says how to tell the client.
 func (x *radio) subscribe(on *upstream.Call) (p *pump, code int, err error) {
 	var resources []string
-	x.a.memory.with(x.cl.id, x.a.o.Now(), func(r *remembered) { resources = r.resources })
+	x.a.memory.with(x.cl.ID, x.a.o.Now(), func(r *remembered) { resources = r.resources })
 	body := append([]byte(`{"jsonrpc":"2.0","id":`), strconv.AppendInt(nil, x.a.ids.Add(1), 10)...)
 	body = append(body, `,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true,"resourceSubscriptions":[`...)
 	for i, uri := range resources {
@@ -71,7 +71,7 @@ func (x *radio) subscribe(on *upstream.Call) (p *pump, code int, err error) {
 		}
 		body = append(body, quoted(uri)...)
 	}
-	body = append(x.cl.appendMeta(append(body, `]},"_meta":`...), ""), "}}"...)
+	body = append(x.cl.appendMeta(append(body, `]},"_meta":`...), jsonscan.Value{}, ""), "}}"...)
 	in := &upstream.Call{Start: x.a.o.Now(), Owner: func() []byte { return x.owner }, Tasks: on.Tasks}
 	in.Deadline = in.Start.Add(x.a.o.Timeout)
 	if err := x.a.fill(in, body); err != nil {
@@ -185,7 +185,7 @@ func (x *radio) End() {
 	if p != nil {
 		p.stop()
 	}
-	x.a.memory.with(x.cl.id, x.a.o.Now(), func(r *remembered) {
+	x.a.memory.with(x.cl.ID, x.a.o.Now(), func(r *remembered) {
 		if r.radio == x {
 			r.radio = nil
 		}

@@ -20,6 +20,7 @@ type rounds struct {
 	call     *upstream.Call // the client's
 	cl       *client
 	era      mcp.Era      // of the server
+	level    string       // see memory.look
 	id       []byte       // the client's
 	msg      *mcp.Message // as the client has sent it
 	owner    []byte       // see ownerKey
@@ -48,7 +49,7 @@ type rounds struct {
 	reply  *mcp.Message // it and edits are once's, or where readInto wants them
 	edits  *jsonscan.Edits
 
-	key  uint64 // see running
+	row  *row // see running
 	next *rounds
 }
 
@@ -72,12 +73,13 @@ const (
 const defaultLevel = "info"
 
 // callModern sends a client's request.
-func (a *Adapter) callModern(c *upstream.Call, cl *client) error {
+func (a *Adapter) callModern(c *upstream.Call, cl *client, level string) error {
 	era, err := a.Era(c)
 	if err != nil {
 		return err
 	}
 	r := a.newRounds(c, cl, era)
+	r.level = level
 	if refusal := r.take(c); refusal != nil {
 		r.release()
 		return reject(c, 200, c.ID, refusal.Code, refusal.Message)
@@ -140,7 +142,7 @@ func (r *rounds) End() {
 	r.open = nil
 	r.mu.Unlock()
 	if len(questions) > 0 {
-		r.a.memory.with(r.cl.id, r.a.o.Now(), func(m *remembered) {
+		r.a.memory.with(r.cl.ID, r.a.o.Now(), func(m *remembered) {
 			for id := range questions {
 				delete(m.asking, id)
 			}
@@ -195,8 +197,11 @@ func (r *rounds) send() error {
 	if r.era == mcp.Legacy && r.a.headless {
 		level = "" // whoever wants its log has such a server for himself
 	}
-	if said, _ := r.a.memory.look(r.cl.id, r.a.o.Now()); said != "" {
-		level = said
+	if r.round > 0 {
+		r.level, _ = r.a.memory.look(r.cl.ID, r.a.o.Now)
+	}
+	if r.level != "" {
+		level = r.level
 	}
 	if r.round == 0 && !r.listed && r.era == mcp.Modern {
 		return r.sendOnce(level)
@@ -213,7 +218,7 @@ func (r *rounds) send() error {
 	}
 	in := &upstream.Call{ID: strconv.AppendInt(nil, r.a.ids.Add(1), 10), Owner: r.ownerOf()}
 	in.Header = append(in.Header, r.sent.Header...)
-	in.Body = r.cl.append26(nil, r.msg, &rewriting{own: in.ID, level: level, responses: responses, state: r.state})
+	in.Body = r.cl.append26(nil, r.msg, &rewriting{own: in.ID, level: level, responses: responses, state: r.state, room: new(room)})
 	r.address(in)
 	in.Progress = bytes.Clone(in.Progress)
 	for i, f := range in.Header { // it may outlive the client's request, of which these are parts
@@ -239,10 +244,11 @@ func (r *rounds) ownerOf() func() []byte {
 // address says of what is sent, which has its body and id, all the rest.
 func (r *rounds) address(in *upstream.Call) {
 	in.Method, in.Modern, in.Tasks, in.Progress = r.msg.Method, true, r.sent.Tasks, r.msg.ProgressToken.Raw()
-	in.Start = r.a.o.Now()
-	in.Deadline = in.Start.Add(r.a.o.Timeout)
-	if r.round == 0 {
-		in.Deadline = r.sent.Deadline
+	if in.Start, in.Deadline = r.sent.Start, r.sent.Deadline; r.round > 0 || in.Start.IsZero() {
+		in.Start = r.a.o.Now()
+	}
+	if r.round > 0 {
+		in.Deadline = in.Start.Add(r.a.o.Timeout)
 	}
 	r.a.mirror(in, r.msg)
 }

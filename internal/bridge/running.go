@@ -5,61 +5,68 @@ import (
 	"sync"
 )
 
-// running is the requests of clients of before 2026-07-28 that are under way: they are cancelled by their ids. Those that have one key are
-// linked.
+// running is the requests of clients of before 2026-07-28 that are under way: they are cancelled by their ids.
 type running struct {
+	seed maphash.Seed
+	rows [64]row
+}
+
+// row is those requests whose keys have one hash, the latest first.
+type row struct {
 	mu    sync.Mutex
-	seed  maphash.Seed
-	calls map[uint64]*rounds
+	first *rounds
 }
 
-func newRunning() running {
-	return running{seed: maphash.MakeSeed(), calls: map[uint64]*rounds{}}
-}
-
-func (s *running) keyOf(session string, id []byte) uint64 {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	_, _ = h.WriteString(session)
-	_, _ = h.Write(id)
-	return h.Sum64()
+func (s *running) rowOf(session string, id []byte) *row {
+	key := maphash.String(s.seed, session) ^ maphash.Bytes(s.seed, id)
+	return &s.rows[key%uint64(len(s.rows))]
 }
 
 func (s *running) put(r *rounds) {
-	r.key = s.keyOf(r.cl.id, r.id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.next = s.calls[r.key]
-	s.calls[r.key] = r
+	r.row = s.rowOf(r.cl.ID, r.id)
+	r.row.mu.Lock()
+	defer r.row.mu.Unlock()
+	r.next = r.row.first
+	r.row.first = r
 }
 
+// drop takes r out, if it is there.
 func (s *running) drop(r *rounds) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := s.calls[r.key]
-	if first == r {
-		first = r.next
+	if r.row == nil {
+		return
 	}
-	for at := first; at != nil; at = at.next {
-		if at.next == r {
-			at.next = r.next
+	r.row.mu.Lock()
+	defer r.row.mu.Unlock()
+	for at := &r.row.first; *at != nil; at = &(*at).next {
+		if *at == r {
+			*at = r.next
+			break
 		}
 	}
-	if r.next = nil; first != nil {
-		s.calls[r.key] = first
-	} else {
-		delete(s.calls, r.key)
-	}
+	r.row, r.next = nil, nil
 }
 
 // cancel ends the latest request of the session that has this id, if there is one. It can't end in the meantime and become another.
 func (s *running) cancel(session string, id []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for r := s.calls[s.keyOf(session, id)]; r != nil; r = r.next {
-		if r.cl.id == session && string(r.id) == string(id) {
+	at := s.rowOf(session, id)
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	for r := at.first; r != nil; r = r.next {
+		if r.cl.ID == session && string(r.id) == string(id) {
 			r.Interrupt(true)
 			return
 		}
 	}
+}
+
+func (s *running) len() (n int) {
+	for i := range s.rows {
+		at := &s.rows[i]
+		at.mu.Lock()
+		for r := at.first; r != nil; r = r.next {
+			n++
+		}
+		at.mu.Unlock()
+	}
+	return n
 }

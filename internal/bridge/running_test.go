@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"testing"
 
@@ -11,9 +12,9 @@ import (
 )
 
 func TestTheLatestRequestWithAnIDIsCancelled(t *testing.T) {
-	s := newRunning()
+	s := running{seed: maphash.MakeSeed()}
 	begin := func(session, id string) *rounds {
-		r := &rounds{cl: &client{id: session}, id: []byte(id), wake: make(chan struct{}, 1)}
+		r := &rounds{cl: &client{ID: session}, id: []byte(id), wake: make(chan struct{}, 1)}
 		s.put(r)
 		return r
 	}
@@ -36,8 +37,8 @@ func TestTheLatestRequestWithAnIDIsCancelled(t *testing.T) {
 	for _, r := range []*rounds{first, second, other, other} { // in the other order; and one that is not there
 		s.drop(r)
 	}
-	if len(s.calls) != 0 {
-		t.Errorf("%d are left", len(s.calls))
+	if n := s.len(); n != 0 {
+		t.Errorf("%d are left", n)
 	}
 }
 
@@ -71,7 +72,7 @@ func TestACancelledRequestIsNoOther(t *testing.T) {
 			}
 		}
 		all.Wait()
-		if n := len(a.running.calls); n != 0 {
+		if n := a.running.len(); n != 0 {
 			t.Errorf("%d requests are under way", n)
 		}
 	})

@@ -21,13 +21,13 @@ func ofTasks(spec *mcp.Method) bool {
 func asks(spec *mcp.Method) bool { return spec != nil && (spec.Input || spec.Name == "tasks/result") }
 
 // legacyTask serves a client's request about tasks, if the server has such.
-func (a *Adapter) legacyTask(c *upstream.Call, cl *client) error {
+func (a *Adapter) legacyTask(c *upstream.Call, cl *client, level string) error {
 	era, err := a.Era(c)
 	switch {
 	case err != nil:
 		return err
 	case era == mcp.Legacy && a.sharesTasks(c) && mcp.LookupMethod(c.Method).In(mcp.Legacy):
-		return a.callModern(c, cl)
+		return a.callModern(c, cl, level)
 	}
 	return reject(c, 200, c.ID, methodNotFound, "Method not found: "+c.Method)
 }

@@ -53,6 +53,8 @@ type Call struct {
 	canceled bool
 	active   exchange           // what Cancel interrupts; nil before Do and after Close
 	flow     flow               // what Next reads and Close ends; nil if there is nothing
+	reached  relayed            // active, if that is a Relay
+	relay    relayed            // flow, likewise
 	answer   *fasthttp.Response // of HTTP, which keeps it for the next use
 	body     []byte             // memory for ReplyBody, likewise
 	held     budget.Held        // for the answer, or the event that Next has given
@@ -163,8 +165,9 @@ func (c *Call) Close() {
 func (c *Call) Reset() {
 	c.Close()
 	c.mu.Lock()
-	c.canceled = false
+	c.canceled, c.reached.Relay = false, nil
 	c.mu.Unlock()
+	c.relay.Relay = nil
 	c.Verb, c.Body, c.Kind, c.Method, c.ID = Post, nil, Request, "", nil
 	c.Modern, c.Session, c.Version, c.Header, c.Progress = false, "", "", c.Header[:0], nil
 	c.Owner, c.Client, c.Tasks, c.Translate, c.Linger, c.Start, c.Deadline = nil, nil, false, false, 0, time.Time{}, time.Time{}

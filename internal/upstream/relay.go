@@ -23,14 +23,23 @@ type Relay interface {
 // relayed makes a Relay what a Call knows.
 type relayed struct{ Relay }
 
-func (r relayed) interrupt(tell bool)       { r.Interrupt(tell) }
-func (r relayed) extend(t time.Time)        { r.Extend(t) }
-func (r relayed) next(*Call) (Event, error) { return r.Next() }
-func (r relayed) end(*Call)                 { r.End() }
+func (r *relayed) interrupt(tell bool)       { r.Interrupt(tell) }
+func (r *relayed) extend(t time.Time)        { r.Extend(t) }
+func (r *relayed) next(*Call) (Event, error) { return r.Next() }
+func (r *relayed) end(*Call)                 { r.End() }
 
 // Attach makes r what Cancel, Leave and Extend reach. It reports false if
 // Cancel or Leave came first: r is then not attached, and the call is over.
-func (c *Call) Attach(r Relay) bool { return c.attach(relayed{r}) }
+func (c *Call) Attach(r Relay) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.canceled {
+		return false
+	}
+	c.reached.Relay = r
+	c.active = &c.reached
+	return true
+}
 
 // Detach ends the reach of Cancel, Leave and Extend, and reports false if one
 // of the first two came before.
@@ -38,10 +47,12 @@ func (c *Call) Detach() bool { return c.detach() }
 
 // Stream makes what r gives the answer. r must be attached.
 func (c *Call) Stream(r Relay) {
-	c.Status, c.Reply, c.flow = http.StatusOK, Stream, relayed{r}
+	c.relay.Relay = r
+	c.Status, c.Reply, c.flow = http.StatusOK, Stream, &c.relay
 }
 
 // Answer makes body, a JSON message in memory of r's, the answer. r's End is called when c is closed.
 func (c *Call) Answer(r Relay, status int, body []byte) {
-	c.Status, c.Reply, c.ReplyBody, c.flow = status, JSON, body, relayed{r}
+	c.relay.Relay = r
+	c.Status, c.Reply, c.ReplyBody, c.flow = status, JSON, body, &c.relay
 }
