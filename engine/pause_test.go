@@ -46,7 +46,7 @@ func TestPluginLoadPauses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if want := 2 + 1 + 1 + 4; pauses != want { // rules, module, plugin, and between its five parts
+	if want := 2 + 1 + 1 + 7; pauses != want { // rules, module, plugin, and between its eight parts
 		t.Errorf("%d pauses, want %d", pauses, want)
 	}
 	before := pauses

@@ -12,18 +12,19 @@ import (
 )
 
 // boot runs what a plugin runs once, and keeps what it leaves as the image of all instances.
-func (p *program) boot(ctx context.Context, v *verified, info *Info) error {
+func (p *program) boot(ctx context.Context, info *Info) error {
 	begin := p.host.now()
-	in, end, err := p.seed(ctx, v)
+	in, end, err := p.seed(ctx)
 	if err != nil {
 		return LoadErrors{{Code: LoadHost, Message: "no instance to boot: " + err.Error(), Err: err}}
 	}
 	defer end()
 	in.begin(ctx, stageStart, p.host.options.BootFuel, begin+p.host.options.BootTime)
-	if err := in.start(v); err != nil {
+	if err := in.start(p.code.verified); err != nil {
 		return orEnded(ctx, err)
 	}
 	info.BootFuel, info.BootLogs = in.used(), in.logs()
+	p.config.pause()
 	if err := p.take(ctx, in); err != nil {
 		return err
 	}
@@ -41,8 +42,8 @@ func orEnded(ctx context.Context, err error) error {
 }
 
 // seed makes the instance that is booted, on a memory of zeros.
-func (p *program) seed(ctx context.Context, v *verified) (in *instance, end func(), err error) {
-	zeros, err := cow.NewImage(make([]byte, int(v.pages)*cow.PageSize), cow.Options{Limit: p.limits.Pages * cow.PageSize})
+func (p *program) seed(ctx context.Context) (in *instance, end func(), err error) {
+	zeros, err := cow.NewImage(make([]byte, int(p.code.pages)*cow.PageSize), cow.Options{Limit: p.limits.Pages * cow.PageSize})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,12 +179,15 @@ func (p *program) take(ctx context.Context, in *instance) error {
 	if err != nil {
 		return LoadErrors{{Code: LoadHost, Message: "no image: " + err.Error(), Err: err}}
 	}
-	if p.rego != nil && p.rego.layable {
+	if p.rego != nil && p.code.layable {
 		if err := p.tryLayout(ctx); err != nil {
 			return err
 		}
 	}
-	return p.calibrate(ctx)
+	p.config.pause()
+	err = p.calibrate(ctx)
+	p.config.pause()
+	return err
 }
 
 func (in *instance) values() []uint64 {
@@ -239,7 +243,7 @@ func (p *program) calibrateOn(in *instance, ended bool) error {
 // byNotes says whether instances are reset where their guest and the host have noted that they write. A guest that begins with little memory
 // may have much when it has booted.
 func (p *program) byNotes() bool {
-	return p.code.block > 0 && p.image.Size() <= notedPages*cow.PageSize
+	return p.code.blockSize > 0 && p.image.Size() <= notedPages*cow.PageSize
 }
 
 // reset names how instances are reset.

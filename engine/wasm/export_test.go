@@ -75,7 +75,7 @@ func (p *Probe) noted(name string) func() {
 			return
 		}
 		for at, b := range in.memory.Bytes() {
-			if b != before[at] && in.noted&cow.BlocksOf(at, 1, int(in.program.code.block)) == 0 {
+			if b != before[at] && in.noted&cow.BlocksOf(at, 1, int(in.program.code.blockSize)) == 0 {
 				panic(fmt.Sprintf("%s has written at %d, which is not noted", name, at))
 			}
 		}
@@ -268,3 +268,13 @@ func (p *Plugin) CallUnreset(ctx context.Context, c *Call, r *Result) {
 	p.pool.put(in)
 	r.Time = p.program.host.now() - begin
 }
+
+// Kept is how many modules a host has compiled code of, which p's is or isn't among.
+func Kept(h *Host, p *Plugin) (n int, among bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.codes), h.codes[p.program.code.key] == p.program.code
+}
+
+// SameCode says whether two plugins share their code.
+func SameCode(p, q *Plugin) bool { return p.program.code == q.program.code }

@@ -77,6 +77,7 @@ type Host struct {
 
 	mu      sync.Mutex
 	plugins map[*Plugin]bool
+	codes   map[madeKey]*made // that plugins use
 	closed  bool
 }
 
@@ -89,7 +90,7 @@ const features = api.CoreFeaturesV2&^api.CoreFeatureReferenceTypes | experimenta
 // New makes a host. Close it.
 func New(o Options) (*Host, error) {
 	o = o.withDefaults()
-	h := &Host{options: o, now: monotonic(o.Now), plugins: map[*Plugin]bool{}}
+	h := &Host{options: o, now: monotonic(o.Now), plugins: map[*Plugin]bool{}, codes: map[madeKey]*made{}}
 	// One page more than an instance may have: see cow.Memory.Shrink. WithCloseOnContextDone
 	// stays off: it makes every turn of every loop a way out of the guest and back.
 	config := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithDebugInfoEnabled(false).

@@ -219,7 +219,7 @@ func (in *instance) resetMemory() error {
 	blocks := in.written.Get() | in.noted
 	in.written.Set(0)
 	in.noted = 0
-	if err := in.memory.ResetBlocks(blocks, int(in.program.code.block)); err != nil {
+	if err := in.memory.ResetBlocks(blocks, int(in.program.code.blockSize)); err != nil {
 		return err
 	}
 	if in.resets++; in.resets%provedEvery == 1 {
@@ -255,7 +255,7 @@ func (in *instance) close() {
 func (in *instance) writable(at, n uint64) []byte {
 	b := in.slice(at, n)
 	if in.written != nil && len(b) > 0 {
-		in.noted |= cow.BlocksOf(int(uint32(at)), len(b), int(in.program.code.block))
+		in.noted |= cow.BlocksOf(int(uint32(at)), len(b), int(in.program.code.blockSize))
 	}
 	return b
 }

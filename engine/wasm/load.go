@@ -66,7 +66,7 @@ type Info struct {
 	Ungranted []hostapi.Capability
 	// Lowered says which limits are lower than what is asked for.
 	Lowered []string
-	// Boot is what booting took, BootLogs what the guest logged meanwhile.
+	// Boot is what booting took, with its pauses, BootLogs what the guest logged meanwhile.
 	Boot     time.Duration
 	BootFuel int64
 	BootLogs []Line
@@ -108,9 +108,9 @@ func digest(b ...[]byte) string {
 
 // rewritten is a module that is metered and bounded.
 type rewritten struct {
-	result *binary.Result
-	lifted *binary.Lifted
-	block  uint32 // bytes of a block whose writes are noted; 0: none are
+	result    *binary.Result
+	lifted    *binary.Lifted
+	blockSize uint32 // bytes of a block whose writes are noted; 0: none are
 }
 
 // rewrite bounds what the module can do. Pages are those that the plugin may have.
@@ -152,61 +152,71 @@ func (v *verified) block() uint32 {
 
 // Load makes a plugin of a module. Its error is LoadErrors, unless ctx has ended.
 func (h *Host) Load(ctx context.Context, module []byte, c Config) (*Plugin, error) {
-	v, err := verify(slices.Clone(module))
+	x, err := h.read(module, &c)
 	if err != nil {
 		return nil, err
 	}
 	c.pause()
-	p, info, err := h.prepare(ctx, v, c)
+	p := &program{host: h, manifest: x.manifest, config: c, code: x, random: x.key.module}
+	info, err := p.load(ctx)
 	if err != nil {
+		p.close(ctx)
 		return nil, err
 	}
 	p.config.Pause = nil // what waits for it ends with the load
-	c.pause()
-	if p.compiled, err = h.compile(ctx, p.code.lifted.Code); err != nil {
-		p.close(ctx)
-		return nil, err
-	}
-	c.pause()
-	if err := p.boot(ctx, v, info); err != nil {
-		p.close(ctx)
-		return nil, err
-	}
-	c.pause()
 	return h.serve(ctx, p, info)
 }
 
-// prepare settles everything that can be before the module is compiled.
-func (h *Host) prepare(ctx context.Context, v *verified, c Config) (*program, *Info, error) {
-	var es LoadErrors
-	p := &program{host: h, manifest: v.manifest, config: c, random: sha256.Sum256(v.bytes)}
-	p.grant = c.Grant.settle(v.manifest, &es)
-	var lowered []string
-	p.limits, lowered = h.limits(v.manifest, c)
-	p.limits.Pages = min(p.limits.Pages, v.most) // its own bound is no lowering
-	p.findCapabilities(&es)
-	p.settings = settle(v.manifest, c, &es)
-	p.planRego(v, &es)
-	if err := es.err(); err != nil {
-		return nil, nil, err
-	}
-	code, err := v.rewrite(p.limits.Pages)
+func (p *program) load(ctx context.Context) (*Info, error) {
+	info, err := p.prepare(ctx, p.config)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p.code = code
+	p.config.pause()
+	if err := p.host.make(ctx, p.code); err != nil {
+		return nil, err
+	}
+	p.config.pause()
+	if err := p.boot(ctx, info); err != nil {
+		return nil, err
+	}
+	return info, nil
+}
+
+// prepare settles everything that can be before the module is compiled.
+func (p *program) prepare(ctx context.Context, c Config) (*Info, error) {
+	var es LoadErrors
+	x := p.code
+	p.grant = c.Grant.settle(p.manifest, &es)
+	var lowered []string
+	p.limits, lowered = p.host.limits(p.manifest, c)
+	p.limits.Pages = x.key.pages
+	p.findCapabilities(&es)
+	p.settings = settle(p.manifest, c, &es)
+	p.planRego(x.verified, &es)
+	if err := es.err(); err != nil {
+		return nil, err
+	}
+	if x.rewritten == nil {
+		c.pause()
+		code, err := x.rewrite(x.key.pages)
+		if err != nil {
+			return nil, err
+		}
+		x.rewritten, x.about = code, *x.info(code, p.limits)
+	}
 	p.plan()
-	info := v.info(code, p.limits)
-	info.Grant, info.Lowered, info.Settings = p.grant, lowered, digest(p.settings)
+	info := x.about
+	info.Limits, info.Grant, info.Lowered, info.Settings = p.limits, p.grant, lowered, digest(p.settings)
 	for _, c := range p.capabilities {
 		if !c.granted {
 			info.Ungranted = append(info.Ungranted, c.is)
 		}
 	}
-	if err := h.stubs(ctx, p, v.unknown); err != nil {
-		return nil, nil, err
+	if err := p.host.stubs(ctx, p, x.unknown); err != nil {
+		return nil, err
 	}
-	return p, info, nil
+	return &info, nil
 }
 
 // limits are what the manifest asks for, or less.

@@ -102,7 +102,6 @@ type regoProgram struct {
 	data        uint32 // where the base document is
 	heap        uint32 // where the next thing would be: the input
 	cache       rego.Cache
-	layable     bool // the module has what it takes to be given inputs as rego.Heap lays them out
 	laid        bool // it is given them so
 }
 
@@ -111,7 +110,7 @@ func (p *program) planRego(v *verified, es *LoadErrors) {
 	if !v.opa {
 		return
 	}
-	p.rego = &regoProgram{layable: v.hasLayoutExports()}
+	p.rego = &regoProgram{}
 	for _, h := range p.manifest.Hooks {
 		for _, path := range p.manifest.Reads[h] {
 			if !slices.ContainsFunc(p.grant.Reads, path.Equal) {
@@ -124,8 +123,8 @@ func (p *program) planRego(v *verified, es *LoadErrors) {
 
 // base returns the base document: that of the bundle, with the settings if there can be any.
 func (p *program) base(v *verified) ([]byte, error) {
-	text, ok := v.module.Custom(rego.DataSection)
-	if !ok {
+	text := v.data
+	if text == nil {
 		text = []byte("{}")
 	}
 	var d jsonscan.Doc

@@ -24,10 +24,9 @@ type program struct {
 	limits   hostapi.Limits
 	settings []byte
 
-	code     *rewritten
-	compiled wazero.CompiledModule
-	imports  api.Module // to import from; nil: the host's
-	unknown  []string   // functions that the host doesn't know
+	code    *made
+	imports api.Module // to import from; nil: the host's
+	unknown []string   // functions that the host doesn't know
 
 	hooks        [3]hookPlan
 	verdicts     [hostapi.VerdictAbstain + 1]bool // that are granted
@@ -103,7 +102,7 @@ func (p *program) instantiate(ctx context.Context, image *cow.Image) (*instance,
 			return nil
 		})
 	}
-	module, err := p.host.runtime.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	module, err := p.host.runtime.InstantiateModule(ctx, p.code.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		memory.Free()
 		return nil, err
@@ -179,9 +178,7 @@ func (p *program) close(ctx context.Context) {
 	if p.image != nil {
 		_ = p.image.Close() // in use only if an instance were left
 	}
-	if p.compiled != nil {
-		_ = p.compiled.Close(ctx)
-	}
+	p.host.release(ctx, p.code)
 	if p.imports != nil {
 		_ = p.imports.Close(ctx)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/engine/wasm/binary"
+	"github.com/sallyport-dev/sallyport/engine/wasm/rego"
 	"github.com/sallyport-dev/sallyport/hostapi"
 )
 
@@ -20,7 +21,9 @@ type verified struct {
 	unknown  []binary.Import // functions that are linked to one that fails
 	exports  map[string]bool // functions of the ABI that it has
 	imports  []string
-	opa      bool // the module is one of OPA's: see opa.go
+	opa      bool   // the module is one of OPA's: see opa.go
+	data     []byte // of such a module, as JSON; nil: it has none
+	layable  bool   // such a module has what it takes to be given inputs as rego.Heap lays them out
 }
 
 // verify checks a module and its manifest.
@@ -44,6 +47,8 @@ func verify(module []byte) (*verified, error) {
 	v.checkMemory(&es)
 	if v.opa {
 		v.checkOPA(&es)
+		v.data, _ = v.module.Custom(rego.DataSection)
+		v.layable = v.hasLayoutExports()
 		return v, es.err()
 	}
 	v.checkImports(&es)
