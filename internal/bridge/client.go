@@ -163,11 +163,25 @@ func (a *Adapter) query(cl *client, method string, params []byte, on *upstream.C
 	if err := a.inner.Do(&c); err != nil {
 		return nil, err
 	}
-	if c.Reply == upstream.Empty || c.Reply == upstream.Other {
-		return nil, a.fail(upstream.Unavailable, statusError(c.Status))
+	head := answerHead{c.Status, c.Reply}
+	if err := head.check(); err != nil {
+		return nil, a.fail(upstream.Unavailable, err)
 	}
 	answer, err := a.whole(&c)
-	return bytes.Clone(answer), err
+	if err != nil {
+		return nil, err
+	}
+	var m mcp.Message
+	if r := m.DecodeServer(answer, jsonscan.Options{}); r != nil {
+		return nil, a.fail(upstream.Protocol, refusalError(*r))
+	}
+	if m.Kind != mcp.KindResponse {
+		return nil, a.fail(upstream.Protocol, errOther)
+	}
+	if err := checkAnswer(&m, c.ID, &head); err != nil {
+		return nil, a.fail(upstream.Protocol, err)
+	}
+	return bytes.Clone(answer), nil
 }
 
 // fill makes body, a request of 2026-07-28, what c sends, under the headers that mirror it.

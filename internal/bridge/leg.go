@@ -163,6 +163,9 @@ func (l *leg) begin(c *upstream.Call) error {
 		}
 		return status(c, code)
 	}
+	if err := (answerHead{in.Status, in.Reply}).check(); err != nil {
+		return l.failed(c, l.a.fail(upstream.Protocol, err))
+	}
 	l.mu.Lock()
 	l.spread()
 	l.mu.Unlock()
@@ -233,6 +236,9 @@ func (l *leg) step() (out []byte, status int, err error) {
 	if r := l.reply.DecodeServer(data, jsonscan.Options{}); r != nil {
 		return nil, 0, l.a.fail(upstream.Protocol, errors.New(r.String()))
 	}
+	if l.reply.Kind != mcp.KindResponse && l.w.in.Reply == upstream.JSON { // it is all there is
+		return nil, 0, l.a.fail(upstream.Protocol, errOther)
+	}
 	switch l.reply.Kind {
 	case mcp.KindResponse:
 		return l.answer()
@@ -258,15 +264,15 @@ func (l *leg) read() ([]byte, error) {
 	return e.Data, err
 }
 
-// answer translates the answer to the request. What answers nothing is dropped.
+// answer translates the answer to the request.
 func (l *leg) answer() ([]byte, int, error) {
 	m := &l.reply
-	stray := string(m.ID) != strconv.FormatInt(l.w.own, 10)
-	if m.ID == nil && m.Error.Exists() && l.w.in.Reply == upstream.JSON {
-		stray = false // what the server could not read
+	var head *answerHead
+	if l.w.in.Reply == upstream.JSON {
+		head = &answerHead{l.w.in.Status, upstream.JSON}
 	}
-	if stray {
-		return nil, 0, nil
+	if err := checkAnswer(m, l.w.in.ID, head); err != nil {
+		return nil, 0, l.a.fail(upstream.Protocol, err)
 	}
 	status := 200
 	l.edits.Set(m.Root(), "id", l.id)

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"errors"
 	"strconv"
 	"time"
 
@@ -32,8 +31,6 @@ type once struct {
 
 // maxKept bounds each piece of memory that is kept for the next request, in bytes.
 const maxKept = 64 << 10
-
-var errOther = errors.New("a message that does not answer the request")
 
 // newRounds takes one that was used before, if there is one.
 func (a *Adapter) newRounds(c *upstream.Call, cl *client, era mcp.Era) *rounds {
@@ -92,7 +89,7 @@ func (r *rounds) release() {
 	case <-r.wake:
 	default:
 	}
-	r.call, r.cl, r.msg, r.readInto, r.data, r.reply, r.edits, r.queue = nil, nil, nil, nil, nil, nil, nil, nil
+	r.call, r.cl, r.own, r.msg, r.readInto, r.data, r.reply, r.edits, r.queue = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	r.state, r.refused, r.inline = nil, false, false
 	r.mode, r.stopped, r.cancel, r.round, r.listed, r.done, r.deadline = reading, false, false, 0, false, false, time.Time{}
 	r.a.spare.Put(r)
@@ -103,6 +100,7 @@ func (r *rounds) sendOnce(level string) error {
 	o := &r.once
 	in := &o.in
 	in.ID = strconv.AppendInt(o.own[:0], r.a.ids.Add(1), 10)
+	r.own = in.ID
 	o.body = r.cl.append26(o.body[:0], r.msg, &rewriting{own: in.ID, level: level, room: &o.room})
 	in.Body, in.Owner, in.Linger = o.body, r.sent.Owner, r.a.o.Timeout
 	in.Header = append(in.Header[:0], r.sent.Header...)
@@ -118,6 +116,9 @@ func (r *rounds) sendOnce(level string) error {
 	case in.Reply != upstream.Stream:
 		o.head = answerHead{in.Status, in.Reply}
 		return nil
+	}
+	if err := (answerHead{in.Status, in.Reply}).check(); err != nil {
+		return r.a.fail(upstream.Protocol, err)
 	}
 	o.kept = true
 	p := r.a.startReading(in)

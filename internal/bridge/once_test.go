@@ -89,7 +89,7 @@ func TestARequestKnowsNothingOfTheOneBefore(t *testing.T) {
 	}
 	c.Close()
 	put = func() (int, string) {
-		return 400, `{"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mismatch"}}`
+		return 400, `{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"header mismatch"}}`
 	}
 	bodies = nil
 	c = legacyCall(testSession, toCall)
@@ -110,7 +110,7 @@ func TestALaterRoundIsSentFromMemoryOfItsOwn(t *testing.T) {
 		case c.Method == "tools/list":
 			return 200, `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"echo","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}}]}}`
 		case len(c.Header) < 5:
-			return 400, `{"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mismatch"}}`
+			return 400, `{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"header mismatch"}}`
 		}
 		again <- struct{}{}
 		<-again

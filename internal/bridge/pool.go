@@ -316,7 +316,7 @@ func (p *pool) open(s *session, k *asker) error {
 		return fmt.Errorf("%w: http status %d", errNotAnswered, c.Status)
 	}
 	version := s.result().Get("protocolVersion").Text()
-	if r := mcp.LookupRevision(version); r == nil || r.Era != mcp.Legacy || c.Status != 200 {
+	if r := mcp.LookupRevision(version); r == nil || r.Era != mcp.Legacy || c.Status != 200 || !bytes.Equal(s.doc.Root().Get("id").Raw(), c.ID) {
 		return fmt.Errorf("%w: http status %d, protocol version %q", errNotAnswered, c.Status, version)
 	}
 	s.id, s.version = c.ReplySession, version
@@ -350,5 +350,6 @@ func (a *Adapter) request(s *session, method string, params []byte) bool {
 	}
 	answer, err := a.whole(&c)
 	var doc jsonscan.Doc
-	return err == nil && doc.Scan(answer, jsonscan.Options{}) == nil && doc.Root().Get("result").Exists()
+	return err == nil && c.Status == 200 && doc.Scan(answer, jsonscan.Options{}) == nil &&
+		bytes.Equal(doc.Root().Get("id").Raw(), c.ID) && doc.Root().Get("result").Exists()
 }

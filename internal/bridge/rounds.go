@@ -22,6 +22,7 @@ type rounds struct {
 	era      mcp.Era      // of the server
 	level    string       // see memory.look
 	id       []byte       // the client's
+	own      []byte       // ours, of the current round
 	msg      *mcp.Message // as the client has sent it
 	owner    []byte       // see ownerKey
 	sent     upstream.Call
@@ -217,6 +218,7 @@ func (r *rounds) send() error {
 		r.answers = nil
 	}
 	in := &upstream.Call{ID: strconv.AppendInt(nil, r.a.ids.Add(1), 10), Owner: r.ownerOf()}
+	r.own = in.ID
 	in.Header = append(in.Header, r.sent.Header...)
 	in.Body = r.cl.append26(nil, r.msg, &rewriting{own: in.ID, level: level, responses: responses, state: r.state, room: new(room)})
 	r.address(in)
@@ -267,16 +269,24 @@ func (r *rounds) step() ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case m.head != nil && m.head.reply == upstream.Stream, len(m.data) == 0 && m.head == nil:
+	case m.head != nil:
+		if err := m.head.check(); err != nil {
+			return nil, r.a.fail(upstream.Protocol, err)
+		}
+		if m.head.reply == upstream.Stream {
+			return nil, nil
+		}
+	case len(m.data) == 0:
 		return nil, nil
-	case m.head != nil && m.head.reply != upstream.JSON:
-		return nil, r.a.fail(upstream.Protocol, statusError(m.head.status))
 	}
 	if refusal := r.decode(m); refusal != nil {
 		return nil, r.a.fail(upstream.Protocol, refusalError(*refusal))
 	}
 	switch r.reply.Kind {
 	case mcp.KindResponse:
+		if err := checkAnswer(r.reply, r.own, m.head); err != nil {
+			return nil, r.a.fail(upstream.Protocol, err)
+		}
 		return r.result()
 	case mcp.KindNotification:
 		if r.reply.Method == "notifications/cancelled" {

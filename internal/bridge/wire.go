@@ -2,10 +2,12 @@ package bridge
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
 	"github.com/sallyport-dev/sallyport/internal/mcp"
+	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
 // The members of _meta, the headers and the error codes that the two eras differ
@@ -44,6 +46,31 @@ type statusError int
 
 func (e statusError) Error() string {
 	return fmt.Sprintf("http status %d without a JSON-RPC message", int(e))
+}
+
+var errOther = errors.New("a message that does not answer the request")
+
+// check says what is wrong with an answer of which nothing but its head has been read.
+func (h answerHead) check() error {
+	switch {
+	case h.reply == upstream.Empty, h.reply == upstream.Other:
+		return statusError(h.status)
+	case h.status == 200, h.reply == upstream.JSON && (h.status == 400 || h.status == 404):
+		return nil
+	}
+	return fmt.Errorf("http status %d with a message", h.status)
+}
+
+// checkAnswer says why m is not the answer to our request id. A server that could not read the request answers with an error that has no id.
+// head is nil for a message of a stream.
+func checkAnswer(m *mcp.Message, id []byte, head *answerHead) error {
+	switch {
+	case m.ID == nil && !m.Error.Exists(), m.ID != nil && !bytes.Equal(m.ID, id):
+		return errOther
+	case head != nil && head.status != 200 && !m.Error.Exists():
+		return fmt.Errorf("http status %d with a result", head.status)
+	}
+	return nil
 }
 
 // refusalError is a message of ours that can't be sent.
