@@ -88,7 +88,7 @@ func New(o Options) (*Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("environment %s: %w", e.name, err)
 	}
-	if base, err = base.Extend(again...); err != nil {
+	if base, err = base.Extend(append(again, filtered(base))...); err != nil {
 		return nil, fmt.Errorf("environment %s: %w", e.name, err)
 	}
 	e.functions, e.macros = functionNames(base), macroNames(base)
