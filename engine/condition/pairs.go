@@ -27,7 +27,8 @@ var pairwise = [][2]string{ // with their overloads
 // cel-go's count too.
 const morePairs = 8
 
-// bounded declares the pairwise functions of an environment anew: they refuse before they begin what would cost too much.
+// bounded declares the pairwise functions of an environment anew: they refuse before they begin what would cost too much, and fail where an
+// element can't be read, which cel-go's would take for one that is equal to no other.
 func bounded(base *cel.Env, limit uint64) ([]cel.EnvOption, error) {
 	var out []cel.EnvOption
 	for _, p := range pairwise {
@@ -72,6 +73,9 @@ func redeclared(o *decls.OverloadDecl, op *functions.Overload, most uint64) cel.
 			if n := elementsOf(v); n*n > most {
 				return types.WrapErr(ErrCost)
 			}
+			if failed := unreadable(v); failed != nil {
+				return failed
+			}
 			return op.Unary(v)
 		}))
 	}
@@ -79,8 +83,27 @@ func redeclared(o *decls.OverloadDecl, op *functions.Overload, most uint64) cel.
 		if elementsOf(a)*elementsOf(b) > most {
 			return types.WrapErr(ErrCost)
 		}
+		for _, v := range []ref.Val{a, b} {
+			if failed := unreadable(v); failed != nil {
+				return failed
+			}
+		}
 		return op.Binary(a, b)
 	}))
+}
+
+// unreadable is the first element of a list that is an error, or not known; nil if none is.
+func unreadable(v ref.Val) ref.Val {
+	l, ok := v.(traits.Lister)
+	if !ok {
+		return nil
+	}
+	for it := l.Iterator(); it.HasNext() == types.True; {
+		if e := it.Next(); types.IsUnknownOrError(e) {
+			return e
+		}
+	}
+	return nil
 }
 
 func elementsOf(v ref.Val) uint64 {
