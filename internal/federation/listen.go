@@ -61,7 +61,11 @@ func (v *View) Subscriptions(filter jsonscan.Value, task func(id string) (Task, 
 			asks = asks || a.kinds[i]
 		}
 		if asks {
-			out = append(out, Subscription{Server: server, Filter: a.appendFilter(nil)})
+			filter := a.appendFilter(nil)
+			if n := len(out); n > 0 && bytes.Equal(out[n-1].Filter, filter) {
+				filter = out[n-1].Filter // they are many, and kept for long
+			}
+			out = append(out, Subscription{Server: server, Filter: filter})
 		}
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(tasks), origin.compare) {

@@ -76,7 +76,9 @@ func (f *fan) ended() {
 	if f.going.Add(-1) != 0 {
 		return
 	}
-	close(f.over)
+	if f.over != nil {
+		close(f.over)
+	}
 	f.mu.Lock()
 	began := f.began
 	f.mu.Unlock()
@@ -97,8 +99,8 @@ func (f *fan) conclude() {
 	f.g.news.remove(f)
 	f.conn.client.disarm()
 	f.g.Metrics.Streams.Dec()
-	f.g.bodies.give(f.state.held)
-	f.state.snap.release()
+	f.g.bodies.give(f.held)
+	f.snap.release()
 	f.conn.end(clean)
 }
 

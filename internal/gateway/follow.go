@@ -29,7 +29,7 @@ func (p *part) next(old *exchange) *exchange {
 	f := p.f
 	if !p.hasTaken() { // open ends it
 		old.share.failed = first(old.share.failed, badAnswer(old.msg.ID, errNotAcknowledged))
-		f.asked.Done()
+		f.waited.Done()
 		return nil
 	}
 	for old.share.acked || mayTake(old.share.failed) {
@@ -90,11 +90,11 @@ func (p *part) renew(old *exchange) *exchange {
 	}
 	x := f.x
 	if f.conn != nil {
-		x = f.takeUp(&f.state, nil)
+		x = f.takeUp(nil)
 		defer f.g.putBack(x)
 	}
 	y := x.splitOn(snap, p.wanted.Server)
-	f.state.detach(y)
+	f.asked.detach(y)
 	y.start = f.g.Now()
 	y.mark = y.start
 	f.mu.Lock()

@@ -493,10 +493,10 @@ func TestFanThatIsAbandoned(t *testing.T) {
 	s.watch.add(client)
 	s.snap.refs.Add(1)
 	f := &fan{
-		g: s.Gateway, x: newExchange(s.Gateway), conn: &takenConn{client: client, out: client}, state: parked{snap: s.snap},
-		begun: make(chan struct{}), quit: make(chan struct{}), over: make(chan struct{}),
+		g: s.Gateway, x: newExchange(s.Gateway), conn: &takenConn{client: client, out: client}, snap: s.snap,
+		begun: make(chan struct{}), quit: make(chan struct{}),
 	}
-	f.out = f.conn.writer()
+	f.out = f.conn
 	f.going.Store(1)
 	s.Metrics.Streams.Inc()
 	abandoned := f.abandon
@@ -505,7 +505,6 @@ func TestFanThatIsAbandoned(t *testing.T) {
 	if f.conn.mine() {
 		t.Error("it would begin")
 	}
-	<-f.over
 	s.isOver()
 	s.Swap(s.next())
 	<-s.released
@@ -609,4 +608,48 @@ func TestWhatIsSentOnAFan(t *testing.T) {
 	if n, err := bufio.NewReader(s.conn).ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %d, %v", n, err)
 	}
+}
+
+// What comes on a parked fan is judged with the request that its server got: made anew of the client's, or as plugins have changed it.
+func TestParkedPartKnowsItsRequest(t *testing.T) {
+	s := newFanned(t)
+	s.open("/mcp", "listen")
+	f := s.fan()
+	again := func(p *part) string {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		y := f.takeUp(&share{acked: true})
+		defer s.putBack(y)
+		p.state.restore(y)
+		p.readMessage(y)
+		if y.request.Method != "subscriptions/listen" || y.request.Server != p.wanted.Server || string(y.request.Params.Raw()) != string(y.msg.Params.Raw()) || y.getField("x-team") != "red" {
+			t.Errorf("%s is judged with %+v", p.wanted.Server, y.request)
+		}
+		return string(y.msg.Root().Raw())
+	}
+	for i, got := range [][]seen{s.files.requests(), s.mail.requests()} {
+		p := &f.parts[i]
+		was := got[len(got)-1].body
+		if again(p) != was || !strings.Contains(was, `"toolsListChanged":true`) {
+			t.Errorf("%s has %s\nand got %s", p.wanted.Server, again(p), was)
+		}
+		changed := strings.Replace(was, `true`, `false`, 1)
+		y := f.takeUp(&share{acked: true})
+		p.state.restore(y)
+		if r := y.readAgain([]byte(changed)); r != nil {
+			t.Fatal(r)
+		}
+		y.decision.Rewritten = y.msg.Params
+		f.mu.Lock()
+		kept := p.state
+		p.settle(y)
+		p.state = kept
+		f.mu.Unlock()
+		s.putBack(y)
+		if again(p) != changed {
+			t.Errorf("%s has %s\nwant %s", p.wanted.Server, again(p), changed)
+		}
+	}
+	_ = s.conn.Close()
+	s.outcomes(2)
 }

@@ -18,7 +18,8 @@ import (
 type fan struct {
 	g       *Gateway
 	x       *exchange // the client's request; nil when it has been let go
-	state   parked    // of x, if conn is there
+	asked   asked     // by x, if conn is there
+	held    int64     // of the bound on all bodies, likewise
 	snap    *Snapshot
 	conn    *takenConn // nil: fasthttp's goroutine waits for the end
 	view    *federation.View
@@ -28,11 +29,10 @@ type fan struct {
 	id      []byte
 	until   time.Time // the stream has lasted long enough
 	acked   federation.Acknowledged
-	asked   sync.WaitGroup // parts of which it is not known yet whether their servers tell of anything
+	waited  sync.WaitGroup // for parts of which it is not known yet whether their servers tell of anything
 	going   atomic.Int32   // parts that have not ended, and one more until the stream has begun
-	begun   chan struct{}  // closed when something may be written
 	quit    chan struct{}  // closed when nobody takes events any more
-	over    chan struct{}  // closed when nothing is going
+	over    chan struct{}  // closed when nothing is going; nil when the stream has begun, if conn is there: nobody waits for it
 
 	waits bool // WriteTo does, or did
 
@@ -41,6 +41,7 @@ type fan struct {
 	closed  bool
 
 	mu      sync.Mutex
+	begun   chan struct{} // closed when something may be written; nil from then on, if conn is there
 	began   bool
 	quitted bool     // quit is closed
 	renewed bool     // the gateway ends it: the client is to come back, and be asked anew
@@ -68,7 +69,7 @@ func (x *exchange) hearAll(wanted []federation.Subscription) *refusal {
 		p := &f.parts[i]
 		y := x.split(wanted[i].Server)
 		p.f, p.wanted, p.y = f, wanted[i], y
-		f.state.detach(y)
+		f.asked.detach(y)
 		p.admit(y)
 	}
 	if len(f.parts) == 0 {
@@ -95,8 +96,8 @@ func (x *exchange) newFan(parts int) *fan {
 	}
 	f.going.Store(1)
 	if parts > 0 && x.canTake() && len(x.msg.Root().Raw()) <= smallBody {
-		f.conn = &takenConn{}
-		f.state.hold(x)
+		f.conn, f.held = &takenConn{}, x.held
+		f.asked.hold(x)
 	}
 	return f
 }
@@ -108,12 +109,12 @@ func (f *fan) open() *refusal {
 	for i := range f.parts {
 		if p := &f.parts[i]; p.y.share.failed == nil {
 			p.y.call.Deadline = x.start.Add(x.listTimeout())
-			f.asked.Add(1)
+			f.waited.Add(1)
 			f.going.Add(1)
 			go p.run(p.y, false)
 		}
 	}
-	f.asked.Wait()
+	f.waited.Wait()
 	took := len(f.parts) == 0
 	var failed *refusal
 	for i := range f.parts {
@@ -141,7 +142,7 @@ func (f *fan) start() {
 	x.outcome.status, x.streaming = 200, true
 	x.g.Metrics.Streams.Inc()
 	if f.conn != nil {
-		f.out = f.conn.writer()
+		f.out = f.conn
 		f.conn.take(x, f.begin, f.abandon)
 		return
 	}
@@ -168,7 +169,7 @@ func (f *fan) abandon() {
 	f.ended()
 }
 
-// letGo gives the exchange of the client's request back, and lets the parts write.
+// letGo gives the exchange of the client's request back, and lets the parts write. The stream is among what is going until ended has followed.
 func (f *fan) letGo() {
 	f.g.putBack(f.x)
 	f.mu.Lock()
@@ -178,18 +179,18 @@ func (f *fan) letGo() {
 		f.cancel()
 	}
 	close(f.begun)
+	f.begun, f.over = nil, nil
 }
 
-// takeUp gives an exchange that is what was parked, for the client's request, or with s for a part.
-func (f *fan) takeUp(k *parked, s *share) *exchange {
+// takeUp gives an exchange that is the client's request, or with s becomes a part of it.
+func (f *fan) takeUp(s *share) *exchange {
 	x := f.g.exchanges.Get().(*exchange) //nolint:forcetypeassert // the pool's New makes nothing else
-	x.client, x.view, x.joined, x.element, x.share = f.conn.client, f.view, f.joined, s != nil, s
-	k.restore(x)
+	x.client, x.snap, x.view, x.joined, x.element, x.share = f.conn.client, f.snap, f.view, f.joined, s != nil, s
+	f.asked.restore(x)
 	if f.joined && s == nil { // servers are asked on its behalf
 		x.seat = new(mcp.Session)
-		_ = x.seat.Read(k.session) // it was read before
+		_ = x.seat.Read(f.asked.session) // it was read before
 	}
-	x.counted = false // the client's stream is
 	return x
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -16,7 +17,8 @@ type part struct {
 	f      *fan
 	wanted federation.Subscription // what it asks for
 	reasks
-	state parked // since its server has acknowledged, and whole if it can be parked
+	state leg    // since its server has acknowledged
+	body  []byte // the message as plugins have changed it; nil: as wanted makes it of the client's
 
 	// Under the fan's mu.
 	y      *exchange        // nil: it is parked, or has ended
@@ -36,11 +38,16 @@ func (p *part) admit(y *exchange) {
 			y.share.failed = y.permit()
 		}
 	default:
-		y.edits.Reset()
-		federation.EditCapabilities(y.msg.Capabilities, &y.edits)
-		y.edits.Replace(y.msg.Params.Get("notifications"), p.wanted.Filter)
-		y.share.failed = y.admit(y.reissue())
+		y.share.failed = y.admit(p.address(y))
 	}
+}
+
+// address makes of the client's message the one for the server.
+func (p *part) address(y *exchange) *refusal {
+	y.edits.Reset()
+	federation.EditCapabilities(y.msg.Capabilities, &y.edits)
+	y.edits.Replace(y.msg.Params.Get("notifications"), p.wanted.Filter)
+	return y.reissue()
 }
 
 // run is the server's stream, and those that follow it, until nothing more comes or it is parked.
@@ -124,6 +131,7 @@ func (p *part) take(y *exchange) bool {
 	if !again {
 		f.acked.Took(y.serverName, y.reply.Params, y.toPublicTask)
 	}
+	begun := f.begun
 	f.mu.Unlock()
 	if f.outdated(f.g.current.p.Load()) {
 		f.endNews()
@@ -131,9 +139,12 @@ func (p *part) take(y *exchange) bool {
 	if again {
 		return p.missed(y)
 	}
-	f.asked.Done()
+	f.waited.Done()
+	if begun == nil {
+		return true
+	}
 	select {
-	case <-f.begun:
+	case <-begun:
 		return true
 	case <-f.quit:
 		return false
@@ -142,18 +153,16 @@ func (p *part) take(y *exchange) bool {
 
 // settle keeps what the part is from now on.
 func (p *part) settle(y *exchange) {
-	if p.f.conn != nil && y.call.CanPark() {
-		p.state.hold(y)
-		p.state.session = p.f.state.session // the same
-		return
-	}
 	p.state.note(y)
+	if p.body = nil; y.decision.Rewritten.Exists() {
+		p.body = bytes.Clone(y.msg.Root().Raw())
+	}
 }
 
 // stays says whether the part would be as it is on another snapshot.
 func (p *part) stays(s *Snapshot) bool {
 	k := &p.state
-	return s.server(k.serverName, k.version) == k.server && (k.opened || p.f.plain || k.snap.splits(k.serverName, s))
+	return s.server(k.serverName, k.version) == k.server && (p.f.joined || p.f.plain || k.snap.splits(k.serverName, s))
 }
 
 func (p *part) hasTaken() bool {
@@ -187,7 +196,10 @@ func (p *part) unpark() *exchange {
 	f := p.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	y := f.takeUp(&p.state, &share{acked: true})
+	y := f.takeUp(&share{acked: true})
+	p.state.restore(y)
+	y.counted = false // the client's stream is
+	p.readMessage(y)
 	y.call.Resume(p.stream)
 	y.call.Extend(f.until)
 	p.y, p.stream = y, nil
@@ -195,6 +207,19 @@ func (p *part) unpark() *exchange {
 		y.call.Cancel()
 	}
 	return y
+}
+
+// readMessage makes the message the one that the server got: of the same bytes, by the same rules.
+func (p *part) readMessage(y *exchange) {
+	switch {
+	case p.f.plain:
+		return
+	case p.body != nil:
+		_ = y.readAgain(p.body)
+	default:
+		_ = p.address(y)
+	}
+	y.fill(&y.msg)
 }
 
 // end ends what has asked the server, and has its outcome recorded.

@@ -61,6 +61,9 @@ func (k *takenConn) silent(tick, every uint64) bool { return tick-k.spoke.Load()
 // writer is where the events go.
 func (k *takenConn) writer() *chunkWriter { return &chunkWriter{k: k} }
 
+// Write implements io.Writer, as writer's does, but keeps no memory.
+func (k *takenConn) Write(b []byte) (int, error) { return k.writer().Write(b) }
+
 // chunkWriter makes a chunk of each event (RFC 9112, 7.1).
 type chunkWriter struct {
 	k   *takenConn

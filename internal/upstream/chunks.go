@@ -13,10 +13,15 @@ import (
 type chunks struct {
 	from io.Reader
 	rest []byte // of the body, which came with the head
+	chunkPlace
+	err error
+}
+
+// chunkPlace is where a chunked body has been read to.
+type chunkPlace struct {
 	left uint64 // of the chunk, or of its size what has been read
+	line int    // bytes of the line: of a size with its extensions, or of a trailer
 	part chunkPart
-	line int // bytes of the line: of a size with its extensions, or of a trailer
-	err  error
 }
 
 // chunkPart is where in a chunk the next byte stands.

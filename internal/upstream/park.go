@@ -74,7 +74,7 @@ func (c *Call) NextNow() (Event, error) {
 // Parked is a stream that waits for its next event, without a Call. Its methods are safe for concurrent use.
 type Parked struct {
 	h      *HTTP
-	chunks chunks
+	chunks chunkPlace
 	events mcp.EventsAt
 	sock   socket.Parked
 }
@@ -84,7 +84,7 @@ type Parked struct {
 // returned ErrNotYet before, and Cancel must not come meanwhile.
 func (c *Call) Park(then func()) *Parked {
 	s, ok := c.flow.(*httpStream)
-	if !ok || !s.partial || c.wasCanceled() {
+	if !ok || !s.partial || len(s.chunks.rest) > 0 || s.chunks.err != nil || c.wasCanceled() {
 		return nil
 	}
 	at, ok := s.events.At()
@@ -92,8 +92,7 @@ func (c *Call) Park(then func()) *Parked {
 	if !ok || poll == nil {
 		return nil
 	}
-	r := &Parked{h: s.h, chunks: *s.chunks, events: at}
-	r.chunks.from = nil
+	r := &Parked{h: s.h, chunks: s.chunks.chunkPlace, events: at}
 	if r.sock.Dup(poll, s.k.nc, then) != nil {
 		return nil
 	}
@@ -134,8 +133,7 @@ func (c *Call) Resume(r *Parked) {
 		_ = nc.Close()
 	}
 	k := &conn{sock: nc, nc: nc, used: true, wrote: true}
-	s := &httpStream{h: r.h, k: k, chunks: &r.chunks, framed: true, news: true, events: &mcp.EventReader{Small: true}}
-	r.chunks.from = k
+	s := &httpStream{h: r.h, k: k, chunks: &chunks{from: k, chunkPlace: r.chunks}, framed: true, news: true, events: &mcp.EventReader{Small: true}}
 	s.events.Continue(s.chunks, r.h.o.MaxEvent, r.events)
 	r.h.pool.resume(r, k)
 	c.flow, c.Reply, c.Status = s, Stream, 200
