@@ -95,7 +95,7 @@ func redeclared(o *decls.OverloadDecl, op *functions.Overload, most uint64) cel.
 // unreadable is the first element of a list that is an error, or not known; nil if none is.
 func unreadable(v ref.Val) ref.Val {
 	l, ok := v.(traits.Lister)
-	if !ok {
+	if _, strings := v.(*stringList); strings || !ok {
 		return nil
 	}
 	for it := l.Iterator(); it.HasNext() == types.True; {

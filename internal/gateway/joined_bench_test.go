@@ -3,7 +3,6 @@ package gateway
 import (
 	"bufio"
 	"bytes"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/valyala/fasthttp/fasthttputil"
 
 	"github.com/sallyport-dev/sallyport/engine/jsonscan"
-	"github.com/sallyport-dev/sallyport/internal/audit"
 	"github.com/sallyport-dev/sallyport/internal/bridge"
 	"github.com/sallyport-dev/sallyport/internal/federation"
 	"github.com/sallyport-dev/sallyport/internal/identity"
@@ -38,17 +36,7 @@ func (d *dual) Do(c *upstream.Call) error {
 // BenchmarkHandleJoined is a call in a session of 2025-11-25 with several servers as one beside the same call in a session with its server, which
 // speaks both revisions.
 func BenchmarkHandleJoined(b *testing.B) {
-	log, err := audit.Open(audit.Options{Path: filepath.Join(b.TempDir(), "audit.jsonl"), Now: time.Now})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { log.Close() })
-	keys := []identity.APIKey{{ID: "ci", Hash: sum("key"), Claims: []byte(`{"groups":["role_00","role_01"]}`)}}
-	who, err := identity.New(identity.Options{Keys: keys, Now: time.Now})
-	if err != nil {
-		b.Fatal(err)
-	}
-	g := bare(b, log)
+	g, who := measured(b)
 	content := `"content":[{"type":"text","text":"` + strings.Repeat("Result row: id=42 score=0.93. ", 18) + `"}],"isError":false}`
 	server := &dual{&script{}, map[bool]string{false: `{` + content, true: `{"resultType":"complete",` + content}, nil}
 	adapter, err := bridge.New(server, bridge.Options{Name: "files", Pinned: true, Era: mcp.Modern, OnDemand: true, Now: time.Now})

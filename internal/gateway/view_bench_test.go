@@ -19,8 +19,8 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/upstream"
 )
 
-// manyServers is a gateway with n servers of the same tools, each of which answers with the same bytes.
-func manyServers(tb testing.TB, n int, policy string, answer []byte) *Gateway {
+// measured is a gateway that writes its records, and those who may use it.
+func measured(tb testing.TB) (*Gateway, *identity.Resolver) {
 	tb.Helper()
 	log, err := audit.Open(audit.Options{Path: filepath.Join(tb.TempDir(), "audit.jsonl"), Now: time.Now})
 	if err != nil {
@@ -32,7 +32,14 @@ func manyServers(tb testing.TB, n int, policy string, answer []byte) *Gateway {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	g, o := bare(tb, log), federation.Options{Servers: map[string]federation.Selection{}}
+	return bare(tb, log), who
+}
+
+// manyServers is a gateway with n servers of the same tools, each of which answers with the same bytes.
+func manyServers(tb testing.TB, n int, policy string, answer []byte) *Gateway {
+	tb.Helper()
+	g, who := measured(tb)
+	o := federation.Options{Servers: map[string]federation.Selection{}}
 	servers, names := map[string]upstream.Server{}, []string(nil)
 	for i := range n {
 		name := fmt.Sprintf("server-%02d", i)
